@@ -1,0 +1,233 @@
+//! The guard list: what must never be erased because somebody was in a hurry.
+
+use serde::{Deserialize, Serialize};
+
+use crate::subject::{Identifier, IdentifierKind};
+
+/// What a guarded identifier ran into.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Guard {
+    /// `*`, `%`, `?` …: a pattern, not a person.
+    Wildcard,
+    /// `null`, `0`, `unknown` …: a placeholder.
+    Placeholder,
+    /// `info@`, `support@` …: a role, not a person.
+    RoleMailbox,
+    /// An address at one of the controller's own domains.
+    OwnDomain,
+    Staff,
+    TestAccount,
+}
+
+impl Guard {
+    #[must_use]
+    pub const fn sentence(&self) -> &'static str {
+        match self {
+            Self::Wildcard => "is a pattern, not one person",
+            Self::Placeholder => "is a placeholder (null, 0, unknown …), not a person",
+            Self::RoleMailbox => "is a role mailbox that several people share",
+            Self::OwnDomain => "is at one of the controller's own domains",
+            Self::Staff => "belongs to a member of staff",
+            Self::TestAccount => "is a test account",
+        }
+    }
+}
+
+/// A refusal by the guard list; names the kind, never the value.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{kind} {}; such a request needs a second person's release, which this installation does not offer yet", guard.sentence())]
+pub struct Guarded {
+    pub kind: IdentifierKind,
+    pub guard: Guard,
+}
+
+/// The controller's guard list, lower-cased.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GuardList {
+    pub own_domains: Vec<String>,
+    pub staff: Vec<String>,
+    pub test_accounts: Vec<String>,
+    /// Local parts such as `info`, `support`.
+    pub role_mailboxes: Vec<String>,
+}
+
+/// Local parts that name a role (RFC 2142 and common practice).
+pub const ROLE_MAILBOXES: &[&str] = &[
+    "abuse",
+    "accounts",
+    "admin",
+    "administrator",
+    "all",
+    "billing",
+    "careers",
+    "contact",
+    "dpo",
+    "enquiries",
+    "everyone",
+    "finance",
+    "ftp",
+    "help",
+    "helpdesk",
+    "hello",
+    "hostmaster",
+    "hr",
+    "info",
+    "invoices",
+    "it",
+    "jobs",
+    "legal",
+    "list",
+    "mail",
+    "mailer-daemon",
+    "marketing",
+    "news",
+    "newsletter",
+    "no-reply",
+    "noc",
+    "noreply",
+    "office",
+    "orders",
+    "postmaster",
+    "press",
+    "privacy",
+    "root",
+    "sales",
+    "security",
+    "service",
+    "shop",
+    "staff",
+    "support",
+    "team",
+    "test",
+    "usenet",
+    "users",
+    "webmaster",
+    "www",
+];
+
+const PLACEHOLDERS: &[&str] = &[
+    "0",
+    "00",
+    "000",
+    "-",
+    "--",
+    ".",
+    "n/a",
+    "na",
+    "nan",
+    "nil",
+    "none",
+    "null",
+    "undefined",
+    "unknown",
+    "anonymous",
+    "anon",
+    "guest",
+    "test",
+    "deleted",
+    "(null)",
+    "[object object]",
+    "true",
+    "false",
+    "-1",
+    "1",
+    "xxx",
+    "todo",
+    "00000000-0000-0000-0000-000000000000",
+];
+
+impl GuardList {
+    /// Looks one identifier up.
+    ///
+    /// # Errors
+    /// [`Guarded`] when it must not pass without a second person.
+    pub fn check(&self, identifier: &Identifier) -> Result<(), Guarded> {
+        match self.hit(identifier) {
+            None => Ok(()),
+            Some(guard) => Err(Guarded { kind: identifier.kind.clone(), guard }),
+        }
+    }
+
+    fn hit(&self, identifier: &Identifier) -> Option<Guard> {
+        let text = identifier.normal.expose().to_lowercase();
+        if text.contains(['*', '%', '?']) {
+            return Some(Guard::Wildcard);
+        }
+        let zeros_only = text.chars().all(|c| matches!(c, '0' | '-'));
+        if PLACEHOLDERS.contains(&text.as_str()) || zeros_only {
+            return Some(Guard::Placeholder);
+        }
+        if self.staff.contains(&text) {
+            return Some(Guard::Staff);
+        }
+        if self.test_accounts.contains(&text) {
+            return Some(Guard::TestAccount);
+        }
+        match identifier.kind {
+            IdentifierKind::Email => self.email_hit(&text),
+            IdentifierKind::Phone
+            | IdentifierKind::UserId
+            | IdentifierKind::AnonymousId
+            | IdentifierKind::DeviceId
+            | IdentifierKind::AdvertisingId
+            | IdentifierKind::Vendor(_) => None,
+        }
+    }
+
+    fn email_hit(&self, text: &str) -> Option<Guard> {
+        let (local, domain) = text.rsplit_once('@')?;
+        let bare = local.split('+').next().unwrap_or(local);
+        if PLACEHOLDERS.contains(&bare) && bare != "test" && bare != "1" {
+            return Some(Guard::Placeholder);
+        }
+        if self.own_domains.iter().any(|own| {
+            domain == own
+                || domain.strip_suffix(own.as_str()).is_some_and(|rest| rest.ends_with('.'))
+        }) {
+            return Some(Guard::OwnDomain);
+        }
+        if ROLE_MAILBOXES.contains(&bare) || self.role_mailboxes.iter().any(|r| r == bare) {
+            return Some(Guard::RoleMailbox);
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Provenance;
+
+    fn check(kind: IdentifierKind, text: &str, want: Option<Guard>) {
+        let list = GuardList {
+            own_domains: vec!["acme.example".into()],
+            staff: vec!["eve@home.example.org".into()],
+            test_accounts: vec!["qa-1".into()],
+            role_mailboxes: vec!["crew".into()],
+        };
+        let id = Identifier::parse(kind, text, Provenance::Stated, Some("GB")).expect(text);
+        assert_eq!(list.check(&id).err().map(|g| g.guard), want, "{text}");
+    }
+
+    #[test]
+    fn patterns_placeholders_roles_staff_and_own_people_are_guarded() {
+        use IdentifierKind::{Email, Phone, UserId};
+        check(Email, "*@example.com", Some(Guard::Wildcard));
+        check(UserId, "%", Some(Guard::Wildcard));
+        for placeholder in ["null", "NULL", "0", "unknown", "undefined", "000000", "N/A"] {
+            check(UserId, placeholder, Some(Guard::Placeholder));
+        }
+        check(Email, "null@example.com", Some(Guard::Placeholder));
+        check(Email, "Support@example.com", Some(Guard::RoleMailbox));
+        check(Email, "crew@example.com", Some(Guard::RoleMailbox));
+        check(Email, "info+shop@example.com", Some(Guard::RoleMailbox));
+        check(Email, "jane@mail.acme.example", Some(Guard::OwnDomain));
+        check(Email, "jane@notacme.example", None);
+        check(Email, "Eve@Home.example.org", Some(Guard::Staff));
+        check(UserId, "qa-1", Some(Guard::TestAccount));
+        check(Email, "ada@example.com", None);
+        check(UserId, "u-1001", None);
+        check(Phone, "+442079460958", None);
+    }
+}

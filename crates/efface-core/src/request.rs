@@ -1,0 +1,458 @@
+//! The request machine, and [`advance`]: what a request's tasks make of it.
+
+use std::time::Duration;
+
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    AccountId, ControllerId, ImportId, Outcome, RequestAction, RequestId, Scope, TaskAction,
+    TaskId, Timestamp,
+    action::words,
+    desk::Reason,
+    plan::Phase,
+    subject::Relation,
+    task::{Cause, Task, TaskState, WaitsOn},
+};
+
+words! {
+    /// Why a request is denied; each maps to the protocols' own codes.
+    DenialCode, "denial code" {
+        FraudSuspected = "fraud_suspected",
+        IdentityUnverified = "identity_unverified",
+        Exempt = "exempt",
+        OutOfScopeJurisdiction = "out_of_scope_jurisdiction",
+        Excessive = "excessive",
+        Other = "other",
+    }
+}
+
+/// How a request that ran ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ending {
+    /// The wish was met at every vendor.
+    Completed,
+    /// At `met` of `of` tasks.
+    Partly { met: u32, of: u32 },
+    /// No vendor knew the person; a named person looked at it.
+    NoMatch,
+    /// Look-ups only.
+    Observed,
+}
+
+/// Where a request stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum RequestState {
+    Received,
+    Identified,
+    Released { by: String, at: Timestamp, cooling_until: Timestamp },
+    Running { since: Timestamp },
+    Closed { ending: Ending, at: Timestamp },
+    Denied { code: DenialCode, note: String, by: String, at: Timestamp },
+    Cancelled { by: String, at: Timestamp },
+    Expired { at: Timestamp },
+    Duplicate { of: RequestId },
+}
+
+impl RequestState {
+    /// Every word, in the order of life.
+    pub const WORDS: [&'static str; 9] = [
+        "received",
+        "identified",
+        "released",
+        "running",
+        "closed",
+        "denied",
+        "cancelled",
+        "expired",
+        "duplicate",
+    ];
+
+    #[must_use]
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Received => "received",
+            Self::Identified => "identified",
+            Self::Released { .. } => "released",
+            Self::Running { .. } => "running",
+            Self::Closed { .. } => "closed",
+            Self::Denied { .. } => "denied",
+            Self::Cancelled { .. } => "cancelled",
+            Self::Expired { .. } => "expired",
+            Self::Duplicate { .. } => "duplicate",
+        }
+    }
+
+    /// For people: the ending beside the word.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        match self {
+            Self::Closed { ending, .. } => match ending {
+                Ending::Completed => "closed: completed".into(),
+                Ending::Partly { met, of } => format!("closed: partly ({met} of {of})"),
+                Ending::NoMatch => "closed: no match".into(),
+                Ending::Observed => "closed: observed".into(),
+            },
+            Self::Denied { code, .. } => format!("denied: {code}"),
+            Self::Duplicate { of } => format!("duplicate of {of}"),
+            Self::Received
+            | Self::Identified
+            | Self::Released { .. }
+            | Self::Running { .. }
+            | Self::Cancelled { .. }
+            | Self::Expired { .. } => self.word().into(),
+        }
+    }
+
+    /// Counts call *closed* every end state.
+    #[must_use]
+    pub const fn is_over(&self) -> bool {
+        match self {
+            Self::Received | Self::Identified | Self::Released { .. } | Self::Running { .. } => {
+                false
+            }
+            Self::Closed { .. }
+            | Self::Denied { .. }
+            | Self::Cancelled { .. }
+            | Self::Expired { .. }
+            | Self::Duplicate { .. } => true,
+        }
+    }
+}
+
+/// The outcome told to the person; this stops the statutory clock.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Told {
+    pub at: Timestamp,
+    pub by: String,
+    pub notice: String,
+}
+
+/// A legal hold: nothing new is sent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hold {
+    pub at: Timestamp,
+    pub by: String,
+    pub reason: String,
+}
+
+/// Filed by mistake: shredding is frozen and an incident sheet is printed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InError {
+    pub at: Timestamp,
+    pub by: String,
+    pub reason: String,
+}
+
+/// The part of a request that is not personal.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Request {
+    pub id: RequestId,
+    pub version: u32,
+    pub controller: ControllerId,
+    pub action: RequestAction,
+    pub scope: Option<Scope>,
+    pub relation: Relation,
+    pub received_on: Date,
+    /// Provisional: received_on + 30 days until rule packs come.
+    pub due_on: Date,
+    /// End of `due_on` in the controller's zone.
+    pub due_at: Timestamp,
+    pub filed_at: Timestamp,
+    pub filed_by: String,
+    pub regime: Option<String>,
+    pub channel: Option<String>,
+    pub import: Option<ImportId>,
+    pub state: RequestState,
+    pub told: Option<Told>,
+    pub hold: Option<Hold>,
+    pub breached_at: Option<Timestamp>,
+    pub in_error: Option<InError>,
+}
+
+/// What can happen to a request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Event {
+    Identified { how: String, by: String },
+    Released { by: String, cooling_until: Timestamp },
+    Started,
+    Amended { by: String },
+    Closed { ending: Ending },
+    Denied { code: DenialCode, note: String, by: String },
+    Cancelled { by: String },
+    Expired,
+    Held { by: String, reason: String },
+    HoldEnded { by: String },
+    Told { by: String, notice: String },
+    Breached,
+    MarkedInError { by: String, reason: String },
+}
+
+impl Event {
+    #[must_use]
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Identified { .. } => "identified",
+            Self::Released { .. } => "released",
+            Self::Started => "started",
+            Self::Amended { .. } => "amended",
+            Self::Closed { .. } => "closed",
+            Self::Denied { .. } => "denied",
+            Self::Cancelled { .. } => "cancelled",
+            Self::Expired => "expired",
+            Self::Held { .. } => "held",
+            Self::HoldEnded { .. } => "hold ended",
+            Self::Told { .. } => "answered",
+            Self::Breached => "breached",
+            Self::MarkedInError { .. } => "marked in error",
+        }
+    }
+}
+
+/// A move the table does not know.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a request that is {state} cannot be {event}{}", if hint.is_empty() { String::new() } else { format!(": {hint}") })]
+pub struct Refusal {
+    pub state: &'static str,
+    pub event: &'static str,
+    pub hint: &'static str,
+}
+
+/// The one door of the request machine.
+///
+/// # Errors
+/// [`Refusal`] naming state and event, with a hint where one helps.
+pub fn apply(request: &Request, event: &Event, now: Timestamp) -> Result<Request, Refusal> {
+    use RequestState as S;
+    let mut next = request.clone();
+    next.version += 1;
+    let refusal = |hint| Refusal { state: request.state.word(), event: event.word(), hint };
+    match (&request.state, event) {
+        // facts beside the state
+        (_, Event::Told { by, notice }) => match request.told {
+            Some(_) => return Err(refusal("the person has been told already")),
+            None => next.told = Some(Told { at: now, by: by.clone(), notice: notice.clone() }),
+        },
+        (_, Event::MarkedInError { by, reason }) => {
+            next.in_error = Some(InError { at: now, by: by.clone(), reason: reason.clone() })
+        }
+        (state, Event::Breached) if !state.is_over() || request.told.is_none() => {
+            match request.breached_at {
+                Some(_) => return Err(refusal("the breach is on record already")),
+                None => next.breached_at = Some(now),
+            }
+        }
+        (
+            S::Received | S::Identified | S::Released { .. } | S::Running { .. },
+            Event::Held { by, reason },
+        ) => match request.hold {
+            Some(_) => return Err(refusal("it is held already")),
+            None => next.hold = Some(Hold { at: now, by: by.clone(), reason: reason.clone() }),
+        },
+        (
+            S::Received | S::Identified | S::Released { .. } | S::Running { .. },
+            Event::HoldEnded { .. },
+        ) => match request.hold {
+            None => return Err(refusal("it is not held")),
+            Some(_) => next.hold = None,
+        },
+
+        // the states
+        (S::Received, Event::Identified { .. }) => next.state = S::Identified,
+        (S::Received, Event::Released { .. }) => {
+            return Err(refusal("nothing proves who the person is; use `request identify` first"));
+        }
+        (S::Identified, Event::Released { by, cooling_until }) => {
+            next.state = S::Released { by: by.clone(), at: now, cooling_until: *cooling_until }
+        }
+        (S::Released { cooling_until, .. }, Event::Started) => {
+            if request.hold.is_some() {
+                return Err(refusal("it is on hold"));
+            }
+            if *cooling_until > now {
+                return Err(refusal("it is cooling off"));
+            }
+            next.state = S::Running { since: now };
+        }
+        // whoever amends after release releases again
+        (S::Received | S::Identified, Event::Amended { .. }) => {}
+        (S::Released { .. } | S::Running { .. }, Event::Amended { .. }) => {
+            next.state = S::Identified
+        }
+        (S::Running { .. }, Event::Closed { ending }) => {
+            next.state = S::Closed { ending: *ending, at: now }
+        }
+        (S::Received | S::Identified | S::Released { .. }, Event::Denied { code, note, by }) => {
+            next.state = S::Denied { code: *code, note: note.clone(), by: by.clone(), at: now };
+        }
+        (S::Running { .. }, Event::Denied { .. }) => {
+            return Err(refusal("it is under way; cancel it, then tell the person what was done"));
+        }
+        (S::Received | S::Identified | S::Released { .. }, Event::Cancelled { by }) => {
+            next.state = S::Cancelled { by: by.clone(), at: now }
+        }
+        // the caller has made sure that nothing was sent
+        (S::Running { .. }, Event::Cancelled { by }) => {
+            next.state = S::Cancelled { by: by.clone(), at: now }
+        }
+        (S::Received, Event::Expired) => next.state = S::Expired { at: now },
+
+        (
+            S::Received
+            | S::Identified
+            | S::Released { .. }
+            | S::Running { .. }
+            | S::Closed { .. }
+            | S::Denied { .. }
+            | S::Cancelled { .. }
+            | S::Expired { .. }
+            | S::Duplicate { .. },
+            _,
+        ) => return Err(refusal("")),
+    }
+    Ok(next)
+}
+
+/// What should happen now to a request and its tasks.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Advance {
+    pub start: bool,
+    /// Tasks whose phase opens.
+    pub open: Vec<TaskId>,
+    pub close: Option<Ending>,
+    /// The request itself goes to the desk.
+    pub desk: Option<Reason>,
+    /// Look again then, even if nothing happens before.
+    pub look_again: Option<Timestamp>,
+}
+
+/// How long one phase waits for another.
+#[must_use]
+pub fn patience(policy: Duration, running_since: Timestamp, due_at: Timestamp) -> Timestamp {
+    let quarter = due_at.since(running_since) / 4;
+    running_since.plus(policy.min(quarter))
+}
+
+/// Pure follow-up: opens phases, closes the request. `phases` tells each task's phase.
+#[must_use]
+pub fn advance(
+    request: &Request,
+    tasks: &[Task],
+    phase: impl Fn(&Task) -> Phase,
+    policy_patience: Duration,
+    nobody_found_decided: bool,
+    now: Timestamp,
+) -> Advance {
+    let mut out = Advance::default();
+    let since = match &request.state {
+        RequestState::Released { cooling_until, .. } => {
+            if request.hold.is_some() {
+                return out;
+            }
+            if *cooling_until > now {
+                out.look_again = Some(*cooling_until);
+                return out;
+            }
+            out.start = true;
+            now
+        }
+        RequestState::Running { since } => *since,
+        RequestState::Received
+        | RequestState::Identified
+        | RequestState::Closed { .. }
+        | RequestState::Denied { .. }
+        | RequestState::Cancelled { .. }
+        | RequestState::Expired { .. }
+        | RequestState::Duplicate { .. } => return out,
+    };
+    if request.hold.is_some() {
+        return out;
+    }
+    let until = patience(policy_patience, since, request.due_at);
+    for task in tasks {
+        if let TaskState::Blocked { cause: Cause::Phase(_) } = task.state {
+            if phase_is_open(phase(task), &task.account, tasks, &phase) || now >= until {
+                out.open.push(task.id);
+            } else {
+                out.look_again = Some(until);
+            }
+        }
+        if let TaskState::Blocked { cause: Cause::Dependency(earlier) } = task.state
+            && tasks.iter().any(|t| t.id == earlier && t.state.is_settled())
+        {
+            out.open.push(task.id);
+        }
+    }
+    if tasks.iter().all(|t| t.state.is_settled()) {
+        out.look_again = None;
+        match ending(tasks) {
+            Some(ending) => out.close = Some(ending),
+            None if nobody_found_decided => out.close = Some(Ending::NoMatch),
+            None => out.desk = Some(Reason::NobodyFound),
+        }
+    }
+    out
+}
+
+/// Whether `phase` is open at `account`: it waits for the vendor's own tasks of the phase before,
+/// until they are accepted; never for one that waits on a desk or for an identifier.
+fn phase_is_open(
+    phase: Phase,
+    account: &AccountId,
+    tasks: &[Task],
+    phase_of: &impl Fn(&Task) -> Phase,
+) -> bool {
+    let before = match phase {
+        Phase::Resolve | Phase::Suppress => return true,
+        Phase::Erase => Phase::Suppress,
+        Phase::SuppressAfter => Phase::Erase,
+    };
+    let after_erase = phase == Phase::SuppressAfter;
+    tasks.iter().filter(|t| t.account == *account && phase_of(t) == before).all(|t| match &t.state {
+        TaskState::Settled { .. } | TaskState::Confirmed { .. } | TaskState::Desk { .. } => true,
+        // a suppress that follows an erase waits for the erase's end, where an end can be polled
+        TaskState::Waiting { on: WaitsOn::Receipt { .. }, .. } => !after_erase,
+        TaskState::Waiting { on: WaitsOn::Promise { .. }, .. } => true,
+        TaskState::Blocked { cause: Cause::MissingIdentifier { .. } } => true,
+        TaskState::Blocked { cause: Cause::Phase(_) | Cause::Dependency(_) | Cause::Hold { .. } | Cause::Vendor { .. } }
+        | TaskState::Ready { .. }
+        | TaskState::Sending { .. }
+        | TaskState::Unknown { .. } => false,
+    })
+}
+
+/// How a request ends whose tasks are all settled; `None` when nobody knew the person.
+#[must_use]
+pub fn ending(tasks: &[Task]) -> Option<Ending> {
+    let outcomes: Vec<&Outcome> = tasks
+        .iter()
+        .filter_map(|t| match &t.state {
+            TaskState::Settled { outcome, .. } => Some(outcome),
+            _ => None,
+        })
+        .collect();
+    let live: Vec<&&Outcome> =
+        outcomes.iter().filter(|o| !matches!(o, Outcome::Observed(_))).collect();
+    if live.is_empty() {
+        return Some(Ending::Observed);
+    }
+    let asked_in_vain = live.iter().any(|o| matches!(o, Outcome::NotFound));
+    let nobody = live
+        .iter()
+        .all(|o| matches!(o, Outcome::NotFound | Outcome::NotSupported | Outcome::NotHeld));
+    if asked_in_vain && nobody {
+        return None;
+    }
+    let of = u32::try_from(live.len()).unwrap_or(u32::MAX);
+    let met = u32::try_from(live.iter().filter(|o| o.meets_the_wish()).count()).unwrap_or(u32::MAX);
+    Some(if met == of { Ending::Completed } else { Ending::Partly { met, of } })
+}
+
+/// Whether any task of the request may have reached a vendor with a changing call.
+#[must_use]
+pub fn anything_sent(tasks: &[Task]) -> bool {
+    tasks.iter().any(|t| t.sent && t.action != TaskAction::LookUp)
+}

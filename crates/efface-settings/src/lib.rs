@@ -1,0 +1,122 @@
+//! The settings: three sources, one checked and typed result.
+//!
+//! Later sources win: the defaults baked in from `config/efface.toml`, the
+//! user's file, then the environment. A variable is named after its setting,
+//! `EFFACE__SECTION__KEY` with *two* underscores between the parts; single ones
+//! belong to names. Ids never hold an underscore, so in the place of an id `_`
+//! stands for `-`: `EFFACE__ACCOUNTS__MAILCHIMP_EU__LANE` is
+//! `accounts.mailchimp-eu.lane`. Lists are written with commas.
+//!
+//! A secret is given by value, by `<key>_file = "path"`, or as `"env:NAME"`,
+//! never twice. Inside `[accounts.<id>.settings]`, which belongs to the vendor,
+//! both forms are resolved for every key before the vendor sees the table.
+//!
+//! [`Settings::load`] collects *all* problems before it refuses, each with its
+//! dotted path, where it came from and the nearest right name.
+
+mod error;
+mod layers;
+mod references;
+mod schema;
+mod secret;
+mod sections;
+mod shapes;
+mod validate;
+mod vendor;
+mod walk;
+
+pub use error::{Error, Problem};
+pub use secret::{Secret, VendorSettings};
+pub use sections::{
+    Account, Controller, Database, Import, Log, Policy, Retry, Schedule, Server, Settings, Vault,
+    Worker,
+};
+
+/// The commented default file, as `efface init` writes it.
+pub const DEFAULT_FILE: &str = include_str!("../../../config/efface.toml");
+
+use jiff::tz::TimeZone;
+use layers::Layers;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+impl Settings {
+    /// Reads, merges and checks the settings. `path` is the user's file, if one
+    /// is to be read; `env` is the environment, of which `EFFACE__…` are
+    /// settings and the others may be referred to as `"env:NAME"`.
+    ///
+    /// # Errors
+    /// [`Error::NoFile`] or [`Error::Unreadable`] for the file,
+    /// [`Error::Syntax`] when it is not TOML, and [`Error::Invalid`] with every
+    /// problem found in it.
+    pub fn load(
+        path: Option<&Path>,
+        env: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, Error> {
+        let environment: BTreeMap<String, String> = env.into_iter().collect();
+        let layers = Layers::read(path, &environment)?;
+        let (clean, shown, mut problems) = walk::walk(&layers, &environment);
+        let mut settings: Self = serde_json::from_value(clean).map_err(Error::Shape)?;
+        settings.shown = shown;
+        settings.origins = layers.origins;
+        problems.extend(settings.validate());
+        if problems.is_empty() {
+            return Ok(settings);
+        }
+        problems.sort_by(|a, b| a.path.cmp(&b.path));
+        problems.dedup();
+        Err(Error::Invalid(problems))
+    }
+
+    /// The settings in force, to be shown: secrets print as `[secret]`, or as
+    /// the reference they were given by.
+    #[must_use]
+    pub fn redacted(&self) -> toml::Value {
+        toml::Value::Table(self.shown.clone())
+    }
+
+    /// One controller.
+    ///
+    /// # Errors
+    /// [`Error::UnknownController`] naming those there are.
+    pub fn controller(&self, id: &str) -> Result<&Controller, Error> {
+        self.controllers.get(id).ok_or_else(|| Error::UnknownController {
+            id: id.to_owned(),
+            known: self.controllers.keys().cloned().collect(),
+        })
+    }
+
+    /// The zone in which a controller's days and deadlines are counted. It has
+    /// no default: a wrong day is worse than a question.
+    ///
+    /// # Errors
+    /// [`Error::NotSet`] naming the key to set, or [`Error::UnknownController`].
+    pub fn controller_zone(&self, id: &str) -> Result<TimeZone, Error> {
+        let not_set = || Error::NotSet {
+            path: format!("controllers.{id}.time_zone"),
+            hint: "deadlines are counted in the controller's days; set for example time_zone = \"Europe/Paris\"",
+        };
+        let name = self.controller(id)?.time_zone.as_deref();
+        TimeZone::get(name.ok_or_else(not_set)?).map_err(|_| not_set())
+    }
+}
+
+impl Vault {
+    /// The text of the master key, read now if it stands in a file.
+    ///
+    /// # Errors
+    /// [`Error::MasterKeyFile`] when the file cannot be used,
+    /// [`Error::NotSet`] when no key is configured at all.
+    pub fn master_key_text(&self) -> Result<Secret, Error> {
+        match (&self.master_key, &self.master_key_file) {
+            (Some(key), _) => Ok(key.clone()),
+            (None, Some(file)) => references::read_file(file)
+                .map(Secret::new)
+                .map_err(|reason| Error::MasterKeyFile { path: file.clone(), reason }),
+            (None, None) => Err(Error::NotSet {
+                path: "vault.master_key_file".to_owned(),
+                hint: "name the file that holds the master key",
+            }),
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! Checks that look at several settings at once.
+
+use crate::error::Problem;
+use crate::schema::nearest;
+use crate::sections::{Account, Settings};
+use crate::{shapes, walk};
+use std::collections::BTreeMap;
+use url::{Host, Url};
+
+/// The engine's own lanes; `requests-0`, `requests-1` … belong to the first.
+const SYSTEM_LANES: [&str; 2] = ["requests", "ledger"];
+
+impl Settings {
+    /// The cross-checks, run by [`Settings::load`]; to be run again after
+    /// settings were changed in memory.
+    #[must_use]
+    pub fn validate(&self) -> Vec<Problem> {
+        let mut found = Found { origins: &self.origins, problems: Vec::new() };
+        self.server_is_local(&mut found);
+        self.times_fit(&mut found);
+        self.ids_fit(&mut found);
+        self.lanes_fit(&mut found);
+        for (id, account) in &self.accounts {
+            self.controller_is_known(id, account, &mut found);
+            self.nobody_is_deleted_twice(id, account, &mut found);
+            base_url_is_safe(id, account, &mut found);
+        }
+        found.problems
+    }
+
+    fn server_is_local(&self, found: &mut Found<'_>) {
+        if !self.server.listen.ip().is_loopback() && !self.server.allow_non_loopback {
+            found.add(
+                "server.listen",
+                "is reachable from other machines",
+                "whoever reaches it can file requests; set server.allow_non_loopback = true if that is meant",
+            );
+        }
+    }
+
+    fn times_fit(&self, found: &mut Found<'_>) {
+        let (worker, retry) = (&self.worker, &self.policy.retry);
+        if worker.lease_seconds <= worker.call_timeout_seconds {
+            found.add(
+                "worker.lease_seconds",
+                "must be longer than worker.call_timeout_seconds",
+                "a lane could be given away while its call is still out",
+            );
+        }
+        if worker.drain_seconds < worker.call_timeout_seconds {
+            found.add(
+                "worker.drain_seconds",
+                "must not be shorter than worker.call_timeout_seconds",
+                "a stop would cut off calls whose outcome is then not known",
+            );
+        }
+        if retry.base_seconds > u64::from(retry.cap_hours) * 3600 {
+            found.add(
+                "policy.retry.base_seconds",
+                "is longer than policy.retry.cap_hours",
+                "the first pause cannot be longer than the longest",
+            );
+        }
+    }
+
+    fn ids_fit(&self, found: &mut Found<'_>) {
+        let named = |section: &'static str, id: &String| (format!("{section}.{id}"), id.clone());
+        let controllers = self.controllers.keys().map(|id| named("controllers", id));
+        let accounts = self.accounts.keys().map(|id| named("accounts", id));
+        for (path, id) in controllers.chain(accounts) {
+            if let Err(refusal) = shapes::id(&id) {
+                found.add(&path, &refusal, "rename the section");
+            }
+        }
+    }
+
+    fn lanes_fit(&self, found: &mut Found<'_>) {
+        let mut first: BTreeMap<&str, (&str, &Account)> = BTreeMap::new();
+        for (id, account) in &self.accounts {
+            let path = format!("accounts.{id}.lane");
+            let lane = account.lane.as_str();
+            let system = |own: &&str| lane == *own || lane.starts_with(&format!("{own}-"));
+            if SYSTEM_LANES.iter().any(|own| system(&own)) {
+                let message = format!("is `{lane}`, a name the engine uses for its own lanes");
+                found.add(&path, &message, "choose another lane, or another id for the account");
+            }
+            let Some((other, shared)) = first.get(lane) else {
+                first.insert(lane, (id, account));
+                continue;
+            };
+            if shared.connector != account.connector {
+                let message =
+                    format!("is shared with accounts.{other}, which is at another vendor");
+                found.add(
+                    &path,
+                    &message,
+                    "a lane is one vendor's quota; accounts at two vendors have none in common",
+                );
+            } else if shared.calls_per_second != account.calls_per_second
+                || shared.calls_in_flight != account.calls_in_flight
+            {
+                let message = format!("is shared with accounts.{other}, which sets another pace");
+                found.add(
+                    &path,
+                    &message,
+                    "give both the same calls_per_second and calls_in_flight",
+                );
+            }
+        }
+    }
+
+    fn controller_is_known(&self, id: &str, account: &Account, found: &mut Found<'_>) {
+        let name = &account.controller;
+        if self.controllers.contains_key(name) {
+            return;
+        }
+        let hint = nearest(name, self.controllers.keys().map(String::as_str)).map_or_else(
+            || format!("add a section [controllers.{name}]"),
+            |near| format!("did you mean {near}?"),
+        );
+        let message = format!("is `{name}`, and there is no such controller");
+        found.add(&format!("accounts.{id}.controller"), &message, &hint);
+    }
+
+    fn nobody_is_deleted_twice(&self, id: &str, account: &Account, found: &mut Found<'_>) {
+        let path = format!("accounts.{id}.forwards_to");
+        for target in &account.forwards_to {
+            if target == id {
+                found.add(&path, "names the account itself", "leave it out");
+                continue;
+            }
+            let twin = self.accounts.iter().find(|(other_id, other)| {
+                *other_id != id
+                    && other.controller == account.controller
+                    && (*other_id == target || other.connector == *target)
+            });
+            if let Some((twin, _)) = twin {
+                let message = format!(
+                    "names `{target}`, and accounts.{twin} of the same controller is connected to it directly: each person would be deleted there twice"
+                );
+                found.add(
+                    &path,
+                    &message,
+                    "deletions reach a vendor one way only: remove the account, or take the vendor out of forwards_to and switch the forwarding off",
+                );
+            }
+        }
+    }
+}
+
+fn base_url_is_safe(id: &str, account: &Account, found: &mut Found<'_>) {
+    let Some(url) = account.base_url.as_deref().and_then(|u| Url::parse(u).ok()) else {
+        return;
+    };
+    let path = format!("accounts.{id}.base_url");
+    if !is_loopback(&url) {
+        if url.scheme() == "http" {
+            found.add(
+                &path,
+                "would send people's identifiers and the key in the clear over http",
+                "use https://",
+            );
+        }
+        return;
+    }
+    if !account.allow_loopback {
+        let hint = format!("for development set accounts.{id}.allow_loopback = true");
+        found.add(&path, "points at this machine", &hint);
+    }
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(Host::Ipv6(ip)) => {
+            ip.is_loopback() || ip.to_ipv4_mapped().is_some_and(|v4| v4.is_loopback())
+        }
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        None => false,
+    }
+}
+
+struct Found<'a> {
+    origins: &'a BTreeMap<String, String>,
+    problems: Vec<Problem>,
+}
+
+impl Found<'_> {
+    fn add(&mut self, path: &str, message: &str, hint: &str) {
+        self.problems.push(Problem {
+            path: path.to_owned(),
+            source: walk::origin_of(self.origins, path),
+            message: message.to_owned(),
+            hint: Some(hint.to_owned()),
+        });
+    }
+}

@@ -1,0 +1,3 @@
+//! The workshop: what tests are made with.
+
+pub mod postgres;
