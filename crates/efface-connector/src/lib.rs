@@ -48,7 +48,8 @@ pub trait Connector: Send + Sync {
     /// When the order cannot be put into words at all.
     fn prepare(&self, now: Timestamp, order: &Order) -> Result<Prepared, ConnectorError>;
 
-    /// Carries out the step: at most one changing call, the prepared one.
+    /// Carries out the step: at most one changing call, the prepared one. `order` holds exactly the
+    /// items that `prepared` names.
     ///
     /// # Errors
     /// For the whole order; an item's own trouble belongs into its [`ItemAnswer`].
@@ -59,7 +60,8 @@ pub trait Connector: Send + Sync {
         prepared: &Prepared,
     ) -> Result<Answer, ConnectorError>;
 
-    /// Asks how an accepted order fares; `order` holds the items still open.
+    /// Asks how an accepted order fares; `order` holds the items still open, each with the memo
+    /// that [`Accepted`] gave it.
     ///
     /// # Errors
     /// When the vendor could not be asked.

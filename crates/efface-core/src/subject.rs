@@ -390,6 +390,23 @@ impl Dossier {
     pub const FORMAT: u16 = 1;
 }
 
+/// Whether two requests that share a proved identifier are about one person, from their blind-index
+/// tags by kind. A household shares telephones and devices: a match on those alone, while both name
+/// an e-mail address or user id and none of these agrees, is two persons.
+#[must_use]
+pub fn same_person<T: PartialEq>(mine: &[(String, T)], theirs: &[(String, T)]) -> bool {
+    let of_household = |kind: &str| matches!(kind, "phone" | "device_id" | "advertising_id" | "anonymous_id");
+    let agree = |strong: bool| mine.iter().any(|(kind, tag)| of_household(kind) != strong && theirs.iter().any(|(k, t)| k == kind && t == tag));
+    if agree(true) {
+        return true;
+    }
+    if !agree(false) {
+        return false;
+    }
+    let both_name = |kind: &str| mine.iter().any(|(k, _)| k == kind) && theirs.iter().any(|(k, _)| k == kind);
+    !(both_name("email") || both_name("user_id"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -474,6 +491,22 @@ mod tests {
         );
         assert!(!format!("{i:?}").contains("canary"));
         assert_eq!(i.map(|i| i.masked()).as_deref(), Ok("c…@e….com"));
+    }
+
+    #[test]
+    fn a_shared_telephone_does_not_make_one_person_of_two() {
+        let person = |ids: &[(&str, u8)]| ids.iter().map(|(k, t)| ((*k).to_owned(), *t)).collect::<Vec<_>>();
+        let jane = person(&[("email", 1), ("phone", 9)]);
+        for (other, same) in [
+            (person(&[("email", 1)]), true),
+            (person(&[("email", 2), ("phone", 9)]), false),
+            (person(&[("phone", 9)]), true),
+            (person(&[("email", 2)]), false),
+            (person(&[("user_id", 5), ("phone", 9)]), true),
+            (person(&[("email", 1), ("phone", 8)]), true),
+        ] {
+            assert_eq!(same_person(&jane, &other), same, "{other:?}");
+        }
     }
 
     #[test]

@@ -56,7 +56,11 @@ impl Settings {
         let environment: BTreeMap<String, String> = env.into_iter().collect();
         let layers = Layers::read(path, &environment)?;
         let (clean, shown, mut problems) = walk::walk(&layers, &environment);
-        let mut settings: Self = serde_json::from_value(clean).map_err(Error::Shape)?;
+        let mut settings: Self = match serde_json::from_value(clean) {
+            Ok(settings) => settings,
+            Err(cause) if problems.is_empty() => return Err(Error::Shape(cause)),
+            Err(_) => return Err(Error::Invalid(problems)),
+        };
         settings.shown = shown;
         settings.origins = layers.origins;
         problems.extend(settings.validate());
@@ -117,6 +121,58 @@ impl Vault {
                 path: "vault.master_key_file".to_owned(),
                 hint: "name the file that holds the master key",
             }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    //! The default file against the schema: nothing may be missing from it.
+
+    use super::*;
+    use schema::{Field, Kind};
+
+    /// The part of the default file under `header`, commented out or not.
+    fn part(header: &str) -> &'static str {
+        let start = [format!("\n[{header}]\n"), format!("\n#[{header}]\n")]
+            .iter()
+            .find_map(|h| DEFAULT_FILE.find(h.as_str()).map(|at| at + h.len()))
+            .unwrap_or_else(|| panic!("the default file has no section [{header}]"));
+        let rest = &DEFAULT_FILE[start..];
+        let end = [rest.find("\n["), rest.find("\n#[")];
+        &rest[..end.into_iter().flatten().min().unwrap_or(rest.len())]
+    }
+
+    fn check(header: &str, fields: &[Field]) {
+        for field in fields {
+            let name = field.name;
+            match field.kind {
+                Kind::Section(inner) => check(&format!("{header}.{name}"), inner),
+                Kind::Vendor => assert!(part(&format!("{header}.{name}")).contains('=')),
+                _ => {
+                    let text = format!("\n{}", part(header));
+                    let at = [format!("\n{name} = "), format!("\n#{name} = ")]
+                        .iter()
+                        .find_map(|line| text.find(line.as_str()));
+                    let at = at.unwrap_or_else(|| panic!("[{header}] does not show {name}"));
+                    let before = text[..at].lines().last().unwrap_or_default();
+                    assert!(before.starts_with("# "), "[{header}] {name} has no comment");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_default_file_shows_and_explains_every_setting() {
+        for field in Settings::FIELDS {
+            match field.kind {
+                Kind::Section(inner) => check(field.name, inner),
+                Kind::Each(inner, _) if field.name == "controllers" => {
+                    check("controllers.default", inner);
+                }
+                Kind::Each(inner, _) => check("accounts.mailchimp-eu", inner),
+                other => panic!("{} is {other:?}", field.name),
+            }
         }
     }
 }

@@ -79,8 +79,8 @@ impl Settings {
         for (id, account) in &self.accounts {
             let path = format!("accounts.{id}.lane");
             let lane = account.lane.as_str();
-            let system = |own: &&str| lane == *own || lane.starts_with(&format!("{own}-"));
-            if SYSTEM_LANES.iter().any(|own| system(&own)) {
+            let system = |own: &str| lane == own || lane.starts_with(&format!("{own}-"));
+            if SYSTEM_LANES.iter().any(|own| system(own)) {
                 let message = format!("is `{lane}`, a name the engine uses for its own lanes");
                 found.add(&path, &message, "choose another lane, or another id for the account");
             }

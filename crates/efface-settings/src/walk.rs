@@ -50,7 +50,7 @@ pub(crate) fn origin_of(origins: &BTreeMap<String, String>, path: &str) -> Strin
         if let Some(origin) = origins.get(path) {
             return origin.clone();
         }
-        match path.rsplit_once('.') {
+        match path.rsplit_once(['.', '[']) {
             Some((above, _)) => path = above,
             None => return String::new(),
         }
@@ -84,17 +84,21 @@ impl Walk<'_> {
     ) -> (Map<String, Json>, Table) {
         let mut given = given.clone();
         let (mut clean, mut shown) = (Map::new(), Table::new());
+        let mut settled: Vec<String> = Vec::new();
         for field in fields {
-            self.settle_twice(path, field, &mut given);
+            settled.extend(self.settle_twice(path, field, &mut given));
+        }
+        for field in fields {
             let below = join(path, field.name);
             let fallback = defaults.get(field.name);
             let file_form = field.file_form(fields);
             let by_file = file_form.as_ref().and_then(|form| given.remove(form));
             let value = given.remove(field.name);
+            let aside = by_file.is_none() && settled.iter().any(|s| s == field.name);
             let mut pair = match (by_file, &value) {
                 (Some(file), _) => {
                     let form = file_form.unwrap_or_default();
-                    self.from_file(&join(path, &form), field.kind, &file).map(|text| {
+                    self.secret_file(&join(path, &form), field.kind, &file).map(|text| {
                         shown.insert(form, file);
                         (text, None)
                     })
@@ -109,7 +113,7 @@ impl Walk<'_> {
                     None
                 }
             };
-            if pair.is_none() {
+            if pair.is_none() && !aside {
                 let filled = fallback.and_then(|f| self.field(&below, field.kind, f, None));
                 pair = filled.map(|(clean, shown)| (clean, Some(shown)));
             }
@@ -124,6 +128,9 @@ impl Walk<'_> {
                 (None, Kind::Needed(_)) => {
                     clean.insert(field.name.to_owned(), Json::String(String::new()));
                 }
+                (None, Kind::Each(..)) => {
+                    clean.insert(field.name.to_owned(), Json::Object(Map::new()));
+                }
                 (None, _) => {}
             }
         }
@@ -134,22 +141,25 @@ impl Walk<'_> {
     }
 
     /// Of a secret's two forms a default gives way; two given ones are refused.
-    fn settle_twice(&mut self, path: &str, field: &Field, given: &mut Table) {
+    /// Answers which form was set aside.
+    fn settle_twice(&mut self, path: &str, field: &Field, given: &mut Table) -> Option<String> {
         let form = format!("{}_file", field.name);
         let secret = matches!(field.kind, Kind::Secret(_));
         if !secret || !given.contains_key(field.name) || !given.contains_key(&form) {
-            return;
+            return None;
         }
         let below = join(path, field.name);
         let built_in = |path: &str| self.origins.get(path).is_none_or(|o| o == BUILT_IN);
-        if built_in(&below) {
-            given.remove(field.name);
-        } else if built_in(&format!("{below}_file")) {
-            given.remove(&form);
+        let aside = if built_in(&below) {
+            field.name.to_owned()
         } else {
-            self.twice(&below);
-            given.remove(&form);
-        }
+            if !built_in(&format!("{below}_file")) {
+                self.twice(&below);
+            }
+            form
+        };
+        given.remove(&aside);
+        Some(aside)
     }
 
     fn unknown(&mut self, path: &str, key: &str, fields: &[Field]) {
@@ -288,14 +298,14 @@ impl Walk<'_> {
                 self.problem(path, refusal, None);
                 return None;
             }
-            None if text.contains("://") => (text.to_owned(), references::show(text)),
+            None if !references::sounds_secret(path) => (text.to_owned(), references::show(text)),
             None => (text.to_owned(), MASK.to_owned()),
         };
         self.shaped(path, shape, &text)?;
         Some((text.into(), Value::String(shown)))
     }
 
-    fn from_file(&mut self, path: &str, kind: Kind, file: &Value) -> Option<Json> {
+    fn secret_file(&mut self, path: &str, kind: Kind, file: &Value) -> Option<Json> {
         let Value::String(file) = file else {
             let message = format!("is {}, the path of a file is wanted", sort(file));
             self.problem(path, message, None);

@@ -1,1 +1,63 @@
-//! efface-store
+//! THE MEMORY. The database is the only memory: what is due is a query, and a follow-up is saved in
+//! the transaction of the change that asks for it.
+//!
+//! [`Store`] is what a worker sees; [`SqlStore`] keeps it in SQLite or PostgreSQL and adds the use
+//! cases of the doors (filing, releasing, deciding). No call is made while a transaction is open.
+
+mod directory;
+mod error;
+mod hot;
+mod model;
+mod sql;
+mod usecase;
+mod view;
+mod wakes;
+
+use async_trait::async_trait;
+use efface_core::{AccountId, LaneId, Timestamp, task::Queue};
+
+pub use directory::{AccountSpec, ControllerRules, Directory, Policy};
+pub use error::Error;
+pub use model::{
+    AccountRow, AccountWrite, DeskClose, DeskOpen, DueFollowUp, DueReceipt, DueTask, EntryRow, Errand, ErrandDone, ErrandKind, ExchangeRow, Filed, Filing,
+    FollowUp, Lease, LeaseTerms, MemoWrite, NewTag, NewTask, OpenOrder, REQUESTS_LANE, RequestWrite, TaskRow, TaskWrite, Unit,
+};
+pub use sql::{Connection, Database, SqlStore, journal_tail};
+//USE1
+//USE2
+pub use wakes::Wakes;
+
+/// What a worker sees of the memory.
+#[async_trait]
+pub trait Store: Send + Sync {
+    fn directory(&self) -> &Directory;
+    fn wakes(&self) -> &Wakes;
+
+    /// Takes or keeps lanes for `owner`. A lane held by another is taken only when its lease ran
+    /// out by the database's clock; one held under the same name is taken at once.
+    async fn take_lanes(&self, owner: &str, lanes: &[LaneId], terms: LeaseTerms) -> Result<Vec<(Lease, u64)>, Error>;
+    /// Renews; the leases still held come back.
+    async fn renew(&self, leases: &[Lease], terms: LeaseTerms) -> Result<Vec<Lease>, Error>;
+    /// Gives lanes back so that the next owner need not wait.
+    async fn give_back(&self, leases: &[Lease]) -> Result<(), Error>;
+
+    async fn accounts(&self) -> Result<Vec<AccountRow>, Error>;
+    async fn account(&self, id: &AccountId) -> Result<AccountRow, Error>;
+
+    /// Moves what waited for a time into the ready index; no state changes.
+    async fn wake_due(&self, lane: &LaneId, now: Timestamp) -> Result<usize, Error>;
+    /// Tasks of a queue, earliest statutory deadline first, identifiers opened.
+    async fn due_tasks(&self, lane: &LaneId, queue: Queue, limit: u32) -> Result<Vec<DueTask>, Error>;
+    /// Orders that are sending or unknown.
+    async fn open_orders(&self, lane: &LaneId) -> Result<Vec<OpenOrder>, Error>;
+    async fn due_receipts(&self, lane: &LaneId, now: Timestamp, limit: u32) -> Result<Vec<DueReceipt>, Error>;
+    async fn due_follow_ups(&self, now: Timestamp, limit: u32) -> Result<Vec<DueFollowUp>, Error>;
+    async fn due_errands(&self, lane: &LaneId) -> Result<Vec<Errand>, Error>;
+    /// When the lane has something to do next, if nothing happens before.
+    async fn next_wake(&self, lane: &LaneId) -> Result<Option<Timestamp>, Error>;
+
+    /// Writes one use case's changes: all or nothing. Commits travel in groups.
+    async fn commit(&self, unit: Unit) -> Result<(), Error>;
+    /// The keyed digest (hex) of bytes that may hold identifiers.
+    fn digest(&self, bytes: &[u8]) -> String;
+}

@@ -1,13 +1,18 @@
 //! The scaffold of the stateful stand-ins: a loopback server, faults on demand, and an append-only
 //! log that is the ground truth of every test.
 
+pub mod drive;
 mod faults;
+mod golden;
 mod server;
+mod stand;
 
 use std::{future::Future, pin::Pin};
 
 pub use faults::{Fault, Faults};
+pub use golden::Golden;
 pub use server::{FakeServer, LogLine};
+pub use stand::{KEY, Stand, item};
 
 use efface_core::IdentifierKind;
 use serde_json::Value;
@@ -40,6 +45,22 @@ impl FakeRequest {
     #[must_use]
     pub fn route(&self) -> (&str, Vec<&str>) {
         (&self.method, self.segments.iter().map(String::as_str).collect())
+    }
+
+    /// The token of `Authorization: Bearer …`.
+    #[must_use]
+    pub fn bearer(&self) -> Option<&str> {
+        self.header("authorization")?.strip_prefix("Bearer ")
+    }
+
+    /// User and password of `Authorization: Basic …`.
+    #[must_use]
+    pub fn basic(&self) -> Option<(String, String)> {
+        use base64::Engine as _;
+        let pair = self.header("authorization")?.strip_prefix("Basic ")?;
+        let bytes = base64::engine::general_purpose::STANDARD.decode(pair).ok()?;
+        let text = String::from_utf8(bytes).ok()?;
+        text.split_once(':').map(|(user, password)| (user.to_owned(), password.to_owned()))
     }
 
     /// The body as JSON; `Null` when it is none.
@@ -143,6 +164,34 @@ pub trait Fake: Send + Sync {
 
     /// Everybody held, as the vendor would show them.
     fn people(&self) -> usize;
+
+    /// The vendor's own words when it refuses the key (401) or the right (403).
+    fn refusal(&self, status: u16) -> FakeReply {
+        FakeReply::json(status, &serde_json::json!({ "error": "refused" }))
+    }
+
+    /// Makes the project, list or audience of the settings unknown to the vendor. `false`: the
+    /// vendor's URLs name no such place.
+    fn lose_place(&self) -> bool {
+        false
+    }
+
+    /// An identifier in the shape the vendor takes; `None`: any will do.
+    fn sample(&self, _kind: &IdentifierKind, _n: u32) -> Option<String> {
+        None
+    }
+
+    /// Conformance sentences this vendor cannot keep, each with its documented reason.
+    fn excuses(&self) -> &'static [Excuse] {
+        &[]
+    }
+}
+
+/// A conformance sentence that cannot hold at a vendor, by its id, and why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Excuse {
+    pub sentence: &'static str,
+    pub reason: &'static str,
 }
 
 /// What a check reports.

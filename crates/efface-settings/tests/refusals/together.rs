@@ -1,0 +1,150 @@
+//! Refusals that look at several settings at once.
+
+use crate::{account, check};
+
+#[test]
+fn the_service_stays_on_this_machine_unless_told() {
+    check(
+        "[server]\nlisten = '0.0.0.0:8080'\n",
+        &[],
+        &[
+            "server.listen is reachable from other machines (whoever reaches it can file requests; set server.allow_non_loopback = true if that is meant) [in efface.toml, line 2]",
+        ],
+    );
+    check("[server]\nlisten = '0.0.0.0:8080'\nallow_non_loopback = true\n", &[], &[]);
+    check("[server]\nlisten = '[::1]:8080'\n", &[], &[]);
+}
+
+#[test]
+fn times_that_contradict_each_other_are_refused() {
+    check(
+        "[worker]\ncall_timeout_seconds = 40\n[policy.retry]\nbase_seconds = 3600\ncap_hours = 1\n",
+        &[],
+        &[
+            "worker.drain_seconds must not be shorter than worker.call_timeout_seconds (a stop would cut off calls whose outcome is then not known) [in the built-in defaults]",
+            "worker.lease_seconds must be longer than worker.call_timeout_seconds (a lane could be given away while its call is still out) [in the built-in defaults]",
+        ],
+    );
+}
+
+#[test]
+fn ids_have_one_shape() {
+    for id in ["Mail", "a_b", "-a", "'a b'", "''", &"a".repeat(64)] {
+        let file = format!("[accounts.{id}]\nconnector = 'x'\nlane = 'l'\n");
+        let id = id.trim_matches('\'');
+        let wanted = format!(
+            "accounts.{id} is not an id: 1 to 63 of a-z, 0-9 and -, beginning with a letter or digit (rename the section) [in efface.toml, line 1]"
+        );
+        check(&file, &[], &[&wanted]);
+    }
+    check(&format!("[accounts.{}]\nconnector = 'x'\n", "a".repeat(63)), &[], &[]);
+    check("[accounts.7-x]\nconnector = 'x'\n", &[], &[]);
+}
+
+#[test]
+fn an_account_needs_a_connector_and_a_known_controller() {
+    check(
+        "[controllers.acme-fr]\n[accounts.a]\ncontroller = 'acme-rf'\n[accounts.b]\nconnector = 'X'\ncontroller = 'other'\n",
+        &[],
+        &[
+            "accounts.a.connector is missing and has no default [in efface.toml, line 2]",
+            "accounts.a.controller is `acme-rf`, and there is no such controller (did you mean acme-fr?) [in efface.toml, line 3]",
+            "accounts.b.connector is not an id: 1 to 63 of a-z, 0-9 and -, beginning with a letter or digit [in efface.toml, line 5]",
+            "accounts.b.controller is `other`, and there is no such controller (add a section [controllers.other]) [in efface.toml, line 6]",
+        ],
+    );
+}
+
+#[test]
+fn lanes_are_shared_at_one_vendor_and_one_pace_only() {
+    let two = |a: &str, b: &str| {
+        format!("[accounts.a]\nlane = 'l'\n{a}\n[accounts.b]\nlane = 'l'\n{b}\n")
+    };
+    let same = "connector = 'x'\ncalls_per_second = 2";
+    check(&two(same, same), &[], &[]);
+    check(
+        &two(same, "connector = 'y'\ncalls_per_second = 2"),
+        &[],
+        &[
+            "accounts.b.lane is shared with accounts.a, which is at another vendor (a lane is one vendor's quota; accounts at two vendors have none in common) [in efface.toml, line 6]",
+        ],
+    );
+    check(
+        &two(same, "connector = 'x'"),
+        &[],
+        &[
+            "accounts.b.lane is shared with accounts.a, which sets another pace (give both the same calls_per_second and calls_in_flight) [in efface.toml, line 6]",
+        ],
+    );
+    check(
+        "[accounts.ledger]\nconnector = 'x'\n[accounts.requests-2]\nconnector = 'x'\n[accounts.a]\nconnector = 'y'\nlane = 'requests'\n",
+        &[],
+        &[
+            "accounts.a.lane is `requests`, a name the engine uses for its own lanes (choose another lane, or another id for the account) [in efface.toml, line 7]",
+            "accounts.ledger.lane is `ledger`, a name the engine uses for its own lanes (choose another lane, or another id for the account) [in efface.toml, line 1]",
+            "accounts.requests-2.lane is `requests-2`, a name the engine uses for its own lanes (choose another lane, or another id for the account) [in efface.toml, line 3]",
+        ],
+    );
+}
+
+#[test]
+fn a_vendor_is_reached_one_way_only() {
+    let hint = "(deletions reach a vendor one way only: remove the account, or take the vendor out of forwards_to and switch the forwarding off) [in efface.toml, line 3]";
+    for target in ["braze", "braze-eu"] {
+        let file = account(&format!(
+            "forwards_to = ['{target}', 'unconnected']\n[accounts.braze-eu]\nconnector = 'braze'\n"
+        ));
+        let wanted = format!(
+            "accounts.a.forwards_to names `{target}`, and accounts.braze-eu of the same controller is connected to it directly: each person would be deleted there twice {hint}"
+        );
+        check(&file, &[], &[&wanted]);
+    }
+    let elsewhere = "forwards_to = ['braze']\n[controllers.other]\n[accounts.braze-eu]\nconnector = 'braze'\ncontroller = 'other'\n";
+    check(&account(elsewhere), &[], &[]);
+    check(
+        &account("forwards_to = ['a', 'acme']\n"),
+        &[],
+        &[
+            "accounts.a.forwards_to names the account itself (leave it out) [in efface.toml, line 3]",
+        ],
+    );
+}
+
+#[test]
+fn a_base_url_is_https_or_development() {
+    let one = |lines: &str, wanted: &[&str]| {
+        let wanted: Vec<String> = wanted
+            .iter()
+            .map(|w| format!("accounts.a.base_url {w} [in efface.toml, line 3]"))
+            .collect();
+        let wanted: Vec<&str> = wanted.iter().map(String::as_str).collect();
+        check(&account(&format!("base_url = {lines}\n")), &[], &wanted);
+    };
+    one("'https://api.example.com/v1'", &[]);
+    one("'http://127.0.0.1:9999'\nallow_loopback = true", &[]);
+    one("'https://localhost'\nallow_loopback = true", &[]);
+    let clear = "would send people's identifiers and the key in the clear over http (use https://)";
+    one("'http://api.example.com'", &[clear]);
+    one("'http://127.0.0.1.example.com'\nallow_loopback = true", &[clear]);
+    let here = "points at this machine (for development set accounts.a.allow_loopback = true)";
+    for url in [
+        "http://127.0.0.1:9",
+        "http://localhost",
+        "http://[::1]:9",
+        "https://[::ffff:127.0.0.1]",
+        "http://x.localhost",
+        "http://127.1",
+    ] {
+        one(&format!("'{url}'"), &[here]);
+    }
+    one("'api.example.com'", &["is not a URL such as https://api.example.com"]);
+    one("'ftp://api.example.com'", &["is not an https:// URL with a host"]);
+    one(
+        "'https://u:sesame@api.example.com'",
+        &["holds a user or password, which belong into the vendor's settings"],
+    );
+    one(
+        "'https://api.example.com?key=sesame'",
+        &["holds a query or fragment, which a base URL cannot have"],
+    );
+}

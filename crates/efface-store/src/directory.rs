@@ -1,0 +1,110 @@
+//! What the settings say about controllers, accounts and policy, as the store needs it to plan and
+//! to brake: no door goes round it.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use efface_core::{
+    AccountId, ConnectorId, ControllerId, EvidenceLevel, IdentifierKind, LaneId, Manifest, TaskAction,
+    account::Condition,
+    brakes::GuardList,
+    plan::{Account, Phase, phase_of},
+    retry::RetryPolicy,
+    task::{Rules, Task},
+};
+use jiff::tz::TimeZone;
+
+/// One controller's rules.
+#[derive(Clone, Debug)]
+pub struct ControllerRules {
+    pub zone: TimeZone,
+    pub default_phone_region: Option<String>,
+    pub guard: GuardList,
+}
+
+/// An account as configured.
+#[derive(Clone, Debug)]
+pub struct AccountSpec {
+    pub id: AccountId,
+    pub connector: ConnectorId,
+    pub controller: ControllerId,
+    pub lane: LaneId,
+    pub manifest: Arc<Manifest>,
+    pub keyed_by: Vec<IdentifierKind>,
+    pub people_per_day: u32,
+}
+
+/// Times and choices that hold for all.
+#[derive(Clone, Copy, Debug)]
+pub struct Policy {
+    pub cooling_off: Duration,
+    pub phase_patience: Duration,
+    pub due_days: u16,
+    pub auto_release_suppress: bool,
+    pub verify_after: Duration,
+    pub retry: RetryPolicy,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            cooling_off: Duration::from_secs(24 * 3600),
+            phase_patience: Duration::from_secs(72 * 3600),
+            due_days: 30,
+            auto_release_suppress: true,
+            verify_after: Duration::from_secs(600),
+            retry: RetryPolicy::default(),
+        }
+    }
+}
+
+/// Everything the settings say that planning and braking need.
+#[derive(Clone, Debug, Default)]
+pub struct Directory {
+    pub controllers: BTreeMap<ControllerId, ControllerRules>,
+    pub accounts: Vec<AccountSpec>,
+    pub policy: Policy,
+}
+
+impl Directory {
+    #[must_use]
+    pub fn account(&self, id: &AccountId) -> Option<&AccountSpec> {
+        self.accounts.iter().find(|a| a.id == *id)
+    }
+
+    /// The accounts of a controller as the planner sees them, under their present conditions.
+    pub(crate) fn planned_accounts(&self, controller: &ControllerId, condition: impl Fn(&AccountId) -> Option<Condition>) -> Vec<Account> {
+        self.accounts
+            .iter()
+            .filter(|a| a.controller == *controller)
+            .map(|a| Account {
+                id: a.id.clone(),
+                connector: a.connector.clone(),
+                controller: a.controller.clone(),
+                lane: a.lane.clone(),
+                manifest: a.manifest.clone(),
+                keyed_by: a.keyed_by.clone(),
+                mode: condition(&a.id).map_or(efface_core::account::Mode::Observe, |c| c.mode),
+            })
+            .collect()
+    }
+
+    /// The phase of a task. A task of an account that left the settings waits like an erase.
+    #[must_use]
+    pub fn phase(&self, task: &Task, request: efface_core::RequestAction) -> Phase {
+        self.account(&task.account).map_or(Phase::Erase, |a| phase_of(task.action, a.manifest.suppress_order, request))
+    }
+
+    /// What `apply` needs to know about a task's account and action.
+    #[must_use]
+    pub fn rules(&self, task: &Task, condition: Option<&Condition>) -> Rules {
+        let card = self.account(&task.account).and_then(|a| a.manifest.action(task.action));
+        let highest = card.map_or(EvidenceLevel::None, |c| c.highest);
+        Rules {
+            floor: condition.map_or(highest, |c| c.floor(task.action, highest)),
+            verified_by_look_up: task.action == TaskAction::LookUp || card.is_some_and(|c| c.verified_by_look_up),
+            verify_after: self.policy.verify_after,
+            bound: card.map_or(Duration::ZERO, |c| c.latency.bound),
+            retry: self.policy.retry,
+        }
+    }
+}

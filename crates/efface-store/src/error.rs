@@ -1,0 +1,91 @@
+//! What can go wrong with the memory, by what the caller can do.
+
+use efface_core::{RequestId, TaskId, journal, request, task};
+
+/// The store's error.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Nothing was written; try again when the database answers.
+    #[error("the database does not answer: {0}")]
+    Unavailable(String),
+    /// The database refuses a statement; nothing of the unit was written.
+    #[error("the database refuses: {0}")]
+    Database(String),
+    /// Somebody else changed these rows since they were read; nothing of the unit was written.
+    #[error("{} row(s) changed meanwhile", tasks.len())]
+    Stale { tasks: Vec<TaskId> },
+    /// Another worker owns the lane now; nothing was written.
+    #[error("lane {lane} is no longer held by this worker")]
+    LaneLost { lane: String },
+    /// The row is not there.
+    #[error("{what} {id} does not exist; `efface {list} list` shows what does")]
+    NotFound { what: &'static str, id: String, list: &'static str },
+    #[error(transparent)]
+    Task(#[from] task::Refusal),
+    #[error(transparent)]
+    Request(#[from] request::Refusal),
+    /// The rules refuse this door.
+    #[error("{0}")]
+    Refused(String),
+    /// The import row was filed before.
+    #[error("this row was filed before, as request {0}")]
+    FiledBefore(RequestId),
+    #[error("the stored {what} cannot be read: {why}; restore it from a backup")]
+    Corrupt { what: String, why: String },
+    #[error(transparent)]
+    Journal(#[from] journal::Error),
+    #[error(transparent)]
+    Vault(#[from] efface_vault::Error),
+    #[error("the database has schema {found}, newer than this binary's {known}; use the version of efface that wrote it")]
+    NewerSchema { found: String, known: String },
+    #[error("the database has no efface schema yet; run `efface migrate`")]
+    NoSchema,
+    #[error("the database is {missing} migration(s) behind; run `efface migrate`")]
+    OldSchema { missing: usize },
+    #[error("the database cannot be written: {0}; check the file's owner and mode and the space on the disk")]
+    ReadOnly(String),
+    #[error("{0}")]
+    Unsupported(String),
+}
+
+impl Error {
+    pub(crate) fn corrupt(what: impl Into<String>, why: impl std::fmt::Display) -> Self {
+        Self::Corrupt { what: what.into(), why: why.to_string() }
+    }
+
+    /// Whether trying again later can help.
+    #[must_use]
+    pub const fn is_passing(&self) -> bool {
+        matches!(self, Self::Unavailable(_))
+    }
+}
+
+fn classify(text: String) -> Error {
+    let lower = text.to_lowercase();
+    if lower.contains("readonly") || lower.contains("read-only") || lower.contains("permission denied") {
+        Error::ReadOnly(text)
+    } else {
+        Error::Unavailable(text)
+    }
+}
+
+impl From<sea_orm::DbErr> for Error {
+    fn from(error: sea_orm::DbErr) -> Self {
+        classify(error.to_string())
+    }
+}
+
+impl From<sea_orm::sqlx::Error> for Error {
+    fn from(error: sea_orm::sqlx::Error) -> Self {
+        match &error {
+            sea_orm::sqlx::Error::Database(inner) => {
+                let busy = inner.message().contains("database is locked") || inner.code().is_some_and(|c| c.starts_with("57P") || c.starts_with("08") || c.starts_with("53"));
+                match classify(error.to_string()) {
+                    Self::Unavailable(text) if !busy => Self::Database(text),
+                    other => other,
+                }
+            }
+            _ => classify(error.to_string()),
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! PostgreSQL's texts: one array per column.
+
+pub(super) const INSERT_TASKS: &str = "\
+INSERT INTO task (id, request_id, account, lane, action, scope, generation, version, step, failures, evidence, sent, cancel_marked, state, body, depends_on, queue, wake_at, deadline, since, memo, prior)
+SELECT id, request_id, account, lane, action, scope, generation, version, step, failures, evidence, sent, cancel_marked, state, body, depends_on, queue, wake_at, deadline, since, memo, prior FROM unnest($1::bytea[], $2::bytea[], $3::text[], $4::text[], $5::text[], $6::text[], $7::int8[], $8::int8[], $9::text[], $10::int8[], $11::text[], $12::int8[], $13::int8[], $14::text[], $15::text[], $16::bytea[], $17::int8[], $18::int8[], $19::int8[], $20::int8[], $21::bytea[], $22::bytea[]) AS x(id, request_id, account, lane, action, scope, generation, version, step, failures, evidence, sent, cancel_marked, state, body, depends_on, queue, wake_at, deadline, since, memo, prior)";
+
+pub(super) const UPDATE_TASKS: &str = "\
+UPDATE task SET generation = x.generation, version = x.version, step = x.step, failures = x.failures, evidence = x.evidence, sent = x.sent, cancel_marked = x.cancel_marked, state = x.state, body = x.body, depends_on = x.depends_on, queue = x.queue, wake_at = x.wake_at, since = x.since, memo = CASE x.memo_change WHEN 1 THEN x.memo ELSE task.memo END, prior = coalesce(x.prior, task.prior)
+FROM unnest($1::bytea[], $2::int8[], $3::int8[], $4::int8[], $5::text[], $6::int8[], $7::text[], $8::int8[], $9::int8[], $10::text[], $11::text[], $12::bytea[], $13::int8[], $14::int8[], $15::int8[], $16::int8[], $17::bytea[], $18::bytea[]) AS x(id, read_version, generation, version, step, failures, evidence, sent, cancel_marked, state, body, depends_on, queue, wake_at, since, memo_change, memo, prior)
+WHERE task.id = x.id AND task.version = x.read_version
+RETURNING task.id";
+
+pub(super) const INSERT_ORDERS: &str = "\
+INSERT INTO orders (id, lane, number, account, state, look_at, body)
+SELECT id, lane, number, account, state, look_at, body FROM unnest($1::bytea[], $2::text[], $3::int8[], $4::text[], $5::text[], $6::int8[], $7::text[]) AS x(id, lane, number, account, state, look_at, body)";
+
+pub(super) const UPDATE_ORDERS: &str = "\
+UPDATE orders SET state = x.state, look_at = x.look_at, body = x.body
+FROM unnest($1::bytea[], $2::text[], $3::int8[], $4::text[]) AS x(id, state, look_at, body)
+WHERE orders.id = x.id
+RETURNING orders.id";
+
+pub(super) const INSERT_RECEIPTS: &str = "\
+INSERT INTO receipt (id, order_id, lane, next_poll, body)
+SELECT id, order_id, lane, next_poll, body FROM unnest($1::bytea[], $2::bytea[], $3::text[], $4::int8[], $5::text[]) AS x(id, order_id, lane, next_poll, body)";
+
+pub(super) const UPDATE_RECEIPTS: &str = "\
+UPDATE receipt SET next_poll = x.next_poll, body = x.body
+FROM unnest($1::bytea[], $2::int8[], $3::text[]) AS x(id, next_poll, body)
+WHERE receipt.id = x.id
+RETURNING receipt.id";
+
+pub(super) const INSERT_EXCHANGES: &str = "\
+INSERT INTO exchange (id, order_id, account, at, status, body)
+SELECT id, order_id, account, at, status, body FROM unnest($1::bytea[], $2::bytea[], $3::text[], $4::int8[], $5::int8[], $6::text[]) AS x(id, order_id, account, at, status, body)";
+
+pub(super) const INSERT_JOURNAL: &str = "\
+INSERT INTO journal (id, at, request_id, body, items)
+SELECT id, at, request_id, body, items FROM unnest($1::bytea[], $2::int8[], $3::bytea[], $4::text[], $5::text[]) AS x(id, at, request_id, body, items)";
+
+pub(super) const UPSERT_FOLLOW_UPS: &str = "\
+INSERT INTO follow_up (request_id, due_at, seq)
+SELECT request_id, due_at, seq FROM unnest($1::bytea[], $2::int8[], $3::int8[]) AS x(request_id, due_at, seq)
+ON CONFLICT (request_id) DO UPDATE SET due_at = CASE WHEN excluded.due_at < follow_up.due_at THEN excluded.due_at ELSE follow_up.due_at END, seq = follow_up.seq + 1";
+
+pub(super) const DELETE_FOLLOW_UPS: &str = "\
+DELETE FROM follow_up USING unnest($1::bytea[], $2::int8[]) AS x(request_id, seq)
+WHERE follow_up.request_id = x.request_id AND follow_up.seq = x.seq";
+
+pub(super) const INSERT_REQUESTS: &str = "\
+INSERT INTO request (id, version, controller, action, scope, state, due_at, filed_at, import_id, filing_key, body, sealed, wrapped_key, wrapped_by)
+SELECT id, version, controller, action, scope, state, due_at, filed_at, import_id, filing_key, body, sealed, wrapped_key, wrapped_by FROM unnest($1::bytea[], $2::int8[], $3::text[], $4::text[], $5::text[], $6::text[], $7::int8[], $8::int8[], $9::bytea[], $10::bytea[], $11::text[], $12::bytea[], $13::bytea[], $14::text[]) AS x(id, version, controller, action, scope, state, due_at, filed_at, import_id, filing_key, body, sealed, wrapped_key, wrapped_by)";
+
+pub(super) const UPDATE_REQUESTS: &str = "\
+UPDATE request SET version = x.version, state = x.state, due_at = x.due_at, nobody_found_decided = x.nobody_found_decided, body = x.body
+FROM unnest($1::bytea[], $2::int8[], $3::int8[], $4::text[], $5::int8[], $6::int8[], $7::text[]) AS x(id, read_version, version, state, due_at, nobody_found_decided, body)
+WHERE request.id = x.id AND request.version = x.read_version
+RETURNING request.id";
+
+pub(super) const RESEAL_REQUESTS: &str = "\
+UPDATE request SET sealed = x.sealed
+FROM unnest($1::bytea[], $2::bytea[]) AS x(id, sealed)
+WHERE request.id = x.id
+RETURNING request.id";
+
+pub(super) const INSERT_TAGS: &str = "\
+INSERT INTO tag (tag, request_id, kind, drives)
+SELECT tag, request_id, kind, drives FROM unnest($1::bytea[], $2::bytea[], $3::text[], $4::int8[]) AS x(tag, request_id, kind, drives)
+ON CONFLICT (tag, request_id) DO UPDATE SET drives = CASE WHEN excluded.drives > tag.drives THEN excluded.drives ELSE tag.drives END";
+
+pub(super) const MATCH_TAGS: &str = "\
+SELECT t.tag, t.request_id, t.kind, t.drives, t.shared, r.controller, r.action, r.scope, r.state, r.version
+FROM unnest($1::bytea[]) AS x(tag) JOIN tag AS t ON t.tag = x.tag JOIN request AS r ON r.id = t.request_id";
+
+pub(super) const KNOWN_FILINGS: &str = "\
+SELECT filing_key, id FROM request WHERE filing_key = ANY($1::bytea[])";
+
+pub(super) const CHECK_LEASES: &str = "\
+SELECT lane.name FROM lane JOIN unnest($1::text[], $2::text[], $3::int8[]) AS x(name, owner, epoch) ON lane.name = x.name AND lane.owner = x.owner AND lane.epoch = x.epoch
+FOR SHARE OF lane";
+
+pub(super) const TAKE_NUMBERS: &str = "\
+UPDATE lane SET last_number = greatest(last_number, x.n)
+FROM unnest($1::text[], $2::int8[]) AS x(name, n)
+WHERE lane.name = x.name
+RETURNING lane.name, lane.last_number";
+
+pub(super) const UPDATE_ACCOUNTS: &str = "\
+UPDATE account SET version = x.version, body = x.body
+FROM unnest($1::text[], $2::int8[], $3::int8[], $4::text[]) AS x(id, read_version, version, body)
+WHERE account.id = x.id AND account.version = x.read_version
+RETURNING account.id";
+
+pub(super) const WAKE_TASKS: &str = "\
+WITH due AS (SELECT t.id FROM unnest($1::text[], $2::int8[], $3::int8[]) AS x(lane, now, most) CROSS JOIN LATERAL (SELECT id FROM task WHERE task.lane = x.lane AND wake_at IS NOT NULL AND wake_at <= x.now ORDER BY wake_at LIMIT x.most FOR UPDATE SKIP LOCKED) AS t)
+UPDATE task SET wake_at = NULL FROM due WHERE task.id = due.id RETURNING task.id";
+
+pub(super) const OPEN_DESK: &str = "\
+INSERT INTO desk (id, subject_kind, subject_id, reason, opened_at, body, sealed)
+SELECT DISTINCT ON (x.subject_kind, x.subject_id, x.reason) x.id, x.subject_kind, x.subject_id, x.reason, x.opened_at, x.body, x.sealed
+FROM unnest($1::bytea[], $2::text[], $3::text[], $4::text[], $5::int8[], $6::text[], $7::bytea[]) AS x(id, subject_kind, subject_id, reason, opened_at, body, sealed)
+WHERE NOT EXISTS (SELECT 1 FROM desk AS d WHERE d.subject_kind = x.subject_kind AND d.subject_id = x.subject_id AND d.reason = x.reason AND d.closed_at IS NULL)";
+
+pub(super) const CLOSE_DESK: &str = "\
+UPDATE desk SET closed_at = x.at, closed_by = x.by_whom, closed_how = x.how
+FROM unnest($1::text[], $2::text[], $3::text[], $4::int8[], $5::text[], $6::text[]) AS x(subject_kind, subject_id, reason, at, by_whom, how)
+WHERE desk.subject_kind = x.subject_kind AND desk.subject_id = x.subject_id AND desk.closed_at IS NULL AND (x.reason IS NULL OR desk.reason = x.reason)";

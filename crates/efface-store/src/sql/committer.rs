@@ -1,0 +1,241 @@
+//! Commits travel in groups: the next takes what arrived during the last. Intake goes before
+//! records; a failed group is replayed unit by unit. One committer per process.
+
+use std::sync::Arc;
+
+use efface_core::{LaneId, Timestamp, outside::Clock};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::{
+    Error, Filed, Filing, Unit, Wakes,
+    hot::{Batch, Hot, Tx},
+    sql::{
+        Database,
+        commit::{self, PreparedUnit},
+        filing::{self, PreparedFiling},
+        seal::Sealer,
+    },
+};
+
+enum Job {
+    File { filing: Box<PreparedFiling>, reply: oneshot::Sender<Result<Filed, Error>> },
+    Unit { unit: Box<PreparedUnit>, reply: oneshot::Sender<Result<(), Error>> },
+    Wake { lane: LaneId, now: Timestamp, reply: oneshot::Sender<Result<usize, Error>> },
+}
+
+/// How many jobs may wait before their senders do.
+const WAITING_JOBS: usize = 4096;
+/// The most jobs, and rows, of one group.
+const GROUP_JOBS: usize = 1024;
+const GROUP_ROWS: usize = 20_000;
+
+/// The door to the one writer of this process.
+pub(super) struct Committer {
+    jobs: mpsc::Sender<Job>,
+    database: Database,
+    sealer: Arc<Sealer>,
+    clock: Arc<dyn Clock>,
+}
+
+fn gone<T>(_: T) -> Error {
+    Error::Unavailable("the store is closing".into())
+}
+
+impl Committer {
+    pub(super) fn start(database: Database, sealer: Arc<Sealer>, wakes: Arc<Wakes>, clock: Arc<dyn Clock>) -> Self {
+        let (jobs, inbox) = mpsc::channel(WAITING_JOBS);
+        let worker = Worker { database: database.clone(), sealer: sealer.clone(), wakes, clock: clock.clone() };
+        tokio::spawn(worker.run(inbox));
+        Self { jobs, database, sealer, clock }
+    }
+
+    pub(super) async fn commit(&self, unit: Unit) -> Result<(), Error> {
+        let prepared = commit::prepare(&self.database, &self.sealer, unit, self.clock.now()).await?;
+        let (reply, answer) = oneshot::channel();
+        self.jobs.send(Job::Unit { unit: Box::new(prepared), reply }).await.map_err(gone)?;
+        answer.await.map_err(gone)?
+    }
+
+    pub(super) async fn file(&self, filings: Vec<Filing>) -> Vec<Result<Filed, Error>> {
+        let mut answers = Vec::with_capacity(filings.len());
+        for filing in filings {
+            let prepared = filing::prepare(&self.sealer, filing, self.clock.now());
+            let answer = match prepared {
+                Err(error) => Err(error),
+                Ok(filing) => {
+                    let (reply, answer) = oneshot::channel();
+                    self.jobs.send(Job::File { filing: Box::new(filing), reply }).await.map_err(gone).map(|()| answer)
+                }
+            };
+            answers.push(answer);
+        }
+        let mut out = Vec::with_capacity(answers.len());
+        for answer in answers {
+            out.push(match answer {
+                Err(error) => Err(error),
+                Ok(answer) => answer.await.map_err(gone).and_then(|filed| filed),
+            });
+        }
+        out
+    }
+
+    pub(super) async fn wake_due(&self, lane: &LaneId, now: Timestamp) -> Result<usize, Error> {
+        let (reply, answer) = oneshot::channel();
+        self.jobs.send(Job::Wake { lane: lane.clone(), now, reply }).await.map_err(gone)?;
+        answer.await.map_err(gone)?
+    }
+}
+
+struct Worker {
+    database: Database,
+    sealer: Arc<Sealer>,
+    wakes: Arc<Wakes>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Worker {
+    async fn run(self, mut inbox: mpsc::Receiver<Job>) {
+        while let Some(first) = inbox.recv().await {
+            let mut group = vec![first];
+            let mut rows = weight(&group[0]);
+            while group.len() < GROUP_JOBS && rows < GROUP_ROWS {
+                let Ok(job) = inbox.try_recv() else { break };
+                rows += weight(&job);
+                group.push(job);
+            }
+            self.carry_out(group).await;
+        }
+    }
+
+    async fn carry_out(&self, group: Vec<Job>) {
+        let (mut filings, mut units, mut due) = (vec![], vec![], vec![]);
+        for job in group {
+            match job {
+                Job::File { filing, reply } => filings.push((*filing, reply)),
+                Job::Unit { unit, reply } => units.push((*unit, reply)),
+                Job::Wake { lane, now, reply } => due.push((lane, now, reply)),
+            }
+        }
+        for (lane, now, reply) in due {
+            // nobody waits any more when the send fails
+            let _ = reply.send(self.wake(&lane, now).await);
+        }
+        self.file(filings).await;
+        self.write(units).await;
+    }
+
+    async fn wake(&self, lane: &LaneId, now: Timestamp) -> Result<usize, Error> {
+        let mut batch = Batch::default();
+        batch.push([lane.as_str().into(), now.millis().into(), 10_000i64.into()]);
+        let mut tx = self.database.begin().await?;
+        let moved = tx.run(Hot::WAKE_TASKS, &batch).await?.len();
+        tx.commit().await?;
+        Ok(moved)
+    }
+
+    async fn file(&self, filings: Vec<(PreparedFiling, oneshot::Sender<Result<Filed, Error>>)>) {
+        if filings.is_empty() {
+            return;
+        }
+        let (prepared, replies): (Vec<_>, Vec<_>) = filings.into_iter().unzip();
+        let all: Vec<&PreparedFiling> = prepared.iter().collect();
+        let outcomes = match self.file_together(&all).await {
+            Ok(filed) => filed.into_iter().map(Ok).collect(),
+            Err(error) if error.is_passing() => all.iter().map(|_| Err(Error::Unavailable(error.to_string()))).collect(),
+            Err(error) if all.len() == 1 => vec![Err(error)],
+            Err(_) => {
+                let mut outcomes = vec![];
+                for one in &all {
+                    outcomes.push(self.file_together(&[one]).await.and_then(|mut filed| filed.pop().ok_or_else(|| Error::Database("nothing was filed".into()))));
+                }
+                outcomes
+            }
+        };
+        for (reply, outcome) in replies.into_iter().zip(outcomes) {
+            let _ = reply.send(outcome);
+        }
+    }
+
+    async fn file_together(&self, filings: &[&PreparedFiling]) -> Result<Vec<Filed>, Error> {
+        let mut tx = self.database.begin().await?;
+        let (filed, wakes) = filing::write(&mut tx, &self.database, &self.sealer, filings, self.clock.now()).await?;
+        tx.commit().await?;
+        wakes.iter().for_each(|lane| self.wakes.ring(lane));
+        Ok(filed)
+    }
+
+    async fn write(&self, units: Vec<(PreparedUnit, oneshot::Sender<Result<(), Error>>)>) {
+        if units.is_empty() {
+            return;
+        }
+        let (units, replies): (Vec<_>, Vec<_>) = units.into_iter().unzip();
+        let outcomes = self.write_group(units).await;
+        for (reply, outcome) in replies.into_iter().zip(outcomes) {
+            let _ = reply.send(outcome);
+        }
+    }
+
+    /// One transaction for all; when it fails for any but a passing reason, each unit is written alone.
+    async fn write_group(&self, units: Vec<PreparedUnit>) -> Vec<Result<(), Error>> {
+        let count = units.len();
+        let mut tx = match self.database.begin().await {
+            Ok(tx) => tx,
+            Err(error) => return fail_all(count, &error),
+        };
+        let together = write_all(&mut tx, &units).await;
+        let together = match together {
+            Ok(()) => tx.commit().await,
+            Err(error) => {
+                drop(tx);
+                Err(error)
+            }
+        };
+        match together {
+            Ok(()) => {
+                self.ring(&units);
+                (0..count).map(|_| Ok(())).collect()
+            }
+            Err(error) if error.is_passing() => fail_all(count, &error),
+            Err(error) if count == 1 => vec![Err(error)],
+            Err(_) => {
+                let mut outcomes = vec![];
+                for unit in units {
+                    outcomes.push(self.write_alone(unit).await);
+                }
+                outcomes
+            }
+        }
+    }
+
+    async fn write_alone(&self, unit: PreparedUnit) -> Result<(), Error> {
+        let mut tx = self.database.begin().await?;
+        commit::write(&mut tx, &unit).await?;
+        tx.commit().await?;
+        self.ring(std::slice::from_ref(&unit));
+        Ok(())
+    }
+
+    fn ring(&self, units: &[PreparedUnit]) {
+        units.iter().flat_map(|u| &u.wakes).for_each(|lane| self.wakes.ring(lane));
+    }
+}
+
+async fn write_all(tx: &mut Tx, units: &[PreparedUnit]) -> Result<(), Error> {
+    let mut together = PreparedUnit::default();
+    for unit in units {
+        together.append(unit.clone());
+    }
+    commit::write(tx, &together).await
+}
+
+fn fail_all(count: usize, error: &Error) -> Vec<Result<(), Error>> {
+    (0..count).map(|_| Err(Error::Unavailable(error.to_string()))).collect()
+}
+
+fn weight(job: &Job) -> usize {
+    match job {
+        Job::File { filing, .. } => filing.weight(),
+        Job::Unit { unit, .. } => unit.weight(),
+        Job::Wake { .. } => 1,
+    }
+}

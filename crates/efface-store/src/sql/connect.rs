@@ -1,0 +1,242 @@
+//! Connecting: pools, pragmas, schema check.
+
+use std::{str::FromStr, time::Duration};
+
+use efface_migrations::{Migrator, names};
+use sea_orm::{
+    DatabaseConnection, SqlxPostgresConnector, SqlxSqliteConnector,
+    sqlx::{
+        ConnectOptions as _, PgPool, SqlitePool,
+        postgres::{PgConnectOptions, PgPoolOptions},
+        sqlite::{SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+    },
+};
+use sea_orm_migration::MigratorTrait;
+
+use crate::{
+    Error,
+    hot::{Batch, Cell, Returned, Tx},
+};
+
+/// A database handle: one writer and some readers on SQLite, one pool on PostgreSQL.
+#[derive(Clone)]
+pub enum Database {
+    Sqlite { writer: SqlitePool, readers: SqlitePool },
+    Postgres { pool: PgPool },
+}
+
+/// A connected database whose schema may still be missing.
+pub struct Connection {
+    database: Database,
+}
+
+const BUSY: Duration = Duration::from_secs(60);
+
+impl Connection {
+    /// Connects to `sqlite://path` or `postgres://…`.
+    ///
+    /// SQLite: WAL, `synchronous=FULL`, foreign keys, `secure_delete`, one writer. The file is made
+    /// when `create` is set.
+    ///
+    /// # Errors
+    /// When the URL is of neither sort or the database does not answer.
+    pub async fn connect(url: &str, max_connections: u32, create: bool) -> Result<Self, Error> {
+        let database = if url.starts_with("sqlite:") {
+            connect_sqlite(url, max_connections, create).await?
+        } else if url.starts_with("postgres:") || url.starts_with("postgresql:") {
+            let options = PgConnectOptions::from_str(url).map_err(|_| Error::Unsupported("database.url is not a valid postgres:// URL".into()))?;
+            let options = options.disable_statement_logging().application_name("efface").options([
+                ("statement_timeout", "60s"),
+                ("lock_timeout", "10s"),
+                ("idle_in_transaction_session_timeout", "30s"),
+            ]);
+            let pool = PgPoolOptions::new()
+                .max_connections(max_connections.max(2))
+                .test_before_acquire(false)
+                .acquire_timeout(Duration::from_secs(10))
+                .connect_with(options)
+                .await
+                .map_err(|e| Error::Unavailable(format!("cannot connect to PostgreSQL: {e}")))?;
+            Database::Postgres { pool }
+        } else {
+            return Err(Error::Unsupported("database.url must begin with sqlite:// or postgres://".into()));
+        };
+        Ok(Self { database })
+    }
+
+    /// Applies missing migrations.
+    ///
+    /// # Errors
+    /// [`Error::NewerSchema`] when the database was written by a newer version.
+    pub async fn migrate(&self) -> Result<usize, Error> {
+        let orm = self.database.writer_orm();
+        let missing = match self.check_schema().await {
+            Ok(()) => 0,
+            Err(Error::NoSchema) => names().len(),
+            Err(Error::OldSchema { missing }) => missing,
+            Err(other) => return Err(other),
+        };
+        if missing > 0 {
+            Migrator::up(&orm, None).await?;
+        }
+        Ok(missing)
+    }
+
+    /// Compares the database's schema with the one this binary knows.
+    ///
+    /// # Errors
+    /// [`Error::NoSchema`], [`Error::OldSchema`], [`Error::NewerSchema`].
+    pub async fn check_schema(&self) -> Result<(), Error> {
+        let known = names();
+        let applied = match self.database.rows("SELECT version FROM seaql_migrations ORDER BY version", &[]).await {
+            Ok(rows) => rows.iter().map(|r| r.text(0)).collect::<Result<Vec<_>, _>>()?,
+            Err(error) if error.to_string().contains("seaql_migrations") => return Err(Error::NoSchema),
+            Err(error) => return Err(error),
+        };
+        if let Some(stranger) = applied.iter().find(|a| !known.contains(a)) {
+            return Err(Error::NewerSchema { found: stranger.clone(), known: known.last().cloned().unwrap_or_default() });
+        }
+        match known.len() - applied.len() {
+            0 => Ok(()),
+            missing if missing == known.len() => Err(Error::NoSchema),
+            missing => Err(Error::OldSchema { missing }),
+        }
+    }
+
+    /// A value of the `meta` table.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn meta(&self, name: &str) -> Result<Option<String>, Error> {
+        self.database.meta(name).await
+    }
+
+    /// Writes a value of the `meta` table that is not there yet; the value that stands comes back.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub async fn claim_meta(&self, name: &str, value: &str) -> Result<String, Error> {
+        let mut tx = self.database.begin().await?;
+        tx.small("INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING", &[name.into(), value.into()]).await?;
+        let rows = tx.small("SELECT value FROM meta WHERE name = $1", &[name.into()]).await?;
+        let stands = rows.first().map(|r| r.text(0)).transpose()?.unwrap_or_default();
+        tx.commit().await?;
+        Ok(stands)
+    }
+
+    #[must_use]
+    pub fn is_sqlite(&self) -> bool {
+        matches!(self.database, Database::Sqlite { .. })
+    }
+
+    pub(super) fn into_database(self) -> Database {
+        self.database
+    }
+}
+
+async fn connect_sqlite(url: &str, max_connections: u32, create: bool) -> Result<Database, Error> {
+    let options = SqliteConnectOptions::from_str(url)
+        .map_err(|_| Error::Unsupported("database.url is not a valid sqlite:// URL".into()))?
+        .create_if_missing(create)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .auto_vacuum(SqliteAutoVacuum::Incremental)
+        .foreign_keys(true)
+        .busy_timeout(BUSY)
+        .pragma("secure_delete", "ON")
+        .pragma("trusted_schema", "OFF")
+        .pragma("temp_store", "MEMORY")
+        .pragma("cache_size", "-16000")
+        .pragma("wal_autocheckpoint", "4000")
+        .statement_cache_capacity(256)
+        .disable_statement_logging();
+    let explain = |e: sea_orm::sqlx::Error| {
+        let text = e.to_string();
+        if text.contains("unable to open") {
+            Error::Unavailable(format!("cannot open {url}: no such file or folder, or no right to read it; `efface init` and `efface migrate` make one"))
+        } else {
+            Error::from(e)
+        }
+    };
+    let writer =
+        SqlitePoolOptions::new().max_connections(1).test_before_acquire(false).acquire_timeout(BUSY).connect_with(options.clone()).await.map_err(explain)?;
+    let readers = SqlitePoolOptions::new()
+        .max_connections(max_connections.clamp(2, 8))
+        .test_before_acquire(false)
+        .connect_with(options.pragma("query_only", "ON").create_if_missing(false))
+        .await
+        .map_err(explain)?;
+    Ok(Database::Sqlite { writer, readers })
+}
+
+impl Database {
+    /// Begins a writing transaction (SQLite: IMMEDIATE, so that a read in it cannot go stale).
+    pub(crate) async fn begin(&self) -> Result<Tx, Error> {
+        Ok(match self {
+            Self::Sqlite { writer, .. } => Tx::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?),
+            Self::Postgres { pool } => Tx::Postgres(pool.begin().await?),
+        })
+    }
+
+    /// Reads rows outside of a writing transaction. Parameters are `$1`, `$2` … in both dialects.
+    pub(crate) async fn rows(&self, sql: &'static str, cells: &[Cell]) -> Result<Vec<Returned>, Error> {
+        macro_rules! bind {
+            ($pool:expr, $wrap:expr) => {{
+                let mut query = sea_orm::sqlx::query(sql);
+                for cell in cells {
+                    query = match cell {
+                        Cell::Bytes(b) => query.bind(b),
+                        Cell::Text(t) => query.bind(t),
+                        Cell::Int(i) => query.bind(i),
+                    };
+                }
+                Ok(query.fetch_all($pool).await?.into_iter().map($wrap).collect())
+            }};
+        }
+        match self {
+            Self::Sqlite { readers, .. } => bind!(readers, Returned::Sqlite),
+            Self::Postgres { pool } => bind!(pool, Returned::Postgres),
+        }
+    }
+
+    /// Reads rows for a set; the two databases bind sets differently.
+    pub(crate) async fn rows_by_batch(&self, sqlite: &'static str, postgres: &'static str, batch: &Batch) -> Result<Vec<Returned>, Error> {
+        if batch.is_empty() {
+            return Ok(vec![]);
+        }
+        match self {
+            Self::Sqlite { readers, .. } => {
+                let found = sea_orm::sqlx::query(sqlite).bind(batch.json()).fetch_all(readers).await?;
+                Ok(found.into_iter().map(Returned::Sqlite).collect())
+            }
+            Self::Postgres { pool } => {
+                let found = batch.bind_arrays(sea_orm::sqlx::query(postgres)).fetch_all(pool).await?;
+                Ok(found.into_iter().map(Returned::Postgres).collect())
+            }
+        }
+    }
+
+    pub(crate) async fn meta(&self, name: &str) -> Result<Option<String>, Error> {
+        self.rows("SELECT value FROM meta WHERE name = $1", &[name.into()]).await?.first().map(|r| r.text(0)).transpose()
+    }
+
+    /// sea-orm over the readers.
+    pub(crate) fn orm(&self) -> DatabaseConnection {
+        match self {
+            Self::Sqlite { readers, .. } => SqlxSqliteConnector::from_sqlx_sqlite_pool(readers.clone()),
+            Self::Postgres { pool } => SqlxPostgresConnector::from_sqlx_postgres_pool(pool.clone()),
+        }
+    }
+
+    /// sea-orm over the writer.
+    pub(crate) fn writer_orm(&self) -> DatabaseConnection {
+        match self {
+            Self::Sqlite { writer, .. } => SqlxSqliteConnector::from_sqlx_sqlite_pool(writer.clone()),
+            Self::Postgres { pool } => SqlxPostgresConnector::from_sqlx_postgres_pool(pool.clone()),
+        }
+    }
+
+    pub(crate) fn is_postgres(&self) -> bool {
+        matches!(self, Self::Postgres { .. })
+    }
+}

@@ -1,0 +1,174 @@
+//! The memory kept in SQLite or PostgreSQL.
+
+mod commit;
+mod committer;
+mod connect;
+mod filing;
+mod lanes;
+mod read;
+mod rows;
+mod seal;
+
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use efface_core::{
+    AccountId, LaneId, Timestamp,
+    outside::{Chance, Clock},
+    task::Queue,
+};
+use efface_vault::Vault;
+
+pub use connect::{Connection, Database};
+pub use read::journal_tail;
+
+use crate::{
+    AccountRow, Directory, DueFollowUp, DueReceipt, DueTask, Errand, Error, Filed, Filing, Lease, LeaseTerms, OpenOrder, Store, Unit, Wakes,
+    sql::{committer::Committer, seal::Sealer},
+};
+
+/// The store on a database.
+pub struct SqlStore {
+    pub(crate) database: Database,
+    pub(crate) sealer: Arc<Sealer>,
+    pub(crate) directory: Arc<Directory>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) chance: Arc<dyn Chance>,
+    committer: Committer,
+    wakes: Arc<Wakes>,
+    cached_accounts: Mutex<Option<(Timestamp, Arc<Vec<AccountRow>>)>>,
+}
+
+/// How long account conditions read for planning may be old.
+const ACCOUNTS_FRESH: Duration = Duration::from_millis(250);
+
+impl SqlStore {
+    /// Opens the store over a connected, migrated database.
+    ///
+    /// Accounts of the directory get a row in observe mode when they have none.
+    ///
+    /// # Errors
+    /// When the database cannot be read or written.
+    pub async fn open(connection: Connection, vault: Arc<Vault>, directory: Directory, clock: Arc<dyn Clock>, chance: Arc<dyn Chance>) -> Result<Self, Error> {
+        let database = connection.into_database();
+        let wakes = Arc::new(Wakes::default());
+        let sealer = Arc::new(Sealer::new(vault, chance.clone()));
+        let committer = Committer::start(database.clone(), sealer.clone(), wakes.clone(), clock.clone());
+        let store = Self {
+            database,
+            sealer,
+            directory: Arc::new(directory),
+            clock,
+            chance,
+            committer,
+            wakes,
+            cached_accounts: Mutex::new(None),
+        };
+        //store.write_missing_accounts().await?;
+        Ok(store)
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Files a group of requests; each is told its own fate.
+    pub(crate) async fn file_all(&self, filings: Vec<Filing>) -> Vec<Result<Filed, Error>> {
+        self.committer.file(filings).await
+    }
+
+    /// Account conditions, at most a quarter of a second old.
+    pub(crate) async fn recent_accounts(&self) -> Result<Arc<Vec<AccountRow>>, Error> {
+        let now = self.now();
+        let cached = self.cached_accounts.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+        if let Some((at, rows)) = cached
+            && now >= at
+            && now.since(at) < ACCOUNTS_FRESH
+        {
+            return Ok(rows);
+        }
+        let rows = Arc::new(read::accounts(&self.database).await?);
+        *self.cached_accounts.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some((now, rows.clone()));
+        Ok(rows)
+    }
+
+    pub(crate) fn forget_cached_accounts(&self) {
+        *self.cached_accounts.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = None;
+    }
+}
+
+#[async_trait]
+impl Store for SqlStore {
+    fn directory(&self) -> &Directory {
+        &self.directory
+    }
+
+    fn wakes(&self) -> &Wakes {
+        &self.wakes
+    }
+
+    async fn take_lanes(&self, owner: &str, lanes: &[LaneId], terms: LeaseTerms) -> Result<Vec<(Lease, u64)>, Error> {
+        lanes::take(&self.database, owner, lanes, terms).await
+    }
+
+    async fn renew(&self, leases: &[Lease], terms: LeaseTerms) -> Result<Vec<Lease>, Error> {
+        lanes::renew(&self.database, leases, terms).await
+    }
+
+    async fn give_back(&self, leases: &[Lease]) -> Result<(), Error> {
+        lanes::give_back(&self.database, leases).await
+    }
+
+    async fn accounts(&self) -> Result<Vec<AccountRow>, Error> {
+        read::accounts(&self.database).await
+    }
+
+    async fn account(&self, id: &AccountId) -> Result<AccountRow, Error> {
+        let rows = read::accounts(&self.database).await?;
+        rows.into_iter().find(|a| a.id == *id).ok_or_else(|| Error::NotFound { what: "account", id: id.to_string(), list: "connector" })
+    }
+
+    async fn wake_due(&self, lane: &LaneId, now: Timestamp) -> Result<usize, Error> {
+        self.committer.wake_due(lane, now).await
+    }
+
+    async fn due_tasks(&self, lane: &LaneId, queue: Queue, limit: u32) -> Result<Vec<DueTask>, Error> {
+        read::due_tasks(&self.database, &self.sealer, lane, queue, limit).await
+    }
+
+    async fn open_orders(&self, lane: &LaneId) -> Result<Vec<OpenOrder>, Error> {
+        read::open_orders(&self.database, &self.sealer, lane).await
+    }
+
+    async fn due_receipts(&self, lane: &LaneId, now: Timestamp, limit: u32) -> Result<Vec<DueReceipt>, Error> {
+        read::due_receipts(&self.database, &self.sealer, lane, now, limit).await
+    }
+
+    async fn due_follow_ups(&self, now: Timestamp, limit: u32) -> Result<Vec<DueFollowUp>, Error> {
+        read::due_follow_ups(&self.database, now, limit).await
+    }
+
+    async fn due_errands(&self, lane: &LaneId) -> Result<Vec<Errand>, Error> {
+        read::due_errands(&self.database, &self.sealer, lane).await
+    }
+
+    async fn next_wake(&self, lane: &LaneId) -> Result<Option<Timestamp>, Error> {
+        read::next_wake(&self.database, lane).await
+    }
+
+    async fn commit(&self, unit: Unit) -> Result<(), Error> {
+        let touches_accounts = !unit.accounts.is_empty();
+        let done = self.committer.commit(unit).await;
+        if touches_accounts {
+            self.forget_cached_accounts();
+        }
+        done
+    }
+
+    fn digest(&self, bytes: &[u8]) -> String {
+        self.sealer.digest(bytes)
+    }
+}

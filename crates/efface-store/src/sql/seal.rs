@@ -1,0 +1,122 @@
+//! Sealing and opening of what is personal, with each request's own key.
+
+use std::sync::Arc;
+
+use efface_core::{
+    RequestId, TaskId,
+    journal::Commitment,
+    outside::Chance,
+    subject::{Dossier, Identifier, Value},
+};
+use efface_vault::{Context, RequestKey, Vault, WrappedKey};
+
+use crate::Error;
+
+/// The vault with the randomness it needs.
+pub(crate) struct Sealer {
+    vault: Arc<Vault>,
+    chance: Arc<dyn Chance>,
+}
+
+/// A request's sealed dossier and wrapped key, as stored.
+pub(crate) struct Sealed {
+    pub dossier: Vec<u8>,
+    pub wrapped: WrappedKey,
+}
+
+impl Sealer {
+    pub(crate) fn new(vault: Arc<Vault>, chance: Arc<dyn Chance>) -> Self {
+        Self { vault, chance }
+    }
+
+    fn fill(&self) -> impl FnMut(&mut [u8]) + '_ {
+        |bytes: &mut [u8]| self.chance.fill(bytes)
+    }
+
+    pub(crate) fn chance(&self) -> &dyn Chance {
+        &*self.chance
+    }
+
+    pub(crate) fn digest(&self, bytes: &[u8]) -> String {
+        hex::encode(self.vault.digest(bytes))
+    }
+
+    pub(crate) fn tag(&self, identifier: &Identifier) -> [u8; 32] {
+        self.vault.tag(&identifier.kind.word(), identifier.normal.expose())
+    }
+
+    /// Seals a new request's dossier under a new key.
+    pub(crate) fn seal_new(&self, request: RequestId, dossier: &Dossier) -> Result<Sealed, Error> {
+        let (key, wrapped) = self.vault.new_request_key(request.bytes(), &mut self.fill());
+        Ok(Sealed { dossier: self.seal_dossier(&key, request, dossier)?, wrapped })
+    }
+
+    pub(crate) fn key(&self, request: RequestId, wrapped: &WrappedKey) -> Result<RequestKey, Error> {
+        Ok(self.vault.unwrap(request.bytes(), wrapped)?)
+    }
+
+    pub(crate) fn seal_dossier(&self, key: &RequestKey, request: RequestId, dossier: &Dossier) -> Result<Vec<u8>, Error> {
+        let text = zeroize_json(dossier)?;
+        Ok(key.seal(&Context { request_id: *request.bytes(), field: "dossier" }, text.expose().as_bytes(), &mut self.fill()))
+    }
+
+    pub(crate) fn open_dossier(&self, key: &RequestKey, request: RequestId, sealed: &[u8]) -> Result<Dossier, Error> {
+        let opened = key.open(&Context { request_id: *request.bytes(), field: "dossier" }, sealed)?;
+        serde_json::from_slice(&opened).map_err(|e| Error::corrupt(format!("dossier of request {request}"), e.classify_only()))
+    }
+
+    pub(crate) fn seal_field(&self, key: &RequestKey, request: RequestId, task: TaskId, field: &str, value: &Value) -> Vec<u8> {
+        let field = format!("{field}/{task}");
+        key.seal(&Context { request_id: *request.bytes(), field: &field }, value.expose().as_bytes(), &mut self.fill())
+    }
+
+    pub(crate) fn open_field(&self, key: &RequestKey, request: RequestId, task: TaskId, field: &str, sealed: &[u8]) -> Result<Value, Error> {
+        let field = format!("{field}/{task}");
+        let opened = key.open(&Context { request_id: *request.bytes(), field: &field }, sealed)?;
+        Ok(Value::new(opened.text()?))
+    }
+
+    pub(crate) fn seal_general(&self, purpose: &str, text: &str) -> Vec<u8> {
+        self.vault.seal_general(purpose, text.as_bytes(), &mut self.fill())
+    }
+
+    pub(crate) fn open_general(&self, purpose: &str, sealed: &[u8]) -> Result<Value, Error> {
+        Ok(Value::new(self.vault.open_general(purpose, sealed)?.text()?))
+    }
+
+    /// Hiding commitments to the dossier's identifiers, for the request's leaf.
+    pub(crate) fn commitments(&self, dossier: &Dossier) -> Result<Vec<Commitment>, Error> {
+        let mut nonce = [0; 32];
+        hex::decode_to_slice(&dossier.nonce, &mut nonce).map_err(|e| Error::corrupt("nonce", e))?;
+        Ok(dossier
+            .identifiers
+            .iter()
+            .zip(0u32..)
+            .map(|(identifier, position)| {
+                let kind = identifier.kind.word();
+                let hash = efface_vault::commit(&nonce, position, &kind, identifier.normal.expose());
+                Commitment { hash: hex::encode(hash), kind }
+            })
+            .collect())
+    }
+}
+
+fn zeroize_json<T: serde::Serialize>(value: &T) -> Result<Value, Error> {
+    serde_json::to_string(value).map(Value::new).map_err(|e| Error::corrupt("dossier", e.classify_only()))
+}
+
+/// serde_json's messages may quote the text they stumble over; only the class may pass.
+trait ClassifyOnly {
+    fn classify_only(&self) -> &'static str;
+}
+
+impl ClassifyOnly for serde_json::Error {
+    fn classify_only(&self) -> &'static str {
+        match self.classify() {
+            serde_json::error::Category::Io => "input/output",
+            serde_json::error::Category::Syntax => "not JSON",
+            serde_json::error::Category::Data => "JSON of another shape",
+            serde_json::error::Category::Eof => "cut off",
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! Hints between commits and lanes of this process. A hint may be lost: what is due is a query.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+};
+
+use efface_core::LaneId;
+use tokio::sync::Notify;
+
+/// One bell per lane.
+#[derive(Debug, Default)]
+pub struct Wakes {
+    bells: Mutex<HashMap<LaneId, Arc<Notify>>>,
+}
+
+impl Wakes {
+    /// The bell of a lane; a ring while nobody listens is kept for the next listener.
+    #[must_use]
+    pub fn bell(&self, lane: &LaneId) -> Arc<Notify> {
+        let mut bells = self.bells.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        bells.entry(lane.clone()).or_default().clone()
+    }
+
+    pub fn ring(&self, lane: &LaneId) {
+        self.bell(lane).notify_one();
+    }
+
+    pub fn ring_all(&self) {
+        let bells = self.bells.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        bells.values().for_each(|bell| bell.notify_one());
+    }
+}
