@@ -9,22 +9,24 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=Cargo.toml");
     println!("cargo::rerun-if-changed=build.rs");
     let manifest = fs::read_to_string("Cargo.toml")?;
-    let (mut plugins, mut checks) = (String::new(), String::new());
+    let (mut plugins, mut checks, mut tests) = (String::new(), String::new(), String::new());
     for id in vendors(&manifest)? {
         let name = format!("efface_connector_{}", id.replace('-', "_"));
         writeln!(plugins, "    {name}::PLUGIN,")?;
         writeln!(checks, "    (\"{id}\", {name}::checks),")?;
+        writeln!(tests, "vendor!({}, \"{id}\");", id.replace('-', "_"))?;
     }
     let text = format!(
         "/// Every vendor, in the order of the alphabet.\n\
          pub static PLUGINS: &[Plugin] = &[\n{plugins}];\n\n\
          /// Each vendor's own checks.\n\
-         pub static CHECKS: &[(&str, fn() -> Vec<Check>)] = &[\n{checks}];\n"
+         pub static CHECKS: &[VendorChecks] = &[\n{checks}];\n"
     );
     // build scripts are handed their folder by cargo in no other way
     #[expect(clippy::disallowed_methods, reason = "cargo tells a build script where to write so")]
     let out = env::var("OUT_DIR")?;
     fs::write(Path::new(&out).join("vendors.rs"), text)?;
+    fs::write(Path::new(&out).join("tests.rs"), tests)?;
     Ok(())
 }
 

@@ -2,6 +2,9 @@
 
 use efface_connector::{Plugin, fake::Check};
 
+/// A vendor's id and its own checks.
+pub type VendorChecks = (&'static str, fn() -> Vec<Check>);
+
 include!(concat!(env!("OUT_DIR"), "/vendors.rs"));
 
 /// The vendor of this id.

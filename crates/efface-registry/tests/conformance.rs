@@ -1,48 +1,53 @@
 //! Every vendor against the suite that all share, and against its own checks.
+//!
+//! `cargo test -p efface-registry --test conformance mailchimp -- --nocapture` prints one vendor's
+//! table.
 
 use efface_connector::fake::Check;
-use efface_registry::{CHECKS, PLUGINS};
-use efface_testkit::conformance::{Report, suite, table};
+use efface_registry::{CHECKS, find};
+use efface_testkit::conformance::{suite, table};
 
-fn runtime() -> tokio::runtime::Runtime {
-    tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(4)
-        .enable_all()
-        .build()
-        .expect("runtime")
+/// The tests of one vendor.
+macro_rules! vendor {
+    ($name:ident, $id:literal) => {
+        mod $name {
+            #[test]
+            fn keeps_every_sentence() {
+                super::keeps_every_sentence($id);
+            }
+
+            #[test]
+            fn passes_its_own_checks() {
+                super::passes_its_own_checks($id);
+            }
+        }
+    };
 }
 
-#[test]
-fn every_vendor_keeps_every_sentence() {
-    let reports: Vec<Report> = runtime().block_on(async {
-        let running: Vec<_> =
-            PLUGINS.iter().map(|plugin| (plugin.id, tokio::spawn(suite(plugin)))).collect();
-        let mut reports = vec![];
-        for (id, task) in running {
-            let report = task.await;
-            reports.push(report.unwrap_or_else(|panic| Report::broken(id, panic.to_string())));
-        }
-        reports
-    });
-    println!("{}", table(&reports));
-    let failures: Vec<String> = reports.iter().flat_map(Report::failures).collect();
+include!(concat!(env!("OUT_DIR"), "/tests.rs"));
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime")
+}
+
+fn keeps_every_sentence(id: &str) {
+    let plugin = find(id).expect("a vendor of the list");
+    let report = runtime().block_on(suite(plugin));
+    println!("{}", table(std::slice::from_ref(&report)));
+    let failures = report.failures();
     assert!(failures.is_empty(), "{} sentences broken:\n{}", failures.len(), failures.join("\n"));
 }
 
-#[test]
-fn every_vendor_passes_its_own_checks() {
-    let broken: Vec<String> = runtime().block_on(async {
-        let mut broken = vec![];
-        for (id, checks) in CHECKS {
-            let checks = checks();
-            assert!(!checks.is_empty(), "{id} has no checks of its own");
-            for Check { name, run } in checks {
-                if let Err(why) = run().await {
-                    broken.push(format!("{id}: {name}: {why}"));
-                }
-            }
+fn passes_its_own_checks(id: &str) {
+    let (_, checks) = CHECKS.iter().find(|(vendor, _)| *vendor == id).expect("a vendor's checks");
+    let checks = checks();
+    assert!(!checks.is_empty(), "{id} has no checks of its own");
+    let mut broken = vec![];
+    for Check { name, run } in checks {
+        println!("{name}");
+        if let Err(why) = runtime().block_on(run()) {
+            broken.push(format!("{id}: {name}: {why}"));
         }
-        broken
-    });
+    }
     assert!(broken.is_empty(), "{} checks broken:\n{}", broken.len(), broken.join("\n"));
 }

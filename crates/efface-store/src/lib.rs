@@ -23,8 +23,8 @@ pub use model::{
     FollowUp, Lease, LeaseTerms, MemoWrite, NewTag, NewTask, OpenOrder, REQUESTS_LANE, RequestWrite, TaskRow, TaskWrite, Unit,
 };
 pub use sql::{Connection, Database, SqlStore, journal_tail};
-//USE1
-//USE2
+pub use usecase::{NewRequest, Proof};
+pub use view::{ApiKeyRow, Counts, DeskRow, ErrandState, ExchangeView, ImportRow, RequestFilter, RequestView, StopReport, TaskView, WhyLine, is_request_state};
 pub use wakes::Wakes;
 
 /// What a worker sees of the memory.

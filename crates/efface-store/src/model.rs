@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use efface_core::{
-    AccountId, ConnectorId, ControllerId, Identifier, LaneId, OrderId, ReceiptId, RequestId, TaskId, Timestamp,
+    AccountId, ConnectorId, ControllerId, Identifier, LaneId, OrderId, RequestId, Timestamp,
     account::Condition,
     desk::{DeskItem, Subject},
     journal::Entry,

@@ -12,7 +12,7 @@ use std::{future::Future, pin::Pin};
 pub use faults::{Fault, Faults};
 pub use golden::Golden;
 pub use server::{FakeServer, LogLine};
-pub use stand::{KEY, Stand, item};
+pub use stand::{KEY, Stand, client, item};
 
 use efface_core::IdentifierKind;
 use serde_json::Value;

@@ -7,7 +7,7 @@ use std::{
     path::Path,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
@@ -42,6 +42,7 @@ struct Inner {
     calls: AtomicU64,
     changing: AtomicU64,
     log: Mutex<Log>,
+    close: AtomicBool,
 }
 
 #[derive(Default)]
@@ -85,6 +86,7 @@ impl FakeServer {
             calls: AtomicU64::new(0),
             changing: AtomicU64::new(0),
             log: Mutex::new(Log { lines: vec![], file, keep: true }),
+            close: AtomicBool::new(false),
         });
         let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await?;
         let address = listener.local_addr()?;
@@ -116,6 +118,11 @@ impl FakeServer {
         if let Ok(mut tuning) = self.inner.tuning.lock() {
             change(&mut tuning);
         }
+    }
+
+    /// Every answer from now on ends its connection.
+    pub fn close_after_each(&self) {
+        self.inner.close.store(true, Ordering::Relaxed);
     }
 
     #[must_use]
@@ -166,10 +173,26 @@ async fn answer(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response<Body> {
+    let close = inner.close.load(Ordering::Relaxed);
+    let mut response = behave(&inner, &method, &uri, &headers, &body).await;
+    if close {
+        let value = axum::http::HeaderValue::from_static("close");
+        response.headers_mut().insert(axum::http::header::CONNECTION, value);
+    }
+    response
+}
+
+async fn behave(
+    inner: &Inner,
+    method: &Method,
+    uri: &Uri,
+    headers: &HeaderMap,
+    body: &Bytes,
+) -> Response<Body> {
     let n = inner.calls.fetch_add(1, Ordering::Relaxed) + 1;
-    let is_changing = method != Method::GET;
+    let is_changing = *method != Method::GET;
     let nth = if is_changing { inner.changing.fetch_add(1, Ordering::Relaxed) + 1 } else { 0 };
-    let request = read(&method, &uri, &headers, &body);
+    let request = read(method, uri, headers, body);
     let latency = inner.faults.current_latency();
     if !latency.is_zero() {
         tokio::time::sleep(latency).await;
@@ -202,7 +225,9 @@ async fn answer(
                 Ok(Bytes::from_static(b"{")),
                 Err(std::io::Error::other("broken off on purpose")),
             ]);
-            with_body(reply.status, Body::from_stream(broken))
+            // an answer without a body cannot break off in it
+            let status = if reply.status == 204 { 200 } else { reply.status };
+            with_body(status, Body::from_stream(broken))
         }
         Fault::GarbageAfter => {
             let reply = inner.carry_out(&request);

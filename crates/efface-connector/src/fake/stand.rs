@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use efface_core::{IdentifierKind, Provenance, TaskId};
+use efface_core::{IdentifierKind, Manifest, Provenance, TaskId};
 use serde_json::Value;
 
 use super::{Fake, FakeServer, Tuning};
@@ -34,22 +34,28 @@ impl Stand {
     /// # Errors
     /// When the stand-in cannot be started or the settings do not build.
     pub async fn with(plugin: &Plugin, change: impl FnOnce(&mut Value)) -> Result<Self, String> {
+        Self::lent(plugin, client(&(plugin.manifest)())?, change).await
+    }
+
+    /// Like [`with`](Self::with), with a client that others use too: making one is slow.
+    ///
+    /// # Errors
+    /// When the stand-in cannot be started or the settings do not build.
+    pub async fn lent(
+        plugin: &Plugin,
+        http: Http,
+        change: impl FnOnce(&mut Value),
+    ) -> Result<Self, String> {
         let fake = (plugin.fake)();
         let mut settings = fake.settings(KEY);
         change(&mut settings);
         let tuning = Tuning { key: KEY.into(), ..Tuning::default() };
         let server = FakeServer::start(fake, tuning, None).await.map_err(|e| e.to_string())?;
-        let built = (plugin.build)(&settings, Some(&server.base_url()))
-            .map_err(|e| format!("the stand-in's settings do not build: {e}"))?;
-        let http = Http::new(HttpConfig {
-            hosts: vec![],
-            allow_loopback: true,
-            timeout: PATIENCE,
-            body_cap_bytes: built.manifest.body_cap_bytes,
-            digest: Arc::new(|bytes| format!("digest of {} bytes", bytes.len())),
-        })
-        .map_err(|e| e.to_string())?;
-        Ok(Self { server, http, plugin: *plugin, settings })
+        // a later stand may get this one's port: no connection may outlive its call
+        server.close_after_each();
+        let stand = Self { server, http, plugin: *plugin, settings };
+        stand.build().map_err(|e| format!("the stand-in's settings do not build: {e}"))?;
+        Ok(stand)
     }
 
     #[must_use]
@@ -70,6 +76,21 @@ impl Stand {
     pub fn build(&self) -> Result<Built, SettingsError> {
         (self.plugin.build)(&self.settings, Some(&self.server.base_url()))
     }
+}
+
+/// A client for loopback, quick to lose patience.
+///
+/// # Errors
+/// When TLS cannot be set up on this machine.
+pub fn client(manifest: &Manifest) -> Result<Http, String> {
+    Http::new(HttpConfig {
+        hosts: vec![],
+        allow_loopback: true,
+        timeout: PATIENCE,
+        body_cap_bytes: manifest.body_cap_bytes,
+        digest: Arc::new(|bytes| format!("digest of {} bytes", bytes.len())),
+    })
+    .map_err(|e| e.to_string())
 }
 
 /// Makes the `n`-th item, with proved, personal identifiers.

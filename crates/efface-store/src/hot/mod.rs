@@ -190,23 +190,17 @@ impl Batch {
     }
 }
 
+/// A hand-written statement: one text per database.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Hot {
+    sqlite: &'static str,
+    postgres: &'static str,
+}
+
 macro_rules! statements {
-    ($($(#[$doc:meta])* $name:ident),+ $(,)?) => {
-        /// Names of the hand-written statements; each has one text per database.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub(crate) enum Hot { $($(#[$doc])* $name),+ }
-
+    ($($name:ident),+ $(,)?) => {
         impl Hot {
-            #[cfg(test)]
-            pub(crate) const ALL: &'static [Self] = &[$(Self::$name),+];
-
-            pub(crate) const fn sqlite(self) -> &'static str {
-                match self { $(Self::$name => sqlite::$name),+ }
-            }
-
-            pub(crate) const fn postgres(self) -> &'static str {
-                match self { $(Self::$name => postgres::$name),+ }
-            }
+            $(pub(crate) const $name: Self = Self { sqlite: sqlite::$name, postgres: postgres::$name };)+
         }
     };
 }
@@ -285,11 +279,11 @@ impl Tx {
         }
         match self {
             Self::Sqlite(tx) => {
-                let rows = sqlx::query(hot.sqlite()).bind(batch.json()).fetch_all(&mut **tx).await?;
+                let rows = sqlx::query(hot.sqlite).bind(batch.json()).fetch_all(&mut **tx).await?;
                 Ok(rows.into_iter().map(Returned::Sqlite).collect())
             }
             Self::Postgres(tx) => {
-                let rows = batch.bind_arrays(sqlx::query(hot.postgres())).fetch_all(&mut **tx).await?;
+                let rows = batch.bind_arrays(sqlx::query(hot.postgres)).fetch_all(&mut **tx).await?;
                 Ok(rows.into_iter().map(Returned::Postgres).collect())
             }
         }

@@ -24,6 +24,7 @@ use efface_vault::Vault;
 
 pub use connect::{Connection, Database};
 pub use read::journal_tail;
+pub(crate) use rows::{decode as decode_row, encode as encode_row, read_order as read_order_row, read_request as read_request_row, read_task as read_task_row, task_columns, task_query};
 
 use crate::{
     AccountRow, Directory, DueFollowUp, DueReceipt, DueTask, Errand, Error, Filed, Filing, Lease, LeaseTerms, OpenOrder, Store, Unit, Wakes,
@@ -67,7 +68,7 @@ impl SqlStore {
             wakes,
             cached_accounts: Mutex::new(None),
         };
-        //store.write_missing_accounts().await?;
+        store.write_missing_accounts().await?;
         Ok(store)
     }
 

@@ -30,6 +30,14 @@ macro_rules! task_columns {
 }
 pub(crate) use task_columns;
 
+/// A query for tasks alone, with what follows `FROM task t`.
+macro_rules! task_query {
+    ($rest:literal) => {
+        concat!("SELECT ", $crate::sql::task_columns!(), " FROM task t ", $rest)
+    };
+}
+pub(crate) use task_query;
+
 /// How many columns [`task_columns`] has.
 pub(crate) const TASK_COLUMNS: usize = 16;
 

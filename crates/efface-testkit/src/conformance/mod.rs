@@ -7,8 +7,8 @@
 mod card;
 mod ends;
 mod faults;
-mod lost;
 mod look;
+mod lost;
 mod polls;
 mod privacy;
 mod report;

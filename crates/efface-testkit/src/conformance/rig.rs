@@ -1,18 +1,16 @@
 //! What every sentence works with: made-up people, fresh stands, and an ear for what is told.
 
-use std::future::Future;
-
 use efface_connector::{
-    Answer, ConnectorError, Evidence, IdentifierKind, Item, ItemAnswer, ItemId, Manifest, Plugin,
+    Answer, ConnectorError, Http, IdentifierKind, Item, ItemAnswer, ItemId, Manifest, Plugin,
     Scope, TaskAction,
     fake::{
-        Stand,
+        Stand, client,
         drive::{Drive, End},
         item,
     },
 };
 
-use super::{Broken, Kept, Report};
+use super::{Kept, Report};
 
 pub(crate) struct Rig {
     pub plugin: &'static Plugin,
@@ -20,13 +18,15 @@ pub(crate) struct Rig {
     /// Everything printable that came out of the connector.
     pub told: Vec<String>,
     kept: Vec<(String, String, Kept)>,
+    http: Http,
 }
 
 impl Rig {
     pub async fn new(plugin: &'static Plugin) -> Result<Self, String> {
-        let stand = Stand::start(plugin).await?;
+        let http = client(&(plugin.manifest)())?;
+        let stand = Stand::lent(plugin, http.clone(), |_| ()).await?;
         let manifest = stand.build().map_err(|e| e.to_string())?.manifest;
-        Ok(Self { plugin, manifest, told: vec![], kept: vec![] })
+        Ok(Self { plugin, manifest, told: vec![], kept: vec![], http })
     }
 
     pub fn note(&mut self, id: impl Into<String>, sentence: impl Into<String>, kept: Kept) {
@@ -39,7 +39,7 @@ impl Rig {
     }
 
     pub async fn stand(&self) -> Result<Stand, String> {
-        Stand::start(self.plugin).await
+        Stand::lent(self.plugin, self.http.clone(), |_| ()).await
     }
 
     /// Takes over what a drive was told.
@@ -153,22 +153,6 @@ impl Rig {
             Err(ends) => Err(format!("{} ends for one person", ends.len())),
         }
     }
-
-    /// Tries a sentence once for each action, and gathers what breaks it.
-    pub async fn for_each_action<F>(
-        &mut self,
-        actions: &[TaskAction],
-        mut sentence: impl FnMut(&mut Self, TaskAction) -> F,
-    ) where
-        F: Future<Output = (String, String, Kept)>,
-    {
-        for action in actions {
-            if self.manifest.action(*action).is_some() {
-                let (id, words, kept) = sentence(self, *action).await;
-                self.note(id, words, kept);
-            }
-        }
-    }
 }
 
 /// A value nobody has: wherever it is found, it leaked.
@@ -244,25 +228,4 @@ pub(crate) fn gist(outcome: &Result<Answer, ConnectorError>) -> String {
     }
     words.sort_unstable();
     words.join(", ")
-}
-
-/// The evidence behind a good end.
-pub(crate) fn evidence_of(end: &End) -> Option<&Evidence> {
-    match end {
-        End::Confirmed { evidence, .. }
-        | End::NothingFound { evidence }
-        | End::Promised { evidence, .. } => Some(evidence),
-        End::Discovered
-        | End::Choose { .. }
-        | End::Blocked { .. }
-        | End::Failed(_)
-        | End::Unknown(_)
-        | End::Unfinished { .. } => None,
-    }
-}
-
-impl From<std::convert::Infallible> for Broken {
-    fn from(never: std::convert::Infallible) -> Self {
-        match never {}
-    }
 }

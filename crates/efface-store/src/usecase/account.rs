@@ -1,0 +1,165 @@
+//! Doors of an account: enable, pause, resume, floor, ceiling.
+
+use efface_core::{
+    AccountId, EvidenceLevel, TaskAction,
+    account::{Condition, Credentials, Mode, Pause, StandingDecision},
+    desk::Subject,
+    journal::About,
+};
+
+use crate::{
+    AccountRow, AccountWrite, DeskClose, Error, SqlStore, Store, Unit,
+    hot::Cell,
+    sql::encode_row,
+};
+
+impl SqlStore {
+    /// Gives every account of the settings a row; new ones begin in observe.
+    pub(crate) async fn write_missing_accounts(&self) -> Result<(), Error> {
+        let known = self.accounts().await?;
+        let mut tx = None;
+        for spec in &self.directory.accounts {
+            let row = known.iter().find(|k| k.id == spec.id);
+            let ceiling_changed = row.is_some_and(|r| r.condition.ceiling.people_per_day != spec.people_per_day);
+            let moved = row.is_some_and(|r| r.lane != spec.lane || r.connector != spec.connector || r.controller != spec.controller);
+            if row.is_some() && !ceiling_changed && !moved {
+                continue;
+            }
+            let mut condition = row.map_or_else(|| Condition::new(spec.people_per_day), |r| r.condition.clone());
+            condition.ceiling.people_per_day = spec.people_per_day;
+            if tx.is_none() {
+                tx = Some(self.database.begin().await?);
+            }
+            let Some(open) = tx.as_mut() else { continue };
+            let cells = [
+                spec.id.as_str().into(),
+                spec.connector.as_str().into(),
+                spec.controller.as_str().into(),
+                spec.lane.as_str().into(),
+                Cell::from(encode_row("account", &condition)?),
+            ];
+            open.small(
+                "INSERT INTO account (id, connector, controller, lane, version, body) VALUES ($1, $2, $3, $4, 1, $5) \
+                 ON CONFLICT (id) DO UPDATE SET connector = $2, controller = $3, lane = $4, version = account.version + 1, body = $5",
+                &cells,
+            )
+            .await?;
+        }
+        match tx {
+            Some(tx) => tx.commit().await,
+            None => Ok(()),
+        }
+    }
+
+    async fn change_account(&self, id: &AccountId, change: &str, by: &str, edit: impl Fn(&mut Condition) -> Result<(), Error>) -> Result<AccountRow, Error> {
+        self.until_fresh(|| async {
+            let mut row = self.account(id).await?;
+            let read_version = row.version;
+            edit(&mut row.condition)?;
+            let mut unit = Unit::default();
+            unit.accounts.push(AccountWrite { read_version, id: id.clone(), condition: row.condition.clone() });
+            let about = About::AccountChanged { account: id.to_string(), change: change.to_owned(), by: by.to_owned() };
+            unit.entries.push(self.entry(by, about, &[], None));
+            unit.desk_closes.push(DeskClose { subject: Subject::Account(id.clone()), reason: None, by: by.to_owned(), how: change.to_owned(), at: self.now() });
+            unit.wakes.push(row.lane.clone());
+            row.version += 1;
+            Ok((unit, row))
+        })
+        .await
+    }
+
+    /// Takes an account live and pins the vendor's own account id.
+    ///
+    /// # Errors
+    /// When the account is not known.
+    pub async fn enable_account(&self, id: &AccountId, vendor_account: Option<&str>, by: &str) -> Result<AccountRow, Error> {
+        let at = self.now();
+        self.change_account(id, "enabled (live)", by, |condition| {
+            condition.mode = Mode::Live;
+            condition.pinned = vendor_account.map(str::to_owned);
+            condition.credentials = Credentials::Good { at };
+            condition.settings_wrong = None;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Back to look-ups only.
+    ///
+    /// # Errors
+    /// When the account is not known.
+    pub async fn observe_account(&self, id: &AccountId, by: &str) -> Result<AccountRow, Error> {
+        self.change_account(id, "set to observe", by, |condition| {
+            condition.mode = Mode::Observe;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Pauses an account before its next order.
+    ///
+    /// # Errors
+    /// When the account is not known or paused already.
+    pub async fn pause_account(&self, id: &AccountId, reason: &str, by: &str) -> Result<AccountRow, Error> {
+        let at = self.now();
+        self.change_account(id, "paused", by, |condition| {
+            if condition.pause.is_some() {
+                return Err(Error::Refused(format!("account {id} is paused already")));
+            }
+            condition.pause = Some(Pause { by: by.to_owned(), reason: reason.to_owned(), at });
+            Ok(())
+        })
+        .await
+    }
+
+    /// Ends what holds an account back: pause, refused key, wrong settings, a reached ceiling
+    /// (raised by its own size for today).
+    ///
+    /// # Errors
+    /// When nothing holds the account back.
+    pub async fn resume_account(&self, id: &AccountId, by: &str) -> Result<AccountRow, Error> {
+        let now = self.now();
+        self.change_account(id, "resumed", by, |condition| {
+            let held = condition.pause.is_some()
+                || matches!(condition.credentials, Credentials::Refused { .. })
+                || condition.settings_wrong.is_some()
+                || condition.ceiling_reached
+                || condition.quota_until.is_some();
+            if !held {
+                return Err(Error::Refused(format!("nothing holds account {id} back")));
+            }
+            condition.pause = None;
+            condition.credentials = Credentials::Unproved;
+            condition.settings_wrong = None;
+            condition.quota_until = None;
+            if condition.ceiling_reached {
+                condition.ceiling.take(0, now);
+                condition.ceiling.raised_by = condition.ceiling.raised_by.saturating_add(condition.ceiling.people_per_day);
+                condition.ceiling_reached = false;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// A standing decision: less evidence is enough at this account for this action.
+    ///
+    /// # Errors
+    /// When the reason is missing or the level is above what the account can reach.
+    pub async fn set_floor(&self, id: &AccountId, action: TaskAction, level: EvidenceLevel, reason: &str, review_on: &str, by: &str) -> Result<AccountRow, Error> {
+        if reason.trim().is_empty() {
+            return Err(Error::Refused("a standing decision needs a reason".into()));
+        }
+        let spec = self.directory.account(id).ok_or_else(|| Error::NotFound { what: "account", id: id.to_string(), list: "connector" })?;
+        let highest = spec.manifest.action(action).map(|c| c.highest).ok_or_else(|| Error::Refused(format!("{} offers no {action}", spec.manifest.title)))?;
+        if !highest.reaches(level) {
+            return Err(Error::Refused(format!("{} can reach {highest} at most for {action}", spec.manifest.title)));
+        }
+        let decision = StandingDecision { level, by: by.to_owned(), reason: reason.to_owned(), review_on: review_on.to_owned(), decided_at: self.now() };
+        self.change_account(id, &format!("floor of {action} is {level}: {reason}"), by, |condition| {
+            condition.floors.push((action, decision.clone()));
+            Ok(())
+        })
+        .await
+    }
+}

@@ -1,0 +1,253 @@
+//! The small tables: imports, API keys, idempotency, errands, schedule.
+
+use efface_core::{AccountId, ControllerId, Identifier, ImportId, RequestId, Timestamp, journal::About};
+
+use crate::{
+    ApiKeyRow, ErrandKind, ErrandState, Error, ImportRow, SqlStore, Store, Unit,
+    hot::Cell,
+    sql::encode_row,
+};
+
+impl SqlStore {
+    /// Begins an import, or finds the one with this digest.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub async fn begin_import(&self, name: &str, digest: &str, by: &str) -> Result<ImportId, Error> {
+        let found = self.database.rows("SELECT id FROM import WHERE digest = $1", &[digest.into()]).await?;
+        if let Some(row) = found.first() {
+            return Ok(ImportId(row.id(0)?));
+        }
+        let id = ImportId::new(self.now(), &*self.chance);
+        let cells = [id.bytes().into(), name.into(), digest.into(), self.now().millis().into(), by.into()];
+        let mut tx = self.database.begin().await?;
+        tx.small("INSERT INTO import (id, name, digest, at, by_whom, rows_read, filed, refused, finished) VALUES ($1, $2, $3, $4, $5, 0, 0, 0, 0)", &cells).await?;
+        tx.commit().await?;
+        Ok(id)
+    }
+
+    /// Ends an import with its counts.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub async fn finish_import(&self, id: ImportId, rows: u64, filed: u64, refused: u64, by: &str) -> Result<(), Error> {
+        let number = |n: u64| Cell::from(i64::try_from(n).unwrap_or(i64::MAX));
+        let mut tx = self.database.begin().await?;
+        let cells = [id.bytes().into(), number(rows), number(filed), number(refused)];
+        tx.small("UPDATE import SET rows_read = $2, filed = $3, refused = $4, finished = 1 WHERE id = $1", &cells).await?;
+        tx.commit().await?;
+        let mut unit = Unit::default();
+        unit.entries.push(self.entry(by, About::ImportTaken { import: id.to_string(), rows, filed, refused }, &[], None));
+        self.commit(unit).await
+    }
+
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn imports(&self) -> Result<Vec<ImportRow>, Error> {
+        let found = self.database.rows("SELECT id, name, at, by_whom, rows_read, filed, refused, finished FROM import ORDER BY id DESC LIMIT 200", &[]).await?;
+        found
+            .iter()
+            .map(|r| {
+                Ok(ImportRow {
+                    id: ImportId(r.id(0)?),
+                    name: r.text(1)?,
+                    at: Timestamp::from_millis(r.int(2)?),
+                    by: r.text(3)?,
+                    rows: r.int(4)?,
+                    filed: r.int(5)?,
+                    refused: r.int(6)?,
+                    finished: r.int(7)? != 0,
+                })
+            })
+            .collect()
+    }
+
+    /// A keyed hash for filing keys, so that a repeated row is recognised without being kept.
+    #[must_use]
+    pub fn filing_key(&self, controller: &ControllerId, text: &str) -> [u8; 32] {
+        let mut out = [0; 32];
+        let digest = self.digest(format!("filing\n{controller}\n{text}").as_bytes());
+        // the digest is 32 bytes of hex by construction
+        let _ = hex::decode_to_slice(digest, &mut out);
+        out
+    }
+
+    /// Requests about a person, newest first, by one identifier.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn find_person(&self, identifier: &Identifier) -> Result<Vec<RequestId>, Error> {
+        let tag = self.sealer.tag(identifier);
+        let found = self.database.rows("SELECT request_id FROM tag WHERE tag = $1 ORDER BY request_id DESC LIMIT 200", &[Cell::from(&tag)]).await?;
+        found.iter().map(|r| Ok(RequestId(r.id(0)?))).collect()
+    }
+
+    /// Stores an API key's hash. The key itself is never stored.
+    ///
+    /// # Errors
+    /// When the id is taken or the database cannot be written.
+    pub async fn create_api_key(&self, id: &str, name: &str, hash: &[u8; 32], by: &str) -> Result<(), Error> {
+        let cells = [id.into(), name.into(), Cell::from(hash), self.now().millis().into(), by.into()];
+        let mut tx = self.database.begin().await?;
+        tx.small("INSERT INTO api_key (id, name, hash, created_at, created_by) VALUES ($1, $2, $3, $4, $5)", &cells).await?;
+        tx.commit().await?;
+        self.note_key(id, "created", by).await
+    }
+
+    async fn note_key(&self, id: &str, change: &str, by: &str) -> Result<(), Error> {
+        let mut unit = Unit::default();
+        unit.entries.push(self.entry(by, About::KeyChanged { key: format!("api key {id}"), change: change.into(), by: by.into() }, &[], None));
+        self.commit(unit).await
+    }
+
+    /// # Errors
+    /// When there is no such key, or it was revoked before.
+    pub async fn revoke_api_key(&self, id: &str, by: &str) -> Result<(), Error> {
+        let cells = [id.into(), self.now().millis().into()];
+        let mut tx = self.database.begin().await?;
+        let hit = tx.small("UPDATE api_key SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL RETURNING id", &cells).await?;
+        tx.commit().await?;
+        if hit.is_empty() {
+            return Err(Error::NotFound { what: "live api key", id: id.to_owned(), list: "api-key" });
+        }
+        self.note_key(id, "revoked", by).await
+    }
+
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn api_keys(&self) -> Result<Vec<ApiKeyRow>, Error> {
+        let found = self.database.rows("SELECT id, name, hash, created_at, created_by, revoked_at FROM api_key ORDER BY created_at", &[]).await?;
+        found
+            .iter()
+            .map(|r| {
+                Ok(ApiKeyRow {
+                    id: r.text(0)?,
+                    name: r.text(1)?,
+                    hash: r.bytes(2)?,
+                    created_at: Timestamp::from_millis(r.int(3)?),
+                    created_by: r.text(4)?,
+                    revoked_at: r.opt_int(5)?.map(Timestamp::from_millis),
+                })
+            })
+            .collect()
+    }
+
+    /// The stored answer to an idempotency key: `(hash of the body it answered, status, answer)`.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn idempotent_answer(&self, key: &str) -> Result<Option<([u8; 32], u16, String)>, Error> {
+        let hash = self.key_hash(key);
+        let found = self.database.rows("SELECT body_hash, status, answer FROM idempotency WHERE key_hash = $1", &[Cell::from(&hash)]).await?;
+        let Some(row) = found.first() else { return Ok(None) };
+        let body: [u8; 32] = row.bytes(0)?.try_into().map_err(|_| Error::corrupt("idempotency row", "wrong length"))?;
+        let answer = self.sealer.open_general(&format!("idempotency/{}", hex::encode(hash)), &row.bytes(2)?)?;
+        Ok(Some((body, u16::try_from(row.int(1)?).unwrap_or(200), answer.expose().to_owned())))
+    }
+
+    /// Keeps an answer for replay.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub async fn keep_answer(&self, key: &str, body_hash: &[u8; 32], status: u16, answer: &str) -> Result<(), Error> {
+        let hash = self.key_hash(key);
+        let sealed = self.sealer.seal_general(&format!("idempotency/{}", hex::encode(hash)), answer);
+        let cells = [Cell::from(&hash), Cell::from(body_hash), self.now().millis().into(), i64::from(status).into(), sealed.into()];
+        let mut tx = self.database.begin().await?;
+        tx.small("INSERT INTO idempotency (key_hash, body_hash, at, status, answer) VALUES ($1, $2, $3, $4, $5) ON CONFLICT (key_hash) DO NOTHING", &cells).await?;
+        tx.commit().await
+    }
+
+    fn key_hash(&self, key: &str) -> [u8; 32] {
+        let mut out = [0; 32];
+        let _ = hex::decode_to_slice(self.digest(format!("idempotency\n{key}").as_bytes()), &mut out);
+        out
+    }
+
+    /// Asks a lane to run an errand (a probe, a rehearsal).
+    ///
+    /// # Errors
+    /// When the account is not in the settings.
+    pub async fn send_errand(&self, account: &AccountId, kind: &ErrandKind, people: &[Vec<Identifier>]) -> Result<uuid::Uuid, Error> {
+        let spec = self.directory.account(account).ok_or_else(|| Error::NotFound { what: "account", id: account.to_string(), list: "connector" })?;
+        let id = efface_core::EntryId::new(self.now(), &*self.chance).0;
+        let sealed = if people.is_empty() { None } else { Some(self.sealer.seal_general(&format!("errand-people/{id}"), &encode_row("errand", &people)?)) };
+        let cells = [
+            Cell::from(id.as_bytes()),
+            spec.lane.as_str().into(),
+            account.as_str().into(),
+            self.now().millis().into(),
+            encode_row("errand", kind)?.into(),
+            Cell::Bytes(sealed),
+        ];
+        let mut tx = self.database.begin().await?;
+        tx.small("INSERT INTO errand (id, lane, account, at, body, sealed) VALUES ($1, $2, $3, $4, $5, $6)", &cells).await?;
+        tx.commit().await?;
+        self.wakes().ring(&spec.lane);
+        Ok(id)
+    }
+
+    /// How an errand fares.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub async fn errand(&self, id: uuid::Uuid) -> Result<ErrandState, Error> {
+        let found = self.database.rows("SELECT answer FROM errand WHERE id = $1", &[Cell::from(id.as_bytes())]).await?;
+        let row = found.first().ok_or_else(|| Error::NotFound { what: "errand", id: id.to_string(), list: "connector" })?;
+        match row.opt_bytes(0)? {
+            None => Ok(ErrandState::Waiting),
+            Some(sealed) => Ok(ErrandState::Done(self.sealer.open_general(&format!("errand/{id}"), &sealed)?.expose().to_owned())),
+        }
+    }
+
+    /// Remembers when a scheduled job ran.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub async fn note_run(&self, job: &str, result: &str) -> Result<(), Error> {
+        let cells = [job.into(), self.now().millis().into(), result.into()];
+        let mut tx = self.database.begin().await?;
+        tx.small("INSERT INTO schedule (job, last_run_at, last_result) VALUES ($1, $2, $3) ON CONFLICT (job) DO UPDATE SET last_run_at = $2, last_result = $3", &cells).await?;
+        tx.commit().await
+    }
+
+    /// Last runs of scheduled jobs: `(job, when, result)`.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn last_runs(&self) -> Result<Vec<(String, Timestamp, String)>, Error> {
+        let found = self.database.rows("SELECT job, last_run_at, last_result FROM schedule ORDER BY job", &[]).await?;
+        found.iter().map(|r| Ok((r.text(0)?, Timestamp::from_millis(r.int(1)?), r.text(2)?))).collect()
+    }
+
+    /// Marks requests whose due date has passed without the person being told. Returns how many.
+    ///
+    /// # Errors
+    /// When the database cannot be read or written.
+    pub async fn mark_breaches(&self) -> Result<usize, Error> {
+        let now = self.now();
+        let sql = "SELECT id FROM request WHERE due_at < $1 AND state IN ('received', 'identified', 'released', 'running') ORDER BY due_at LIMIT 10000";
+        let found = self.database.rows(sql, &[now.millis().into()]).await?;
+        let mut marked = 0;
+        for row in &found {
+            let id = RequestId(row.id(0)?);
+            let done = self
+                .until_fresh(|| async {
+                    let loaded = self.load(id).await?;
+                    let event = efface_core::request::Event::Breached;
+                    if loaded.request.breached_at.is_some() || loaded.request.told.is_some() {
+                        return Ok((Unit::default(), false));
+                    }
+                    let next = efface_core::request::apply(&loaded.request, &event, self.now())?;
+                    let mut unit = Unit::default();
+                    let about = About::RequestMoved { event: event.word().into(), after: Box::new(next.clone()), commitments: vec![] };
+                    unit.entries.push(self.entry("schedule", about, &[], Some(id)));
+                    unit.requests.push(crate::RequestWrite { read_version: loaded.request.version, request: next, dossier: None, nobody_found_decided: loaded.nobody_found_decided });
+                    Ok((unit, true))
+                })
+                .await?;
+            marked += usize::from(done);
+        }
+        Ok(marked)
+    }
+}

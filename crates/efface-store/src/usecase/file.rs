@@ -1,0 +1,261 @@
+//! Filing: the brakes, the plan, the sealed dossier.
+
+use std::sync::Arc;
+
+use efface_core::{
+    ControllerId, Identifier, ImportId, Provenance, RequestAction, RequestId, Scope, TaskId, Timestamp,
+    brakes::Guard,
+    deadline,
+    plan::{Account, PlannedTask, Wish, plan},
+    request::{self, Event, Request, RequestState},
+    subject::{Dossier, Relation, Requester},
+    task::Task,
+};
+use jiff::civil::Date;
+
+use crate::{ControllerRules, Error, Filed, Filing, NewTask, SqlStore};
+
+/// How a requester showed to hold the identifiers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Proof {
+    pub how: String,
+    pub by: String,
+}
+
+/// A request as a door brings it: parsed, not yet planned.
+#[derive(Clone, Debug)]
+pub struct NewRequest {
+    pub controller: ControllerId,
+    pub action: RequestAction,
+    pub scope: Option<Scope>,
+    pub identifiers: Vec<Identifier>,
+    /// Applies to every identifier that is not proved otherwise.
+    pub proof: Option<Proof>,
+    pub requester: Requester,
+    /// Today in the controller's zone when `None`.
+    pub received_on: Option<Date>,
+    pub regime: Option<String>,
+    pub channel: Option<String>,
+    pub external_reference: Option<String>,
+    pub note: Option<String>,
+    pub import: Option<ImportId>,
+    /// Content hash that makes a repetition harmless.
+    pub filing_key: Option<[u8; 32]>,
+    pub filed_by: String,
+    /// Released in the same breath by this person; cooling-off still runs.
+    pub release_by: Option<String>,
+}
+
+impl NewRequest {
+    /// A request by the person themself, everything else open.
+    #[must_use]
+    pub fn new(controller: ControllerId, action: RequestAction, identifiers: Vec<Identifier>, filed_by: &str) -> Self {
+        Self {
+            controller,
+            action,
+            scope: None,
+            identifiers,
+            proof: None,
+            requester: Requester { relation: Relation::Oneself, contact: None, language: None, authority: None },
+            received_on: None,
+            regime: None,
+            channel: None,
+            external_reference: None,
+            note: None,
+            import: None,
+            filing_key: None,
+            filed_by: filed_by.to_owned(),
+            release_by: None,
+        }
+    }
+}
+
+impl SqlStore {
+    /// The rules of a controller.
+    ///
+    /// # Errors
+    /// When the settings know no such controller.
+    pub fn controller(&self, id: &ControllerId) -> Result<&ControllerRules, Error> {
+        self.directory.controllers.get(id).ok_or_else(|| {
+            let known: Vec<&str> = self.directory.controllers.keys().map(ControllerId::as_str).collect();
+            Error::Refused(format!("controller {id} is not in the settings (known: {})", if known.is_empty() { "none".into() } else { known.join(", ") }))
+        })
+    }
+
+    /// Files requests; each is told its own fate, and one refusal spoils no other.
+    pub async fn file(&self, requests: Vec<NewRequest>) -> Vec<Result<Filed, Error>> {
+        let accounts = match self.accounts_by_controller(&requests).await {
+            Ok(accounts) => accounts,
+            Err(error) => return requests.iter().map(|_| Err(Error::Unavailable(error.to_string()))).collect(),
+        };
+        let made: Vec<Result<Filing, Error>> = requests
+            .into_iter()
+            .map(|new| {
+                let accounts = accounts.iter().find(|(c, _)| *c == new.controller).map(|(_, a)| a.clone()).unwrap_or_default();
+                self.filing(new, accounts)
+            })
+            .collect();
+        let mut refusals = vec![];
+        let mut filings = vec![];
+        for one in made {
+            match one {
+                Ok(filing) => {
+                    refusals.push(None);
+                    filings.push(filing);
+                }
+                Err(error) => refusals.push(Some(error)),
+            }
+        }
+        let mut filed = self.file_all(filings).await.into_iter();
+        refusals.into_iter().map(|refusal| refusal.map_or_else(|| filed.next().unwrap_or_else(|| Err(Error::Unavailable("the store is closing".into()))), Err)).collect()
+    }
+
+    async fn accounts_by_controller(&self, requests: &[NewRequest]) -> Result<Vec<(ControllerId, Arc<Vec<Account>>)>, Error> {
+        let rows = self.recent_accounts().await?;
+        let mut controllers: Vec<ControllerId> = requests.iter().map(|r| r.controller.clone()).collect();
+        controllers.sort();
+        controllers.dedup();
+        let condition = |id: &efface_core::AccountId| rows.iter().find(|r| r.id == *id).map(|r| r.condition.clone());
+        Ok(controllers.into_iter().map(|c| (c.clone(), Arc::new(self.directory.planned_accounts(&c, condition)))).collect())
+    }
+
+    /// What filing would plan, without filing.
+    ///
+    /// # Errors
+    /// As filing.
+    pub async fn plan(&self, new: &NewRequest) -> Result<Vec<PlannedTask>, Error> {
+        self.check(new)?;
+        let accounts = self.accounts_by_controller(std::slice::from_ref(new)).await?;
+        let identifiers = proved(new);
+        let wish = Wish { action: new.action, scope: new.scope, identifiers: &identifiers };
+        Ok(accounts.first().map(|(_, accounts)| plan(wish, accounts)).unwrap_or_default())
+    }
+
+    /// The brakes at the door.
+    fn check(&self, new: &NewRequest) -> Result<(), Error> {
+        let rules = self.controller(&new.controller)?;
+        if new.identifiers.is_empty() {
+            return Err(Error::Refused("no identifier: give at least one, e.g. an e-mail address".into()));
+        }
+        if new.action.needs_scope() && new.scope.is_none() {
+            let offered: Vec<&str> = Scope::ALL.iter().map(|s| s.word()).collect();
+            return Err(Error::Refused(format!("scope is required for {}: one of {}", new.action, offered.join(", "))));
+        }
+        if !new.action.needs_scope() && new.scope.is_some() {
+            return Err(Error::Refused(format!("scope does not go with {}; leave it out", new.action)));
+        }
+        for identifier in &new.identifiers {
+            match rules.guard.check(identifier) {
+                Ok(()) => {}
+                // what can be lifted again may concern a role or a colleague, but never a pattern
+                Err(hit) if !new.action.erases() && !matches!(hit.guard, Guard::Wildcard | Guard::Placeholder) => {}
+                Err(hit) => return Err(Error::Refused(hit.to_string())),
+            }
+        }
+        Ok(())
+    }
+
+    fn filing(&self, new: NewRequest, accounts: Arc<Vec<Account>>) -> Result<Filing, Error> {
+        self.check(&new)?;
+        let now = self.now();
+        let rules = self.controller(&new.controller)?;
+        let today = now.date_in(&rules.zone);
+        let received_on = new.received_on.unwrap_or(today);
+        let refuse = |e: deadline::BadDate| Error::Refused(e.to_string());
+        let due_on = deadline::provisional_due(received_on, today, self.directory.policy.due_days).map_err(refuse)?;
+        let identifiers = proved(&new);
+        let mut request = Request {
+            id: RequestId::new(now, &*self.chance),
+            version: 1,
+            controller: new.controller.clone(),
+            action: new.action,
+            scope: new.scope,
+            relation: new.requester.relation,
+            received_on,
+            due_on,
+            due_at: deadline::end_of(due_on, &rules.zone).map_err(refuse)?,
+            filed_at: now,
+            filed_by: new.filed_by.clone(),
+            regime: new.regime.clone(),
+            channel: new.channel.clone(),
+            import: new.import,
+            state: RequestState::Received,
+            told: None,
+            hold: None,
+            breached_at: None,
+            in_error: None,
+        };
+        if let Some(proof) = &new.proof {
+            request = request::apply(&request, &Event::Identified { how: proof.how.clone(), by: proof.by.clone() }, now)?;
+        }
+        request = self.release_at_filing(request, &new, now)?;
+        let tasks = new_tasks(&request, plan(Wish { action: new.action, scope: new.scope, identifiers: &identifiers }, &accounts), now, self);
+        let mut nonce = [0; 32];
+        self.chance.fill(&mut nonce);
+        let dossier = Dossier {
+            format: Dossier::FORMAT,
+            identifiers,
+            requester: new.requester,
+            nonce: hex::encode(nonce),
+            external_reference: new.external_reference,
+            note: new.note,
+        };
+        Ok(Filing { request, dossier, tasks, accounts, filing_key: new.filing_key, actor: new.filed_by })
+    }
+
+    fn release_at_filing(&self, request: Request, new: &NewRequest, now: Timestamp) -> Result<Request, Error> {
+        if request.state != RequestState::Identified {
+            if new.release_by.is_some() {
+                return Err(Error::Refused("release needs a proof of identity; give `proof`".into()));
+            }
+            return Ok(request);
+        }
+        let policy = &self.directory.policy;
+        let by = match &new.release_by {
+            Some(by) => by.clone(),
+            None if !new.action.erases() && policy.auto_release_suppress => "policy: auto_release_suppress".into(),
+            None => return Ok(request),
+        };
+        Ok(request::apply(&request, &Event::Released { by, cooling_until: self.cooling_until(new.action, now) }, now)?)
+    }
+
+    pub(crate) fn cooling_until(&self, action: RequestAction, now: Timestamp) -> Timestamp {
+        if action.erases() { now.plus(self.directory.policy.cooling_off) } else { now }
+    }
+}
+
+/// The identifiers with the request's proof applied.
+fn proved(new: &NewRequest) -> Vec<Identifier> {
+    let mut identifiers = new.identifiers.clone();
+    if let Some(proof) = &new.proof {
+        for identifier in identifiers.iter_mut().filter(|i| i.provenance == Provenance::Stated) {
+            identifier.provenance = Provenance::Proved { how: proof.how.clone(), by: proof.by.clone() };
+        }
+    }
+    identifiers
+}
+
+pub(crate) fn new_tasks(request: &Request, planned: Vec<PlannedTask>, now: Timestamp, store: &SqlStore) -> Vec<NewTask> {
+    planned
+        .into_iter()
+        .map(|p| NewTask {
+            lane: p.lane,
+            deadline: request.due_at,
+            task: Task {
+                id: TaskId::new(now, &*store.chance),
+                request: request.id,
+                account: p.account,
+                action: p.action,
+                scope: request.scope,
+                generation: 1,
+                version: 1,
+                step: p.step,
+                failures: 0,
+                evidence: efface_core::EvidenceLevel::None,
+                sent: false,
+                cancel_marked: false,
+                state: p.state,
+            },
+        })
+        .collect()
+}

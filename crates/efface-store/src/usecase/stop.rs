@@ -1,0 +1,75 @@
+//! The emergency brake: takes effect before the next order, and tells what is already out.
+
+use efface_core::{AccountId, ImportId, RequestId};
+
+use crate::{Error, SqlStore, Store, StopReport, hot::Cell};
+
+impl SqlStore {
+    /// Pauses every account, or one.
+    ///
+    /// # Errors
+    /// When the account is not known.
+    pub async fn stop_accounts(&self, only: Option<&AccountId>, by: &str) -> Result<StopReport, Error> {
+        let mut stopped = vec![];
+        for row in self.accounts().await? {
+            if only.is_some_and(|id| row.id != *id) {
+                continue;
+            }
+            if row.condition.pause.is_none() {
+                self.pause_account(&row.id, "stopped", by).await?;
+            }
+            stopped.push(row.id.to_string());
+        }
+        if let (Some(id), true) = (only, stopped.is_empty()) {
+            return Err(Error::NotFound { what: "account", id: id.to_string(), list: "connector" });
+        }
+        let out = self.what_is_out(only, None).await?;
+        Ok(StopReport { stopped, out })
+    }
+
+    /// Holds every open request of an import.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub async fn stop_import(&self, import: ImportId, by: &str) -> Result<StopReport, Error> {
+        let sql = "SELECT id FROM request WHERE import_id = $1 AND state IN ('received', 'identified', 'released', 'running') ORDER BY id";
+        let found = self.database.rows(sql, &[import.bytes().into()]).await?;
+        let mut stopped = vec![];
+        for row in &found {
+            let id = RequestId(row.id(0)?);
+            match self.hold(id, "stopped with its import", by).await {
+                Ok(_) => stopped.push(id.to_string()),
+                // held before: it stands still already
+                Err(Error::Request(_)) => {}
+                Err(other) => return Err(other),
+            }
+        }
+        let out = self.what_is_out(None, Some(import)).await?;
+        Ok(StopReport { stopped, out })
+    }
+
+    /// Tasks that are out at a vendor: `(account, state, how many, can be recalled)`.
+    async fn what_is_out(&self, account: Option<&AccountId>, import: Option<ImportId>) -> Result<Vec<(String, String, u64, bool)>, Error> {
+        let found = match import {
+            Some(import) => {
+                let sql = "SELECT t.account, t.state, count(*) FROM task t JOIN request r ON r.id = t.request_id \
+                           WHERE r.import_id = $1 AND t.state IN ('sending', 'unknown', 'waiting') GROUP BY t.account, t.state ORDER BY t.account";
+                self.database.rows(sql, &[Cell::from(import.bytes())]).await?
+            }
+            None => {
+                let sql = "SELECT account, state, count(*) FROM task WHERE state IN ('sending', 'unknown', 'waiting') GROUP BY account, state ORDER BY account";
+                self.database.rows(sql, &[]).await?
+            }
+        };
+        let mut out = vec![];
+        for row in &found {
+            let (id, state) = (row.text(0)?, row.text(1)?);
+            if account.is_some_and(|a| a.as_str() != id) {
+                continue;
+            }
+            let recalls = self.directory.accounts.iter().any(|a| a.id.as_str() == id && a.manifest.recalls);
+            out.push((id, state, u64::try_from(row.int(2)?).unwrap_or(0), recalls));
+        }
+        Ok(out)
+    }
+}
