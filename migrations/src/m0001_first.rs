@@ -211,10 +211,18 @@ impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         let db = manager.get_connection();
         let words: &[(&str, &str)] = match manager.get_database_backend() {
-            DbBackend::Sqlite => {
-                &[("{bytes}", "BLOB"), ("{int}", "INTEGER"), ("{strict_no_rowid}", "STRICT, WITHOUT ROWID"), ("{strict}", "STRICT")]
-            }
-            _ => &[("{bytes}", "BYTEA"), ("{int}", "BIGINT"), ("{strict_no_rowid}", ""), ("{strict}", "")],
+            DbBackend::Sqlite => &[
+                ("{bytes}", "BLOB"),
+                ("{int}", "INTEGER"),
+                ("{strict_no_rowid}", "STRICT, WITHOUT ROWID"),
+                ("{strict}", "STRICT"),
+            ],
+            _ => &[
+                ("{bytes}", "BYTEA"),
+                ("{int}", "BIGINT"),
+                ("{strict_no_rowid}", ""),
+                ("{strict}", ""),
+            ],
         };
         let text = words.iter().fold(TABLES.to_owned(), |text, (from, to)| text.replace(from, to));
         for statement in text.split(';').map(str::trim).filter(|s| !s.is_empty()) {

@@ -105,7 +105,7 @@ pub struct Task {
     pub failures: u32,
     /// The best evidence so far; never falls.
     pub evidence: EvidenceLevel,
-    /// Whether the task has ever been in an order that was sent.
+    /// Whether a changing call for this task has ever been sent.
     pub sent: bool,
     /// The request was cancelled while this was out: it runs to its own end.
     pub cancel_marked: bool,
@@ -185,7 +185,8 @@ pub enum Seen {
 pub enum Event {
     CauseGone,
     Blocked { cause: Cause },
-    Ordered { order: OrderId },
+    /// `changing`: the order makes a changing call (not a mere read).
+    Ordered { order: OrderId, changing: bool },
     Answered { answer: Answered },
     OutcomeUnknown,
     SentAgain,
@@ -354,7 +355,7 @@ pub fn apply(
         }
 
         // the lane
-        (S::Ready { due }, Event::Ordered { order }) if *due <= now => Ok(to.ordered(*order)),
+        (S::Ready { due }, Event::Ordered { order, changing }) if *due <= now => Ok(to.ordered(*order, *changing)),
         (S::Sending { order }, Event::OutcomeUnknown) => {
             Ok(to.state(S::Unknown { order: *order, since: now }))
         }
@@ -442,10 +443,10 @@ impl Next<'_> {
         )
     }
 
-    fn ordered(&self, order: OrderId) -> Move {
+    fn ordered(&self, order: OrderId, changing: bool) -> Move {
         self.with(
             |t| {
-                t.sent = true;
+                t.sent |= changing;
                 t.state = TaskState::Sending { order };
             },
             vec![],
@@ -742,7 +743,7 @@ pub(crate) mod tests {
     }
 
     fn sent() -> Vec<Event> {
-        vec![Event::CauseGone, Event::Ordered { order: order() }]
+        vec![Event::CauseGone, Event::Ordered { order: order(), changing: true }]
     }
 
     #[test]
@@ -797,7 +798,7 @@ pub(crate) mod tests {
     fn still_there_past_the_bound_begins_anew_twice_and_then_asks_a_person() {
         let rules = Rules { bound: Duration::ZERO, ..rules(EvidenceLevel::Verified, true) };
         let round = vec![
-            Event::Ordered { order: order() },
+            Event::Ordered { order: order(), changing: true },
             answered(Answered::Confirmed { forwarded: false }),
             Event::Looked { seen: Seen::Present },
         ];
@@ -835,7 +836,7 @@ pub(crate) mod tests {
         assert_eq!(refusal.to_string(), "a task that is sending cannot take the event \"waived\"");
         let later =
             Task { state: TaskState::Ready { due: NOW.plus(Duration::from_secs(5)) }, ..sample() };
-        assert!(apply(&later, &Event::Ordered { order: order() }, &rules, NOW, 0).is_err());
+        assert!(apply(&later, &Event::Ordered { order: order(), changing: true }, &rules, NOW, 0).is_err());
         assert!(apply(&out, &Event::Cancelled, &rules, NOW, 0).is_ok_and(|m| m.task.cancel_marked));
     }
 
@@ -858,7 +859,7 @@ pub(crate) mod tests {
     fn any_event() -> impl Strategy<Value = Event> {
         prop_oneof![
             Just(Event::CauseGone),
-            Just(Event::Ordered { order: order() }),
+            Just(Event::Ordered { order: order(), changing: true }),
             Just(answered(Answered::Confirmed { forwarded: false })),
             Just(answered(Answered::Confirmed { forwarded: true })),
             Just(answered(Answered::NothingFound)),

@@ -4,7 +4,8 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use efface_core::{
-    AccountId, ConnectorId, ControllerId, EvidenceLevel, IdentifierKind, LaneId, Manifest, TaskAction,
+    AccountId, ConnectorId, ControllerId, EvidenceLevel, IdentifierKind, LaneId, Manifest,
+    TaskAction,
     account::Condition,
     brakes::GuardList,
     plan::{Account, Phase, phase_of},
@@ -72,7 +73,11 @@ impl Directory {
     }
 
     /// The accounts of a controller as the planner sees them, under their present conditions.
-    pub(crate) fn planned_accounts(&self, controller: &ControllerId, condition: impl Fn(&AccountId) -> Option<Condition>) -> Vec<Account> {
+    pub(crate) fn planned_accounts(
+        &self,
+        controller: &ControllerId,
+        condition: impl Fn(&AccountId) -> Option<Condition>,
+    ) -> Vec<Account> {
         self.accounts
             .iter()
             .filter(|a| a.controller == *controller)
@@ -91,7 +96,8 @@ impl Directory {
     /// The phase of a task. A task of an account that left the settings waits like an erase.
     #[must_use]
     pub fn phase(&self, task: &Task, request: efface_core::RequestAction) -> Phase {
-        self.account(&task.account).map_or(Phase::Erase, |a| phase_of(task.action, a.manifest.suppress_order, request))
+        self.account(&task.account)
+            .map_or(Phase::Erase, |a| phase_of(task.action, a.manifest.suppress_order, request))
     }
 
     /// What `apply` needs to know about a task's account and action.
@@ -101,7 +107,8 @@ impl Directory {
         let highest = card.map_or(EvidenceLevel::None, |c| c.highest);
         Rules {
             floor: condition.map_or(highest, |c| c.floor(task.action, highest)),
-            verified_by_look_up: task.action == TaskAction::LookUp || card.is_some_and(|c| c.verified_by_look_up),
+            verified_by_look_up: task.action == TaskAction::LookUp
+                || card.is_some_and(|c| c.verified_by_look_up),
             verify_after: self.policy.verify_after,
             bound: card.map_or(Duration::ZERO, |c| c.latency.bound),
             retry: self.policy.retry,

@@ -36,13 +36,17 @@ pub enum Error {
     Journal(#[from] journal::Error),
     #[error(transparent)]
     Vault(#[from] efface_vault::Error),
-    #[error("the database has schema {found}, newer than this binary's {known}; use the version of efface that wrote it")]
+    #[error(
+        "the database has schema {found}, newer than this binary's {known}; use the version of efface that wrote it"
+    )]
     NewerSchema { found: String, known: String },
     #[error("the database has no efface schema yet; run `efface migrate`")]
     NoSchema,
     #[error("the database is {missing} migration(s) behind; run `efface migrate`")]
     OldSchema { missing: usize },
-    #[error("the database cannot be written: {0}; check the file's owner and mode and the space on the disk")]
+    #[error(
+        "the database cannot be written: {0}; check the file's owner and mode and the space on the disk"
+    )]
     ReadOnly(String),
     #[error("{0}")]
     Unsupported(String),
@@ -62,7 +66,10 @@ impl Error {
 
 fn classify(text: String) -> Error {
     let lower = text.to_lowercase();
-    if lower.contains("readonly") || lower.contains("read-only") || lower.contains("permission denied") {
+    if lower.contains("readonly")
+        || lower.contains("read-only")
+        || lower.contains("permission denied")
+    {
         Error::ReadOnly(text)
     } else {
         Error::Unavailable(text)
@@ -79,7 +86,10 @@ impl From<sea_orm::sqlx::Error> for Error {
     fn from(error: sea_orm::sqlx::Error) -> Self {
         match &error {
             sea_orm::sqlx::Error::Database(inner) => {
-                let busy = inner.message().contains("database is locked") || inner.code().is_some_and(|c| c.starts_with("57P") || c.starts_with("08") || c.starts_with("53"));
+                let busy = inner.message().contains("database is locked")
+                    || inner.code().is_some_and(|c| {
+                        c.starts_with("57P") || c.starts_with("08") || c.starts_with("53")
+                    });
                 match classify(error.to_string()) {
                     Self::Unavailable(text) if !busy => Self::Database(text),
                     other => other,

@@ -19,12 +19,17 @@ use efface_core::{AccountId, LaneId, Timestamp, task::Queue};
 pub use directory::{AccountSpec, ControllerRules, Directory, Policy};
 pub use error::Error;
 pub use model::{
-    AccountRow, AccountWrite, DeskClose, DeskOpen, DueFollowUp, DueReceipt, DueTask, EntryRow, Errand, ErrandDone, ErrandKind, ExchangeRow, Filed, Filing,
-    FollowUp, Lease, LeaseTerms, MemoWrite, NewTag, NewTask, OpenOrder, REQUESTS_LANE, RequestWrite, TaskRow, TaskWrite, Unit,
+    AccountRow, AccountWrite, DeskClose, DeskOpen, DueFollowUp, DueReceipt, DueTask, EntryRow,
+    Errand, ErrandDone, ErrandKind, ExchangeRow, Filed, Filing, FollowUp, KeptAnswer, Lease,
+    LeaseTerms, MemoWrite, NewTag, NewTask, OpenOrder, REQUESTS_LANE, RequestWrite, TaskRow,
+    TaskWrite, Unit,
 };
 pub use sql::{Connection, Database, SqlStore, journal_tail};
 pub use usecase::{NewRequest, Proof};
-pub use view::{ApiKeyRow, Counts, DeskRow, ErrandState, ExchangeView, ImportRow, RequestFilter, RequestView, StopReport, TaskView, WhyLine, is_request_state};
+pub use view::{
+    ApiKeyRow, Counts, DeskRow, ErrandState, ExchangeView, ImportRow, RequestFilter, RequestView,
+    StopReport, TaskView, WhyLine, is_request_state,
+};
 pub use wakes::Wakes;
 
 /// What a worker sees of the memory.
@@ -35,7 +40,12 @@ pub trait Store: Send + Sync {
 
     /// Takes or keeps lanes for `owner`. A lane held by another is taken only when its lease ran
     /// out by the database's clock; one held under the same name is taken at once.
-    async fn take_lanes(&self, owner: &str, lanes: &[LaneId], terms: LeaseTerms) -> Result<Vec<(Lease, u64)>, Error>;
+    async fn take_lanes(
+        &self,
+        owner: &str,
+        lanes: &[LaneId],
+        terms: LeaseTerms,
+    ) -> Result<Vec<(Lease, u64)>, Error>;
     /// Renews; the leases still held come back.
     async fn renew(&self, leases: &[Lease], terms: LeaseTerms) -> Result<Vec<Lease>, Error>;
     /// Gives lanes back so that the next owner need not wait.
@@ -47,10 +57,20 @@ pub trait Store: Send + Sync {
     /// Moves what waited for a time into the ready index; no state changes.
     async fn wake_due(&self, lane: &LaneId, now: Timestamp) -> Result<usize, Error>;
     /// Tasks of a queue, earliest statutory deadline first, identifiers opened.
-    async fn due_tasks(&self, lane: &LaneId, queue: Queue, limit: u32) -> Result<Vec<DueTask>, Error>;
+    async fn due_tasks(
+        &self,
+        lane: &LaneId,
+        queue: Queue,
+        limit: u32,
+    ) -> Result<Vec<DueTask>, Error>;
     /// Orders that are sending or unknown.
     async fn open_orders(&self, lane: &LaneId) -> Result<Vec<OpenOrder>, Error>;
-    async fn due_receipts(&self, lane: &LaneId, now: Timestamp, limit: u32) -> Result<Vec<DueReceipt>, Error>;
+    async fn due_receipts(
+        &self,
+        lane: &LaneId,
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<DueReceipt>, Error>;
     async fn due_follow_ups(&self, now: Timestamp, limit: u32) -> Result<Vec<DueFollowUp>, Error>;
     async fn due_errands(&self, lane: &LaneId) -> Result<Vec<Errand>, Error>;
     /// When the lane has something to do next, if nothing happens before.

@@ -180,7 +180,10 @@ pub struct Filing {
 pub enum Filed {
     New(RequestId),
     /// The same person, action, scope and controller are under way already.
-    Duplicate { id: RequestId, of: RequestId },
+    Duplicate {
+        id: RequestId,
+        of: RequestId,
+    },
     /// The very same row was filed before; nothing was written.
     Before(RequestId),
 }
@@ -271,10 +274,17 @@ pub struct ErrandDone {
     pub answer: String,
 }
 
+/// An answer kept so that a repeated call gets it again.
+#[derive(Clone, Debug)]
+pub struct KeptAnswer {
+    pub key: String,
+    pub body_hash: [u8; 32],
+    pub status: u16,
+    pub answer: String,
+}
 
 /// How lanes are shared.
 #[derive(Clone, Copy, Debug)]
 pub struct LeaseTerms {
     pub ttl: Duration,
 }
-

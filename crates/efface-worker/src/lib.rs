@@ -1,1 +1,242 @@
-//! efface-worker
+//! THE HANDS. Lanes are leased, orders are committed before a byte leaves, answers are recorded
+//! with their evidence, and what is due is always a query.
+
+mod ask;
+mod call;
+mod error;
+mod fleet;
+mod hands;
+mod lane;
+mod metronome;
+mod pace;
+mod record;
+mod requests;
+mod submit;
+mod unknown;
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use efface_core::LaneId;
+use efface_store::{Lease, LeaseTerms, REQUESTS_LANE, Store};
+use tokio::sync::{Notify, Semaphore};
+
+pub use error::Error;
+pub use fleet::{ConnectedAccount, Fleet, Options};
+pub use hands::{Hands, Runtime, Task, TokioRuntime};
+pub use metronome::{Job, Metronome, next_run};
+
+use crate::{fleet::Member, lane::Lane, requests::RequestsLane};
+
+/// A worker of this process.
+pub struct Worker {
+    store: Arc<dyn Store>,
+    hands: Hands,
+    options: Options,
+    lanes: HashMap<LaneId, Vec<Member>>,
+    stop: Arc<AtomicBool>,
+}
+
+/// One lane in work.
+struct Running {
+    lease: Lease,
+    lost: Box<dyn Fn() + Send + Sync>,
+    done: Arc<AtomicBool>,
+}
+
+impl Worker {
+    #[must_use]
+    pub fn new(store: Arc<dyn Store>, fleet: Fleet, hands: Hands, options: Options) -> Self {
+        let lanes =
+            fleet::by_lane(fleet, |id| store.directory().account(id).map(|a| a.lane.clone()));
+        Self { store, hands, options, lanes, stop: Arc::new(AtomicBool::new(false)) }
+    }
+
+    /// The vendor lanes this worker can serve.
+    #[must_use]
+    pub fn lanes(&self) -> Vec<LaneId> {
+        let mut lanes: Vec<LaneId> = self.lanes.keys().cloned().collect();
+        lanes.sort();
+        lanes
+    }
+
+    /// Serves all lanes until `stop` resolves, then drains.
+    ///
+    /// # Errors
+    /// When lanes cannot be taken at the start.
+    pub async fn run(self, stop: impl Future<Output = ()> + Send) -> Result<(), Error> {
+        let mut wanted = self.lanes();
+        wanted.extend(LaneId::new(REQUESTS_LANE));
+        self.serve(wanted, stop).await
+    }
+
+    /// Serves only these lanes until `stop` resolves: for a command that needs one vendor now.
+    ///
+    /// # Errors
+    /// [`Error::LaneBusy`] when another worker holds one of them.
+    pub async fn run_lanes(
+        self,
+        only: &[LaneId],
+        stop: impl Future<Output = ()> + Send,
+    ) -> Result<(), Error> {
+        let terms = LeaseTerms { ttl: self.options.lease };
+        let taken = self.store.take_lanes(&self.options.name, only, terms).await?;
+        if let Some(busy) =
+            only.iter().find(|lane| !taken.iter().any(|(lease, _)| lease.lane == **lane))
+        {
+            let held: Vec<Lease> = taken.into_iter().map(|(lease, _)| lease).collect();
+            self.store.give_back(&held).await?;
+            return Err(Error::LaneBusy { lane: busy.to_string() });
+        }
+        self.serve(only.to_vec(), stop).await
+    }
+
+    async fn serve(
+        mut self,
+        wanted: Vec<LaneId>,
+        stop: impl Future<Output = ()> + Send,
+    ) -> Result<(), Error> {
+        let all_calls = Arc::new(Semaphore::new(self.options.calls_in_flight_total.max(1)));
+        let terms = LeaseTerms { ttl: self.options.lease };
+        let finished = Arc::new(Notify::new());
+        let mut running: Vec<Running> = vec![];
+        let mut stop = Box::pin(stop);
+        let mut members: HashMap<LaneId, Vec<(efface_core::AccountId, Arc<ConnectedAccount>)>> =
+            std::mem::take(&mut self.lanes)
+                .into_iter()
+                .map(|(lane, all)| (lane, all.into_iter().map(|m| (m.id, m.connected)).collect()))
+                .collect();
+        loop {
+            let missing: Vec<LaneId> = wanted
+                .iter()
+                .filter(|w| !running.iter().any(|r| r.lease.lane == **w))
+                .cloned()
+                .collect();
+            if !missing.is_empty() {
+                match self.store.take_lanes(&self.options.name, &missing, terms).await {
+                    Ok(taken) => {
+                        for (lease, last) in taken {
+                            running.push(self.start(
+                                lease,
+                                last,
+                                &mut members,
+                                &all_calls,
+                                &finished,
+                            ));
+                        }
+                    }
+                    Err(error) if error.is_passing() => {
+                        tracing::warn!(%error, "lanes cannot be taken yet")
+                    }
+                    Err(error) => return Err(error.into()),
+                }
+            }
+            tokio::select! {
+                () = &mut stop => break,
+                () = self.hands.runtime.sleep(self.options.lease / 3) => {}
+            }
+            self.renew(&mut running, terms).await;
+        }
+        self.stop.store(true, Ordering::Relaxed);
+        self.store.wakes().ring_all();
+        let until = self.hands.runtime.monotonic() + self.options.drain;
+        while running.iter().any(|r| !r.done.load(Ordering::Acquire))
+            && self.hands.runtime.monotonic() < until
+        {
+            tokio::select! {
+                () = finished.notified() => {}
+                () = self.hands.runtime.sleep(std::time::Duration::from_millis(50)) => {}
+            }
+            self.store.wakes().ring_all();
+        }
+        let leases: Vec<Lease> = running.into_iter().map(|r| r.lease).collect();
+        self.store.give_back(&leases).await?;
+        Ok(())
+    }
+
+    fn start(
+        &self,
+        lease: Lease,
+        last: u64,
+        members: &mut HashMap<LaneId, Vec<(efface_core::AccountId, Arc<ConnectedAccount>)>>,
+        all_calls: &Arc<Semaphore>,
+        finished: &Arc<Notify>,
+    ) -> Running {
+        let done = Arc::new(AtomicBool::new(false));
+        let ended = (done.clone(), finished.clone());
+        let finish = move || {
+            ended.0.store(true, Ordering::Release);
+            ended.1.notify_one();
+        };
+        if lease.lane.as_str() == REQUESTS_LANE {
+            let lane = Arc::new(RequestsLane {
+                store: self.store.clone(),
+                hands: self.hands.clone(),
+                lease: lease.clone(),
+                stop: self.stop.clone(),
+                lost: AtomicBool::new(false),
+            });
+            let handle = lane.clone();
+            self.hands.runtime.spawn(Box::pin(async move {
+                lane.run().await;
+                finish();
+            }));
+            return Running {
+                lease,
+                lost: Box::new(move || handle.lost.store(true, Ordering::Relaxed)),
+                done,
+            };
+        }
+        let mine: Vec<Member> = members
+            .get(&lease.lane)
+            .into_iter()
+            .flatten()
+            .map(|(id, connected)| Member { id: id.clone(), connected: connected.clone() })
+            .collect();
+        let lane = Arc::new(Lane::new(
+            self.store.clone(),
+            self.hands.clone(),
+            self.options.clone(),
+            lease.clone(),
+            last,
+            mine,
+            all_calls.clone(),
+            self.stop.clone(),
+        ));
+        let handle = lane.clone();
+        self.hands.runtime.spawn(Box::pin(async move {
+            lane.run().await;
+            finish();
+        }));
+        Running {
+            lease,
+            lost: Box::new(move || {
+                handle.lost.store(true, Ordering::Relaxed);
+                handle.bell.notify_one();
+            }),
+            done,
+        }
+    }
+
+    /// Renews; a lane that was lost, or whose owner stopped, is taken anew later.
+    async fn renew(&self, running: &mut Vec<Running>, terms: LeaseTerms) {
+        let leases: Vec<Lease> = running.iter().map(|r| r.lease.clone()).collect();
+        match self.store.renew(&leases, terms).await {
+            Ok(kept) => running.retain(|r| {
+                let held = kept.contains(&r.lease) && !r.done.load(Ordering::Acquire);
+                if !held {
+                    tracing::warn!(lane = %r.lease.lane, "lane lost");
+                    (r.lost)();
+                }
+                held
+            }),
+            // the database's silence costs the lane when the lease runs out: every write is fenced
+            Err(error) => tracing::warn!(%error, "leases could not be renewed"),
+        }
+    }
+}

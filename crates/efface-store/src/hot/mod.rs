@@ -172,7 +172,9 @@ impl Batch {
                         None => out.push_str("null"),
                     },
                     Column::Text(all) => match &all[row] {
-                        Some(text) => out.push_str(&serde_json::to_string(text).unwrap_or_default()),
+                        Some(text) => {
+                            out.push_str(&serde_json::to_string(text).unwrap_or_default())
+                        }
                         None => out.push_str("null"),
                     },
                     Column::Int(all) => match all[row] {
@@ -216,6 +218,7 @@ statements! {
     CHECK_LEASES, TAKE_NUMBERS,
     UPDATE_ACCOUNTS,
     OPEN_DESK, CLOSE_DESK,
+    KEEP_ANSWERS,
 }
 
 /// An open transaction on either database.
@@ -283,14 +286,19 @@ impl Tx {
                 Ok(rows.into_iter().map(Returned::Sqlite).collect())
             }
             Self::Postgres(tx) => {
-                let rows = batch.bind_arrays(sqlx::query(hot.postgres)).fetch_all(&mut **tx).await?;
+                let rows =
+                    batch.bind_arrays(sqlx::query(hot.postgres)).fetch_all(&mut **tx).await?;
                 Ok(rows.into_iter().map(Returned::Postgres).collect())
             }
         }
     }
 
     /// Runs a small statement with text parameters, written `$1` in both dialects.
-    pub(crate) async fn small(&mut self, sql: &'static str, cells: &[Cell]) -> Result<Vec<Returned>, Error> {
+    pub(crate) async fn small(
+        &mut self,
+        sql: &'static str,
+        cells: &[Cell],
+    ) -> Result<Vec<Returned>, Error> {
         match self {
             Self::Sqlite(tx) => {
                 let mut query = sqlx::query(sql);

@@ -105,3 +105,8 @@ pub(super) const CLOSE_DESK: &str = "\
 UPDATE desk SET closed_at = x.at, closed_by = x.by_whom, closed_how = x.how
 FROM unnest($1::text[], $2::text[], $3::text[], $4::int8[], $5::text[], $6::text[]) AS x(subject_kind, subject_id, reason, at, by_whom, how)
 WHERE desk.subject_kind = x.subject_kind AND desk.subject_id = x.subject_id AND desk.closed_at IS NULL AND (x.reason IS NULL OR desk.reason = x.reason)";
+
+pub(super) const KEEP_ANSWERS: &str = "\
+INSERT INTO idempotency (key_hash, body_hash, at, status, answer)
+SELECT key_hash, body_hash, at, status, answer FROM unnest($1::bytea[], $2::bytea[], $3::int8[], $4::int8[], $5::bytea[]) AS x(key_hash, body_hash, at, status, answer)
+ON CONFLICT (key_hash) DO NOTHING";

@@ -102,3 +102,8 @@ pub(super) const CLOSE_DESK: &str = "\
 UPDATE desk SET closed_at = x.at, closed_by = x.by_whom, closed_how = x.how
 FROM (SELECT value->>0 AS subject_kind, value->>1 AS subject_id, value->>2 AS reason, value->>3 AS at, value->>4 AS by_whom, value->>5 AS how FROM json_each(?1)) AS x
 WHERE desk.subject_kind = x.subject_kind AND desk.subject_id = x.subject_id AND desk.closed_at IS NULL AND (x.reason IS NULL OR desk.reason = x.reason)";
+
+pub(super) const KEEP_ANSWERS: &str = "\
+INSERT INTO idempotency (key_hash, body_hash, at, status, answer)
+SELECT unhex(value->>0), unhex(value->>1), value->>2, value->>3, unhex(value->>4) FROM json_each(?1) WHERE true
+ON CONFLICT (key_hash) DO NOTHING";

@@ -77,32 +77,65 @@ impl PreparedUnit {
 }
 
 /// The wrapped keys of requests whose fields a unit seals.
-async fn keys_for(database: &Database, unit: &Unit) -> Result<HashMap<RequestId, WrappedKey>, Error> {
-    let sealing = unit.tasks.iter().filter(|w| matches!(w.memo, MemoWrite::Set(_)) || w.prior.is_some()).map(|w| w.task.request);
-    let needed: HashSet<RequestId> =
-        sealing.chain(unit.desk_opens.iter().filter_map(|d| d.sealed.as_ref().map(|(r, _)| *r))).chain(unit.requests.iter().filter(|r| r.dossier.is_some()).map(|r| r.request.id)).collect();
+async fn keys_for(
+    database: &Database,
+    unit: &Unit,
+) -> Result<HashMap<RequestId, WrappedKey>, Error> {
+    let sealing = unit
+        .tasks
+        .iter()
+        .filter(|w| matches!(w.memo, MemoWrite::Set(_)) || w.prior.is_some())
+        .map(|w| w.task.request);
+    let needed: HashSet<RequestId> = sealing
+        .chain(unit.desk_opens.iter().filter_map(|d| d.sealed.as_ref().map(|(r, _)| *r)))
+        .chain(unit.requests.iter().filter(|r| r.dossier.is_some()).map(|r| r.request.id))
+        .collect();
     let mut keys = HashMap::with_capacity(needed.len());
     for id in needed {
-        let found = database.rows("SELECT wrapped_key, wrapped_by FROM request WHERE id = $1", &[Cell::from(id.bytes())]).await?;
-        let row = found.first().ok_or_else(|| Error::NotFound { what: "request", id: id.to_string(), list: "request" })?;
+        let found = database
+            .rows(
+                "SELECT wrapped_key, wrapped_by FROM request WHERE id = $1",
+                &[Cell::from(id.bytes())],
+            )
+            .await?;
+        let row = found.first().ok_or_else(|| Error::NotFound {
+            what: "request",
+            id: id.to_string(),
+            list: "request",
+        })?;
         keys.insert(id, WrappedKey { bytes: row.bytes(0)?, wrapped_by: row.text(1)? });
     }
     Ok(keys)
 }
 
 /// Encodes and seals a unit, outside of any transaction.
-pub(super) async fn prepare(database: &Database, sealer: &Sealer, unit: Unit, now: Timestamp) -> Result<PreparedUnit, Error> {
+pub(super) async fn prepare(
+    database: &Database,
+    sealer: &Sealer,
+    unit: Unit,
+    now: Timestamp,
+) -> Result<PreparedUnit, Error> {
     let keys = keys_for(database, &unit).await?;
     prepare_with(sealer, unit, &keys, now)
 }
 
 /// As [`prepare`], with the keys at hand.
-pub(super) fn prepare_with(sealer: &Sealer, unit: Unit, keys: &HashMap<RequestId, WrappedKey>, now: Timestamp) -> Result<PreparedUnit, Error> {
+pub(super) fn prepare_with(
+    sealer: &Sealer,
+    unit: Unit,
+    keys: &HashMap<RequestId, WrappedKey>,
+    now: Timestamp,
+) -> Result<PreparedUnit, Error> {
     let key = |id: RequestId| -> Result<efface_vault::RequestKey, Error> {
-        let wrapped = keys.get(&id).ok_or_else(|| Error::NotFound { what: "request", id: id.to_string(), list: "request" })?;
+        let wrapped = keys.get(&id).ok_or_else(|| Error::NotFound {
+            what: "request",
+            id: id.to_string(),
+            list: "request",
+        })?;
         sealer.key(id, wrapped)
     };
-    let mut out = PreparedUnit { wakes: unit.wakes.into_iter().collect(), ..PreparedUnit::default() };
+    let mut out =
+        PreparedUnit { wakes: unit.wakes.into_iter().collect(), ..PreparedUnit::default() };
     if let Some(lease) = unit.fence {
         out.leases.insert((lease.lane.to_string(), lease.owner, lease.epoch));
     }
@@ -112,9 +145,24 @@ pub(super) fn prepare_with(sealer: &Sealer, unit: Unit, keys: &HashMap<RequestId
         let (memo_change, memo) = match &write.memo {
             MemoWrite::Keep => (0i64, None),
             MemoWrite::Clear => (1, None),
-            MemoWrite::Set(value) => (1, Some(sealer.seal_field(&key(task.request)?, task.request, task.id, "memo", value))),
+            MemoWrite::Set(value) => (
+                1,
+                Some(sealer.seal_field(&key(task.request)?, task.request, task.id, "memo", value)),
+            ),
         };
-        let prior = write.prior.as_ref().map(|value| Ok::<_, Error>(sealer.seal_field(&key(task.request)?, task.request, task.id, "prior", value))).transpose()?;
+        let prior = write
+            .prior
+            .as_ref()
+            .map(|value| {
+                Ok::<_, Error>(sealer.seal_field(
+                    &key(task.request)?,
+                    task.request,
+                    task.id,
+                    "prior",
+                    value,
+                ))
+            })
+            .transpose()?;
         out.tasks.push([
             task.id.bytes().into(),
             write.read_version.into(),
@@ -146,13 +194,22 @@ pub(super) fn prepare_with(sealer: &Sealer, unit: Unit, keys: &HashMap<RequestId
         out.new_orders.push(rows::order_cells(order)?);
     }
     for order in &unit.orders {
-        out.orders.push([order.id.bytes().into(), order.state.word().into(), Cell::Int(rows::look_at(order)), rows::encode("order", order)?.into()]);
+        out.orders.push([
+            order.id.bytes().into(),
+            order.state.word().into(),
+            Cell::Int(rows::look_at(order)),
+            rows::encode("order", order)?.into(),
+        ]);
     }
     for receipt in &unit.new_receipts {
         out.new_receipts.push(rows::receipt_cells(receipt)?);
     }
     for receipt in &unit.receipts {
-        out.receipts.push([receipt.id.bytes().into(), rows::next_poll(receipt), rows::encode("receipt", receipt)?.into()]);
+        out.receipts.push([
+            receipt.id.bytes().into(),
+            rows::next_poll(receipt),
+            rows::encode("receipt", receipt)?.into(),
+        ]);
     }
     for exchange in &unit.exchanges {
         let id = rows::entry_id(now, sealer.chance());
@@ -185,14 +242,27 @@ pub(super) fn prepare_with(sealer: &Sealer, unit: Unit, keys: &HashMap<RequestId
         ]);
         out.request_ids.push(request.id);
         if let Some(dossier) = &write.dossier {
-            out.reseals.push([request.id.bytes().into(), sealer.seal_dossier(&key(request.id)?, request.id, dossier)?.into()]);
+            out.reseals.push([
+                request.id.bytes().into(),
+                sealer.seal_dossier(&key(request.id)?, request.id, dossier)?.into(),
+            ]);
         }
     }
     for tag in &unit.new_tags {
-        out.tags.push([Cell::from(&tag.tag), tag.request.bytes().into(), tag.kind.as_str().into(), tag.drives.into()]);
+        out.tags.push([
+            Cell::from(&tag.tag),
+            tag.request.bytes().into(),
+            tag.kind.as_str().into(),
+            tag.drives.into(),
+        ]);
     }
     for write in &unit.accounts {
-        out.accounts.push([write.id.as_str().into(), write.read_version.into(), (write.read_version + 1).into(), rows::encode("account", &write.condition)?.into()]);
+        out.accounts.push([
+            write.id.as_str().into(),
+            write.read_version.into(),
+            (write.read_version + 1).into(),
+            rows::encode("account", &write.condition)?.into(),
+        ]);
     }
     for close in &unit.desk_closes {
         out.desk_closes.push([
@@ -224,7 +294,11 @@ pub(super) fn prepare_with(sealer: &Sealer, unit: Unit, keys: &HashMap<RequestId
         ]);
     }
     for done in unit.errands_done {
-        out.errands.push((done.id, sealer.seal_general(&format!("errand/{}", done.id), &done.answer), now));
+        out.errands.push((
+            done.id,
+            sealer.seal_general(&format!("errand/{}", done.id), &done.answer),
+            now,
+        ));
     }
     Ok(out)
 }
@@ -240,7 +314,8 @@ pub(super) async fn write(tx: &mut Tx, unit: &PreparedUnit) -> Result<(), Error>
     let hit = tx.run(Hot::UPDATE_TASKS, &unit.tasks).await?;
     if hit.len() != unit.task_ids.len() {
         let written: HashSet<uuid::Uuid> = hit.iter().map(|r| r.id(0)).collect::<Result<_, _>>()?;
-        let mut missed: Vec<TaskId> = unit.task_ids.iter().filter(|t| !written.contains(&t.0)).copied().collect();
+        let mut missed: Vec<TaskId> =
+            unit.task_ids.iter().filter(|t| !written.contains(&t.0)).copied().collect();
         if missed.is_empty() {
             missed = unit.task_ids.clone();
         }
@@ -272,7 +347,8 @@ pub(super) async fn write(tx: &mut Tx, unit: &PreparedUnit) -> Result<(), Error>
         tx.run(hot, batch).await?;
     }
     for (id, answer, now) in &unit.errands {
-        let cells = [Cell::from(id.as_bytes()), Cell::from(answer.clone()), Cell::from(now.millis())];
+        let cells =
+            [Cell::from(id.as_bytes()), Cell::from(answer.clone()), Cell::from(now.millis())];
         tx.small("UPDATE errand SET answer = $2, done_at = $3 WHERE id = $1", &cells).await?;
     }
     Ok(())
@@ -281,13 +357,20 @@ pub(super) async fn write(tx: &mut Tx, unit: &PreparedUnit) -> Result<(), Error>
 async fn check_leases(tx: &mut Tx, leases: &BTreeSet<(String, String, u64)>) -> Result<(), Error> {
     let mut batch = Batch::default();
     for (lane, owner, epoch) in leases {
-        batch.push([lane.as_str().into(), owner.as_str().into(), i64::try_from(*epoch).unwrap_or(i64::MAX).into()]);
+        batch.push([
+            lane.as_str().into(),
+            owner.as_str().into(),
+            i64::try_from(*epoch).unwrap_or(i64::MAX).into(),
+        ]);
     }
     let held = tx.run(Hot::CHECK_LEASES, &batch).await?;
     if held.len() == leases.len() {
         return Ok(());
     }
     let held: HashSet<String> = held.iter().map(|r| r.text(0)).collect::<Result<_, _>>()?;
-    let lost = leases.iter().find(|(lane, _, _)| !held.contains(lane)).map_or_else(String::new, |(lane, _, _)| lane.clone());
+    let lost = leases
+        .iter()
+        .find(|(lane, _, _)| !held.contains(lane))
+        .map_or_else(String::new, |(lane, _, _)| lane.clone());
     Err(Error::LaneLost { lane: lost })
 }

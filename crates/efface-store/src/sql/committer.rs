@@ -42,15 +42,26 @@ fn gone<T>(_: T) -> Error {
 }
 
 impl Committer {
-    pub(super) fn start(database: Database, sealer: Arc<Sealer>, wakes: Arc<Wakes>, clock: Arc<dyn Clock>) -> Self {
+    pub(super) fn start(
+        database: Database,
+        sealer: Arc<Sealer>,
+        wakes: Arc<Wakes>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
         let (jobs, inbox) = mpsc::channel(WAITING_JOBS);
-        let worker = Worker { database: database.clone(), sealer: sealer.clone(), wakes, clock: clock.clone() };
+        let worker = Worker {
+            database: database.clone(),
+            sealer: sealer.clone(),
+            wakes,
+            clock: clock.clone(),
+        };
         tokio::spawn(worker.run(inbox));
         Self { jobs, database, sealer, clock }
     }
 
     pub(super) async fn commit(&self, unit: Unit) -> Result<(), Error> {
-        let prepared = commit::prepare(&self.database, &self.sealer, unit, self.clock.now()).await?;
+        let prepared =
+            commit::prepare(&self.database, &self.sealer, unit, self.clock.now()).await?;
         let (reply, answer) = oneshot::channel();
         self.jobs.send(Job::Unit { unit: Box::new(prepared), reply }).await.map_err(gone)?;
         answer.await.map_err(gone)?
@@ -64,7 +75,11 @@ impl Committer {
                 Err(error) => Err(error),
                 Ok(filing) => {
                     let (reply, answer) = oneshot::channel();
-                    self.jobs.send(Job::File { filing: Box::new(filing), reply }).await.map_err(gone).map(|()| answer)
+                    self.jobs
+                        .send(Job::File { filing: Box::new(filing), reply })
+                        .await
+                        .map_err(gone)
+                        .map(|()| answer)
                 }
             };
             answers.push(answer);
@@ -141,12 +156,16 @@ impl Worker {
         let all: Vec<&PreparedFiling> = prepared.iter().collect();
         let outcomes = match self.file_together(&all).await {
             Ok(filed) => filed.into_iter().map(Ok).collect(),
-            Err(error) if error.is_passing() => all.iter().map(|_| Err(Error::Unavailable(error.to_string()))).collect(),
+            Err(error) if error.is_passing() => {
+                all.iter().map(|_| Err(Error::Unavailable(error.to_string()))).collect()
+            }
             Err(error) if all.len() == 1 => vec![Err(error)],
             Err(_) => {
                 let mut outcomes = vec![];
                 for one in &all {
-                    outcomes.push(self.file_together(&[one]).await.and_then(|mut filed| filed.pop().ok_or_else(|| Error::Database("nothing was filed".into()))));
+                    outcomes.push(self.file_together(&[one]).await.and_then(|mut filed| {
+                        filed.pop().ok_or_else(|| Error::Database("nothing was filed".into()))
+                    }));
                 }
                 outcomes
             }
@@ -158,7 +177,8 @@ impl Worker {
 
     async fn file_together(&self, filings: &[&PreparedFiling]) -> Result<Vec<Filed>, Error> {
         let mut tx = self.database.begin().await?;
-        let (filed, wakes) = filing::write(&mut tx, &self.database, &self.sealer, filings, self.clock.now()).await?;
+        let (filed, wakes) =
+            filing::write(&mut tx, &self.database, &self.sealer, filings, self.clock.now()).await?;
         tx.commit().await?;
         wakes.iter().for_each(|lane| self.wakes.ring(lane));
         Ok(filed)

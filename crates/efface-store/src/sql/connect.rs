@@ -8,7 +8,10 @@ use sea_orm::{
     sqlx::{
         ConnectOptions as _, PgPool, SqlitePool,
         postgres::{PgConnectOptions, PgPoolOptions},
-        sqlite::{SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+        sqlite::{
+            SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions,
+            SqliteSynchronous,
+        },
     },
 };
 use sea_orm_migration::MigratorTrait;
@@ -44,7 +47,9 @@ impl Connection {
         let database = if url.starts_with("sqlite:") {
             connect_sqlite(url, max_connections, create).await?
         } else if url.starts_with("postgres:") || url.starts_with("postgresql:") {
-            let options = PgConnectOptions::from_str(url).map_err(|_| Error::Unsupported("database.url is not a valid postgres:// URL".into()))?;
+            let options = PgConnectOptions::from_str(url).map_err(|_| {
+                Error::Unsupported("database.url is not a valid postgres:// URL".into())
+            })?;
             let options = options.disable_statement_logging().application_name("efface").options([
                 ("statement_timeout", "60s"),
                 ("lock_timeout", "10s"),
@@ -59,7 +64,9 @@ impl Connection {
                 .map_err(|e| Error::Unavailable(format!("cannot connect to PostgreSQL: {e}")))?;
             Database::Postgres { pool }
         } else {
-            return Err(Error::Unsupported("database.url must begin with sqlite:// or postgres://".into()));
+            return Err(Error::Unsupported(
+                "database.url must begin with sqlite:// or postgres://".into(),
+            ));
         };
         Ok(Self { database })
     }
@@ -88,13 +95,22 @@ impl Connection {
     /// [`Error::NoSchema`], [`Error::OldSchema`], [`Error::NewerSchema`].
     pub async fn check_schema(&self) -> Result<(), Error> {
         let known = names();
-        let applied = match self.database.rows("SELECT version FROM seaql_migrations ORDER BY version", &[]).await {
+        let applied = match self
+            .database
+            .rows("SELECT version FROM seaql_migrations ORDER BY version", &[])
+            .await
+        {
             Ok(rows) => rows.iter().map(|r| r.text(0)).collect::<Result<Vec<_>, _>>()?,
-            Err(error) if error.to_string().contains("seaql_migrations") => return Err(Error::NoSchema),
+            Err(error) if error.to_string().contains("seaql_migrations") => {
+                return Err(Error::NoSchema);
+            }
             Err(error) => return Err(error),
         };
         if let Some(stranger) = applied.iter().find(|a| !known.contains(a)) {
-            return Err(Error::NewerSchema { found: stranger.clone(), known: known.last().cloned().unwrap_or_default() });
+            return Err(Error::NewerSchema {
+                found: stranger.clone(),
+                known: known.last().cloned().unwrap_or_default(),
+            });
         }
         match known.len() - applied.len() {
             0 => Ok(()),
@@ -117,7 +133,11 @@ impl Connection {
     /// When the database cannot be written.
     pub async fn claim_meta(&self, name: &str, value: &str) -> Result<String, Error> {
         let mut tx = self.database.begin().await?;
-        tx.small("INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING", &[name.into(), value.into()]).await?;
+        tx.small(
+            "INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING",
+            &[name.into(), value.into()],
+        )
+        .await?;
         let rows = tx.small("SELECT value FROM meta WHERE name = $1", &[name.into()]).await?;
         let stands = rows.first().map(|r| r.text(0)).transpose()?.unwrap_or_default();
         tx.commit().await?;
@@ -153,13 +173,20 @@ async fn connect_sqlite(url: &str, max_connections: u32, create: bool) -> Result
     let explain = |e: sea_orm::sqlx::Error| {
         let text = e.to_string();
         if text.contains("unable to open") {
-            Error::Unavailable(format!("cannot open {url}: no such file or folder, or no right to read it; `efface init` and `efface migrate` make one"))
+            Error::Unavailable(format!(
+                "cannot open {url}: no such file or folder, or no right to read it; `efface init` and `efface migrate` make one"
+            ))
         } else {
             Error::from(e)
         }
     };
-    let writer =
-        SqlitePoolOptions::new().max_connections(1).test_before_acquire(false).acquire_timeout(BUSY).connect_with(options.clone()).await.map_err(explain)?;
+    let writer = SqlitePoolOptions::new()
+        .max_connections(1)
+        .test_before_acquire(false)
+        .acquire_timeout(BUSY)
+        .connect_with(options.clone())
+        .await
+        .map_err(explain)?;
     let readers = SqlitePoolOptions::new()
         .max_connections(max_connections.clamp(2, 8))
         .test_before_acquire(false)
@@ -179,7 +206,11 @@ impl Database {
     }
 
     /// Reads rows outside of a writing transaction. Parameters are `$1`, `$2` … in both dialects.
-    pub(crate) async fn rows(&self, sql: &'static str, cells: &[Cell]) -> Result<Vec<Returned>, Error> {
+    pub(crate) async fn rows(
+        &self,
+        sql: &'static str,
+        cells: &[Cell],
+    ) -> Result<Vec<Returned>, Error> {
         macro_rules! bind {
             ($pool:expr, $wrap:expr) => {{
                 let mut query = sea_orm::sqlx::query(sql);
@@ -200,30 +231,43 @@ impl Database {
     }
 
     /// Reads rows for a set; the two databases bind sets differently.
-    pub(crate) async fn rows_by_batch(&self, sqlite: &'static str, postgres: &'static str, batch: &Batch) -> Result<Vec<Returned>, Error> {
+    pub(crate) async fn rows_by_batch(
+        &self,
+        sqlite: &'static str,
+        postgres: &'static str,
+        batch: &Batch,
+    ) -> Result<Vec<Returned>, Error> {
         if batch.is_empty() {
             return Ok(vec![]);
         }
         match self {
             Self::Sqlite { readers, .. } => {
-                let found = sea_orm::sqlx::query(sqlite).bind(batch.json()).fetch_all(readers).await?;
+                let found =
+                    sea_orm::sqlx::query(sqlite).bind(batch.json()).fetch_all(readers).await?;
                 Ok(found.into_iter().map(Returned::Sqlite).collect())
             }
             Self::Postgres { pool } => {
-                let found = batch.bind_arrays(sea_orm::sqlx::query(postgres)).fetch_all(pool).await?;
+                let found =
+                    batch.bind_arrays(sea_orm::sqlx::query(postgres)).fetch_all(pool).await?;
                 Ok(found.into_iter().map(Returned::Postgres).collect())
             }
         }
     }
 
     pub(crate) async fn meta(&self, name: &str) -> Result<Option<String>, Error> {
-        self.rows("SELECT value FROM meta WHERE name = $1", &[name.into()]).await?.first().map(|r| r.text(0)).transpose()
+        self.rows("SELECT value FROM meta WHERE name = $1", &[name.into()])
+            .await?
+            .first()
+            .map(|r| r.text(0))
+            .transpose()
     }
 
     /// sea-orm over the readers.
     pub(crate) fn orm(&self) -> DatabaseConnection {
         match self {
-            Self::Sqlite { readers, .. } => SqlxSqliteConnector::from_sqlx_sqlite_pool(readers.clone()),
+            Self::Sqlite { readers, .. } => {
+                SqlxSqliteConnector::from_sqlx_sqlite_pool(readers.clone())
+            }
             Self::Postgres { pool } => SqlxPostgresConnector::from_sqlx_postgres_pool(pool.clone()),
         }
     }
@@ -231,7 +275,9 @@ impl Database {
     /// sea-orm over the writer.
     pub(crate) fn writer_orm(&self) -> DatabaseConnection {
         match self {
-            Self::Sqlite { writer, .. } => SqlxSqliteConnector::from_sqlx_sqlite_pool(writer.clone()),
+            Self::Sqlite { writer, .. } => {
+                SqlxSqliteConnector::from_sqlx_sqlite_pool(writer.clone())
+            }
             Self::Postgres { pool } => SqlxPostgresConnector::from_sqlx_postgres_pool(pool.clone()),
         }
     }

@@ -12,29 +12,46 @@ use crate::{
 macro_rules! by_clock {
     ($database:expr, $before:literal, $after:literal) => {
         match $database {
-            Database::Sqlite { .. } => concat!($before, "CAST(unixepoch('subsec') * 1000 AS INTEGER)", $after),
-            Database::Postgres { .. } => concat!($before, "(extract(epoch FROM clock_timestamp()) * 1000)::int8", $after),
+            Database::Sqlite { .. } => {
+                concat!($before, "CAST(unixepoch('subsec') * 1000 AS INTEGER)", $after)
+            }
+            Database::Postgres { .. } => {
+                concat!($before, "(extract(epoch FROM clock_timestamp()) * 1000)::int8", $after)
+            }
         }
     };
 }
 
 async fn lease_clock(tx: &mut Tx, database: &Database) -> Result<i64, Error> {
     let sql = by_clock!(database, "SELECT ", "");
-    tx.small(sql, &[]).await?.first().map_or(Err(Error::Unavailable("the database's clock gave no answer".into())), |r| r.int(0))
+    tx.small(sql, &[])
+        .await?
+        .first()
+        .map_or(Err(Error::Unavailable("the database's clock gave no answer".into())), |r| r.int(0))
 }
 
 fn ttl(terms: LeaseTerms) -> i64 {
     i64::try_from(terms.ttl.as_millis()).unwrap_or(i64::MAX)
 }
 
-pub(super) async fn take(database: &Database, owner: &str, lanes: &[LaneId], terms: LeaseTerms) -> Result<Vec<(Lease, u64)>, Error> {
+pub(super) async fn take(
+    database: &Database,
+    owner: &str,
+    lanes: &[LaneId],
+    terms: LeaseTerms,
+) -> Result<Vec<(Lease, u64)>, Error> {
     let mut taken = vec![];
     let mut tx = database.begin().await?;
     let now = lease_clock(&mut tx, database).await?;
     for lane in lanes {
         let name = Cell::from(lane.as_str());
-        tx.small("INSERT INTO lane (name) VALUES ($1) ON CONFLICT (name) DO NOTHING", std::slice::from_ref(&name)).await?;
-        let cells = [name, Cell::from(owner), Cell::from(now.saturating_add(ttl(terms))), Cell::from(now)];
+        tx.small(
+            "INSERT INTO lane (name) VALUES ($1) ON CONFLICT (name) DO NOTHING",
+            std::slice::from_ref(&name),
+        )
+        .await?;
+        let cells =
+            [name, Cell::from(owner), Cell::from(now.saturating_add(ttl(terms))), Cell::from(now)];
         // the epoch rises with every taking, under the same name too: an earlier life of this
         // worker may still hold an answer
         let rows = tx
@@ -53,7 +70,11 @@ pub(super) async fn take(database: &Database, owner: &str, lanes: &[LaneId], ter
     Ok(taken)
 }
 
-pub(super) async fn renew(database: &Database, leases: &[Lease], terms: LeaseTerms) -> Result<Vec<Lease>, Error> {
+pub(super) async fn renew(
+    database: &Database,
+    leases: &[Lease],
+    terms: LeaseTerms,
+) -> Result<Vec<Lease>, Error> {
     let mut kept = vec![];
     let mut tx = database.begin().await?;
     let now = lease_clock(&mut tx, database).await?;
@@ -79,7 +100,11 @@ pub(super) async fn renew(database: &Database, leases: &[Lease], terms: LeaseTer
 pub(super) async fn give_back(database: &Database, leases: &[Lease]) -> Result<(), Error> {
     let mut tx = database.begin().await?;
     for lease in leases {
-        let cells = [Cell::from(lease.lane.as_str()), Cell::from(lease.owner.as_str()), Cell::from(i64::try_from(lease.epoch).unwrap_or(i64::MAX))];
+        let cells = [
+            Cell::from(lease.lane.as_str()),
+            Cell::from(lease.owner.as_str()),
+            Cell::from(i64::try_from(lease.epoch).unwrap_or(i64::MAX)),
+        ];
         tx.small("UPDATE lane SET owner = NULL, lease_until = NULL WHERE name = $1 AND owner = $2 AND epoch = $3", &cells).await?;
     }
     tx.commit().await

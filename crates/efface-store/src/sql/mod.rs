@@ -24,10 +24,14 @@ use efface_vault::Vault;
 
 pub use connect::{Connection, Database};
 pub use read::journal_tail;
-pub(crate) use rows::{decode as decode_row, encode as encode_row, read_order as read_order_row, read_request as read_request_row, read_task as read_task_row, task_columns, task_query};
+pub(crate) use rows::{
+    decode as decode_row, encode as encode_row, read_order as read_order_row,
+    read_request as read_request_row, read_task as read_task_row, task_columns, task_query,
+};
 
 use crate::{
-    AccountRow, Directory, DueFollowUp, DueReceipt, DueTask, Errand, Error, Filed, Filing, Lease, LeaseTerms, OpenOrder, Store, Unit, Wakes,
+    AccountRow, Directory, DueFollowUp, DueReceipt, DueTask, Errand, Error, Filed, Filing, Lease,
+    LeaseTerms, OpenOrder, Store, Unit, Wakes,
     sql::{committer::Committer, seal::Sealer},
 };
 
@@ -53,11 +57,18 @@ impl SqlStore {
     ///
     /// # Errors
     /// When the database cannot be read or written.
-    pub async fn open(connection: Connection, vault: Arc<Vault>, directory: Directory, clock: Arc<dyn Clock>, chance: Arc<dyn Chance>) -> Result<Self, Error> {
+    pub async fn open(
+        connection: Connection,
+        vault: Arc<Vault>,
+        directory: Directory,
+        clock: Arc<dyn Clock>,
+        chance: Arc<dyn Chance>,
+    ) -> Result<Self, Error> {
         let database = connection.into_database();
         let wakes = Arc::new(Wakes::default());
         let sealer = Arc::new(Sealer::new(vault, chance.clone()));
-        let committer = Committer::start(database.clone(), sealer.clone(), wakes.clone(), clock.clone());
+        let committer =
+            Committer::start(database.clone(), sealer.clone(), wakes.clone(), clock.clone());
         let store = Self {
             database,
             sealer,
@@ -72,7 +83,9 @@ impl SqlStore {
         Ok(store)
     }
 
-    pub(crate) fn now(&self) -> Timestamp {
+    /// The store's clock: what is due and what is late is told by this one.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
         self.clock.now()
     }
 
@@ -84,7 +97,8 @@ impl SqlStore {
     /// Account conditions, at most a quarter of a second old.
     pub(crate) async fn recent_accounts(&self) -> Result<Arc<Vec<AccountRow>>, Error> {
         let now = self.now();
-        let cached = self.cached_accounts.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+        let cached =
+            self.cached_accounts.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
         if let Some((at, rows)) = cached
             && now >= at
             && now.since(at) < ACCOUNTS_FRESH
@@ -92,7 +106,8 @@ impl SqlStore {
             return Ok(rows);
         }
         let rows = Arc::new(read::accounts(&self.database).await?);
-        *self.cached_accounts.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some((now, rows.clone()));
+        *self.cached_accounts.lock().unwrap_or_else(std::sync::PoisonError::into_inner) =
+            Some((now, rows.clone()));
         Ok(rows)
     }
 
@@ -111,7 +126,12 @@ impl Store for SqlStore {
         &self.wakes
     }
 
-    async fn take_lanes(&self, owner: &str, lanes: &[LaneId], terms: LeaseTerms) -> Result<Vec<(Lease, u64)>, Error> {
+    async fn take_lanes(
+        &self,
+        owner: &str,
+        lanes: &[LaneId],
+        terms: LeaseTerms,
+    ) -> Result<Vec<(Lease, u64)>, Error> {
         lanes::take(&self.database, owner, lanes, terms).await
     }
 
@@ -129,14 +149,23 @@ impl Store for SqlStore {
 
     async fn account(&self, id: &AccountId) -> Result<AccountRow, Error> {
         let rows = read::accounts(&self.database).await?;
-        rows.into_iter().find(|a| a.id == *id).ok_or_else(|| Error::NotFound { what: "account", id: id.to_string(), list: "connector" })
+        rows.into_iter().find(|a| a.id == *id).ok_or_else(|| Error::NotFound {
+            what: "account",
+            id: id.to_string(),
+            list: "connector",
+        })
     }
 
     async fn wake_due(&self, lane: &LaneId, now: Timestamp) -> Result<usize, Error> {
         self.committer.wake_due(lane, now).await
     }
 
-    async fn due_tasks(&self, lane: &LaneId, queue: Queue, limit: u32) -> Result<Vec<DueTask>, Error> {
+    async fn due_tasks(
+        &self,
+        lane: &LaneId,
+        queue: Queue,
+        limit: u32,
+    ) -> Result<Vec<DueTask>, Error> {
         read::due_tasks(&self.database, &self.sealer, lane, queue, limit).await
     }
 
@@ -144,7 +173,12 @@ impl Store for SqlStore {
         read::open_orders(&self.database, &self.sealer, lane).await
     }
 
-    async fn due_receipts(&self, lane: &LaneId, now: Timestamp, limit: u32) -> Result<Vec<DueReceipt>, Error> {
+    async fn due_receipts(
+        &self,
+        lane: &LaneId,
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<DueReceipt>, Error> {
         read::due_receipts(&self.database, &self.sealer, lane, now, limit).await
     }
 

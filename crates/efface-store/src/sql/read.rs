@@ -28,7 +28,9 @@ macro_rules! sealed_columns {
 }
 
 pub(super) async fn accounts(database: &Database) -> Result<Vec<AccountRow>, Error> {
-    let found = database.rows("SELECT id, connector, controller, lane, version, body FROM account ORDER BY id", &[]).await?;
+    let found = database
+        .rows("SELECT id, connector, controller, lane, version, body FROM account ORDER BY id", &[])
+        .await?;
     found
         .iter()
         .map(|r| {
@@ -56,12 +58,16 @@ impl Opener<'_> {
         let TaskRow { task, lane, deadline, since } = rows::read_task(row)?;
         let id = task.request;
         if !self.keys.contains_key(&id) {
-            let wrapped = WrappedKey { bytes: row.bytes(TASK_COLUMNS + 3)?, wrapped_by: row.text(TASK_COLUMNS + 4)? };
+            let wrapped = WrappedKey {
+                bytes: row.bytes(TASK_COLUMNS + 3)?,
+                wrapped_by: row.text(TASK_COLUMNS + 4)?,
+            };
             let key = self.sealer.key(id, &wrapped)?;
             let dossier = self.sealer.open_dossier(&key, id, &row.bytes(TASK_COLUMNS + 2)?)?;
             self.keys.insert(id, (key, dossier.identifiers));
         }
-        let (key, identifiers) = self.keys.get(&id).ok_or_else(|| Error::corrupt("request key", "lost"))?;
+        let (key, identifiers) =
+            self.keys.get(&id).ok_or_else(|| Error::corrupt("request key", "lost"))?;
         let field = |n: usize, name: &str| -> Result<Option<Value>, Error> {
             let sealed = row.opt_bytes(n)?;
             sealed.map(|bytes| self.sealer.open_field(key, id, task.id, name, &bytes)).transpose()
@@ -77,24 +83,38 @@ fn open_all(sealer: &Sealer, found: &[Returned]) -> Result<Vec<DueTask>, Error> 
     found.iter().map(|row| opener.open(row)).collect()
 }
 
-pub(super) async fn due_tasks(database: &Database, sealer: &Sealer, lane: &LaneId, queue: Queue, limit: u32) -> Result<Vec<DueTask>, Error> {
+pub(super) async fn due_tasks(
+    database: &Database,
+    sealer: &Sealer,
+    lane: &LaneId,
+    queue: Queue,
+    limit: u32,
+) -> Result<Vec<DueTask>, Error> {
     let sql = concat!(
         "SELECT ",
         task_columns!(),
         sealed_columns!(),
         " FROM task t JOIN request r ON r.id = t.request_id WHERE t.lane = $1 AND t.queue = $2 AND t.queue IS NOT NULL AND t.wake_at IS NULL ORDER BY t.deadline, t.id LIMIT $3"
     );
-    let cells = [Cell::from(lane.as_str()), Cell::Int(rows::queue_number(queue)), Cell::from(limit)];
+    let cells =
+        [Cell::from(lane.as_str()), Cell::Int(rows::queue_number(queue)), Cell::from(limit)];
     let found = database.rows(sql, &cells).await?;
     let mut tasks = open_all(sealer, &found)?;
-    for due in tasks.iter_mut().filter(|t| t.task.action == efface_core::TaskAction::Lift && t.prior.is_none()) {
+    for due in tasks
+        .iter_mut()
+        .filter(|t| t.task.action == efface_core::TaskAction::Lift && t.prior.is_none())
+    {
         due.prior = prior_of_suppress(database, sealer, due).await?;
     }
     Ok(tasks)
 }
 
 /// What an earlier suppress of the same person at the same account kept.
-async fn prior_of_suppress(database: &Database, sealer: &Sealer, lift: &DueTask) -> Result<Option<Value>, Error> {
+async fn prior_of_suppress(
+    database: &Database,
+    sealer: &Sealer,
+    lift: &DueTask,
+) -> Result<Option<Value>, Error> {
     let sql = concat!(
         "SELECT ",
         task_columns!(),
@@ -107,19 +127,34 @@ async fn prior_of_suppress(database: &Database, sealer: &Sealer, lift: &DueTask)
     Ok(open_all(sealer, &found)?.pop().and_then(|t| t.prior))
 }
 
-async fn tasks_by_id(database: &Database, sealer: &Sealer, ids: &[TaskId]) -> Result<Vec<DueTask>, Error> {
+async fn tasks_by_id(
+    database: &Database,
+    sealer: &Sealer,
+    ids: &[TaskId],
+) -> Result<Vec<DueTask>, Error> {
     let sqlite = concat!(
         "SELECT ",
         task_columns!(),
         sealed_columns!(),
         " FROM json_each(?1) AS j CROSS JOIN task t ON t.id = unhex(j.value->>0) JOIN request r ON r.id = t.request_id"
     );
-    let postgres = concat!("SELECT ", task_columns!(), sealed_columns!(), " FROM unnest($1::bytea[]) AS x(id) JOIN task t ON t.id = x.id JOIN request r ON r.id = t.request_id");
-    let found = database.rows_by_batch(sqlite, postgres, &Batch::ids(ids.iter().map(TaskId::bytes))).await?;
+    let postgres = concat!(
+        "SELECT ",
+        task_columns!(),
+        sealed_columns!(),
+        " FROM unnest($1::bytea[]) AS x(id) JOIN task t ON t.id = x.id JOIN request r ON r.id = t.request_id"
+    );
+    let found = database
+        .rows_by_batch(sqlite, postgres, &Batch::ids(ids.iter().map(TaskId::bytes)))
+        .await?;
     open_all(sealer, &found)
 }
 
-pub(super) async fn open_orders(database: &Database, sealer: &Sealer, lane: &LaneId) -> Result<Vec<OpenOrder>, Error> {
+pub(super) async fn open_orders(
+    database: &Database,
+    sealer: &Sealer,
+    lane: &LaneId,
+) -> Result<Vec<OpenOrder>, Error> {
     let found = database.rows("SELECT body FROM orders WHERE lane = $1 AND state <> 'answered' AND state <> 'desk' ORDER BY id", &[lane.as_str().into()]).await?;
     let mut open = vec![];
     for row in &found {
@@ -131,7 +166,13 @@ pub(super) async fn open_orders(database: &Database, sealer: &Sealer, lane: &Lan
     Ok(open)
 }
 
-pub(super) async fn due_receipts(database: &Database, sealer: &Sealer, lane: &LaneId, now: Timestamp, limit: u32) -> Result<Vec<DueReceipt>, Error> {
+pub(super) async fn due_receipts(
+    database: &Database,
+    sealer: &Sealer,
+    lane: &LaneId,
+    now: Timestamp,
+    limit: u32,
+) -> Result<Vec<DueReceipt>, Error> {
     let cells = [Cell::from(lane.as_str()), Cell::from(now.millis()), Cell::from(limit)];
     let sql = "SELECT c.body, o.body FROM receipt c JOIN orders o ON o.id = c.order_id WHERE c.lane = $1 AND c.next_poll IS NOT NULL AND c.next_poll <= $2 ORDER BY c.next_poll LIMIT $3";
     let found = database.rows(sql, &cells).await?;
@@ -146,7 +187,11 @@ pub(super) async fn due_receipts(database: &Database, sealer: &Sealer, lane: &La
     Ok(due)
 }
 
-pub(super) async fn due_follow_ups(database: &Database, now: Timestamp, limit: u32) -> Result<Vec<DueFollowUp>, Error> {
+pub(super) async fn due_follow_ups(
+    database: &Database,
+    now: Timestamp,
+    limit: u32,
+) -> Result<Vec<DueFollowUp>, Error> {
     let cells = [Cell::from(now.millis()), Cell::from(limit)];
     let sql = "SELECT f.seq, r.nobody_found_decided, r.body FROM follow_up f JOIN request r ON r.id = f.request_id WHERE f.due_at <= $1 ORDER BY f.due_at LIMIT $2";
     let found = database.rows(sql, &cells).await?;
@@ -160,7 +205,8 @@ pub(super) async fn due_follow_ups(database: &Database, now: Timestamp, limit: u
             dependents: vec![],
         });
     }
-    let at: HashMap<RequestId, usize> = due.iter().enumerate().map(|(n, d)| (d.request.id, n)).collect();
+    let at: HashMap<RequestId, usize> =
+        due.iter().enumerate().map(|(n, d)| (d.request.id, n)).collect();
     let ids = Batch::ids(due.iter().map(|d| d.request.id.bytes()));
     for row in tasks_of_requests(database, &ids).await? {
         if let Some(found) = at.get(&row.task.request).and_then(|n| due.get_mut(*n)) {
@@ -177,8 +223,16 @@ pub(super) async fn due_follow_ups(database: &Database, now: Timestamp, limit: u
 }
 
 async fn tasks_of_requests(database: &Database, ids: &Batch) -> Result<Vec<TaskRow>, Error> {
-    let sqlite = concat!("SELECT ", task_columns!(), " FROM json_each(?1) AS j CROSS JOIN task t ON t.request_id = unhex(j.value->>0)");
-    let postgres = concat!("SELECT ", task_columns!(), " FROM unnest($1::bytea[]) AS x(id) JOIN task t ON t.request_id = x.id");
+    let sqlite = concat!(
+        "SELECT ",
+        task_columns!(),
+        " FROM json_each(?1) AS j CROSS JOIN task t ON t.request_id = unhex(j.value->>0)"
+    );
+    let postgres = concat!(
+        "SELECT ",
+        task_columns!(),
+        " FROM unnest($1::bytea[]) AS x(id) JOIN task t ON t.request_id = x.id"
+    );
     let found = database.rows_by_batch(sqlite, postgres, ids).await?;
     let mut rows = found.iter().map(rows::read_task).collect::<Result<Vec<_>, _>>()?;
     rows.sort_by_key(|r| r.task.id);
@@ -186,7 +240,10 @@ async fn tasks_of_requests(database: &Database, ids: &Batch) -> Result<Vec<TaskR
 }
 
 /// Tasks that wait for a settled task of one of these requests.
-async fn dependents_of_requests(database: &Database, ids: &Batch) -> Result<Vec<(TaskRow, RequestId)>, Error> {
+async fn dependents_of_requests(
+    database: &Database,
+    ids: &Batch,
+) -> Result<Vec<(TaskRow, RequestId)>, Error> {
     let sqlite = concat!(
         "SELECT ",
         task_columns!(),
@@ -201,7 +258,11 @@ async fn dependents_of_requests(database: &Database, ids: &Batch) -> Result<Vec<
     found.iter().map(|r| Ok((rows::read_task(r)?, RequestId(r.id(TASK_COLUMNS)?)))).collect()
 }
 
-pub(super) async fn due_errands(database: &Database, sealer: &Sealer, lane: &LaneId) -> Result<Vec<Errand>, Error> {
+pub(super) async fn due_errands(
+    database: &Database,
+    sealer: &Sealer,
+    lane: &LaneId,
+) -> Result<Vec<Errand>, Error> {
     let found = database.rows("SELECT id, account, body, sealed FROM errand WHERE lane = $1 AND done_at IS NULL ORDER BY at LIMIT 20", &[lane.as_str().into()]).await?;
     found
         .iter()
@@ -215,18 +276,48 @@ pub(super) async fn due_errands(database: &Database, sealer: &Sealer, lane: &Lan
                 }
             };
             let account = AccountId::new(&r.text(1)?).map_err(|e| Error::corrupt("errand", e))?;
-            Ok(Errand { id, lane: lane.clone(), account, kind: rows::decode("errand", &r.text(2)?)?, people })
+            Ok(Errand {
+                id,
+                lane: lane.clone(),
+                account,
+                kind: rows::decode("errand", &r.text(2)?)?,
+                people,
+            })
         })
         .collect()
 }
 
-pub(super) async fn next_wake(database: &Database, lane: &LaneId) -> Result<Option<Timestamp>, Error> {
+pub(super) async fn next_wake(
+    database: &Database,
+    lane: &LaneId,
+) -> Result<Option<Timestamp>, Error> {
     let cells = [Cell::from(lane.as_str())];
-    let first = |found: Vec<Returned>| -> Result<Option<i64>, Error> { found.first().map_or(Ok(None), |r| r.opt_int(0)) };
-    let tasks = first(database.rows("SELECT min(wake_at) FROM task WHERE lane = $1 AND wake_at IS NOT NULL", &cells).await?)?;
-    let receipts = first(database.rows("SELECT min(next_poll) FROM receipt WHERE lane = $1 AND next_poll IS NOT NULL", &cells).await?)?;
-    let orders = first(database.rows("SELECT min(look_at) FROM orders WHERE lane = $1 AND state = 'unknown'", &cells).await?)?;
-    let follow = if lane.as_str() == crate::REQUESTS_LANE { first(database.rows("SELECT min(due_at) FROM follow_up", &[]).await?)? } else { None };
+    let first = |found: Vec<Returned>| -> Result<Option<i64>, Error> {
+        found.first().map_or(Ok(None), |r| r.opt_int(0))
+    };
+    let tasks = first(
+        database
+            .rows("SELECT min(wake_at) FROM task WHERE lane = $1 AND wake_at IS NOT NULL", &cells)
+            .await?,
+    )?;
+    let receipts = first(
+        database
+            .rows(
+                "SELECT min(next_poll) FROM receipt WHERE lane = $1 AND next_poll IS NOT NULL",
+                &cells,
+            )
+            .await?,
+    )?;
+    let orders = first(
+        database
+            .rows("SELECT min(look_at) FROM orders WHERE lane = $1 AND state = 'unknown'", &cells)
+            .await?,
+    )?;
+    let follow = if lane.as_str() == crate::REQUESTS_LANE {
+        first(database.rows("SELECT min(due_at) FROM follow_up", &[]).await?)?
+    } else {
+        None
+    };
     Ok([tasks, receipts, orders, follow].into_iter().flatten().min().map(Timestamp::from_millis))
 }
 

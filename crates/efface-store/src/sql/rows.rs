@@ -47,13 +47,18 @@ fn small(n: i64) -> u32 {
 
 pub(crate) fn read_task(row: &Returned) -> Result<TaskRow, Error> {
     let scope = row.text(5)?;
-    let bad = |what: &'static str| move |e: efface_core::action::UnknownWord| Error::corrupt(what, e);
+    let bad =
+        |what: &'static str| move |e: efface_core::action::UnknownWord| Error::corrupt(what, e);
     let task = Task {
         id: TaskId(row.id(0)?),
         request: RequestId(row.id(1)?),
         account: AccountId::new(&row.text(2)?).map_err(|e| Error::corrupt("task", e))?,
         action: row.text(4)?.parse().map_err(bad("task action"))?,
-        scope: if scope.is_empty() { None } else { Some(scope.parse().map_err(bad("task scope"))?) },
+        scope: if scope.is_empty() {
+            None
+        } else {
+            Some(scope.parse().map_err(bad("task scope"))?)
+        },
         generation: small(row.int(6)?),
         version: small(row.int(7)?),
         step: row.text(8)?.into(),
@@ -64,7 +69,12 @@ pub(crate) fn read_task(row: &Returned) -> Result<TaskRow, Error> {
         state: decode("task state", &row.text(13)?)?,
     };
     let lane = LaneId::new(&row.text(3)?).map_err(|e| Error::corrupt("task", e))?;
-    Ok(TaskRow { task, lane, deadline: Timestamp::from_millis(row.int(14)?), since: Timestamp::from_millis(row.int(15)?) })
+    Ok(TaskRow {
+        task,
+        lane,
+        deadline: Timestamp::from_millis(row.int(14)?),
+        since: Timestamp::from_millis(row.int(15)?),
+    })
 }
 
 /// `queue`, `wake_at` and `depends_on` of a task, derived from its state.

@@ -51,26 +51,64 @@ impl Sealer {
         Ok(Sealed { dossier: self.seal_dossier(&key, request, dossier)?, wrapped })
     }
 
-    pub(crate) fn key(&self, request: RequestId, wrapped: &WrappedKey) -> Result<RequestKey, Error> {
+    pub(crate) fn key(
+        &self,
+        request: RequestId,
+        wrapped: &WrappedKey,
+    ) -> Result<RequestKey, Error> {
         Ok(self.vault.unwrap(request.bytes(), wrapped)?)
     }
 
-    pub(crate) fn seal_dossier(&self, key: &RequestKey, request: RequestId, dossier: &Dossier) -> Result<Vec<u8>, Error> {
+    pub(crate) fn seal_dossier(
+        &self,
+        key: &RequestKey,
+        request: RequestId,
+        dossier: &Dossier,
+    ) -> Result<Vec<u8>, Error> {
         let text = zeroize_json(dossier)?;
-        Ok(key.seal(&Context { request_id: *request.bytes(), field: "dossier" }, text.expose().as_bytes(), &mut self.fill()))
+        Ok(key.seal(
+            &Context { request_id: *request.bytes(), field: "dossier" },
+            text.expose().as_bytes(),
+            &mut self.fill(),
+        ))
     }
 
-    pub(crate) fn open_dossier(&self, key: &RequestKey, request: RequestId, sealed: &[u8]) -> Result<Dossier, Error> {
-        let opened = key.open(&Context { request_id: *request.bytes(), field: "dossier" }, sealed)?;
-        serde_json::from_slice(&opened).map_err(|e| Error::corrupt(format!("dossier of request {request}"), e.classify_only()))
+    pub(crate) fn open_dossier(
+        &self,
+        key: &RequestKey,
+        request: RequestId,
+        sealed: &[u8],
+    ) -> Result<Dossier, Error> {
+        let opened =
+            key.open(&Context { request_id: *request.bytes(), field: "dossier" }, sealed)?;
+        serde_json::from_slice(&opened)
+            .map_err(|e| Error::corrupt(format!("dossier of request {request}"), e.classify_only()))
     }
 
-    pub(crate) fn seal_field(&self, key: &RequestKey, request: RequestId, task: TaskId, field: &str, value: &Value) -> Vec<u8> {
+    pub(crate) fn seal_field(
+        &self,
+        key: &RequestKey,
+        request: RequestId,
+        task: TaskId,
+        field: &str,
+        value: &Value,
+    ) -> Vec<u8> {
         let field = format!("{field}/{task}");
-        key.seal(&Context { request_id: *request.bytes(), field: &field }, value.expose().as_bytes(), &mut self.fill())
+        key.seal(
+            &Context { request_id: *request.bytes(), field: &field },
+            value.expose().as_bytes(),
+            &mut self.fill(),
+        )
     }
 
-    pub(crate) fn open_field(&self, key: &RequestKey, request: RequestId, task: TaskId, field: &str, sealed: &[u8]) -> Result<Value, Error> {
+    pub(crate) fn open_field(
+        &self,
+        key: &RequestKey,
+        request: RequestId,
+        task: TaskId,
+        field: &str,
+        sealed: &[u8],
+    ) -> Result<Value, Error> {
         let field = format!("{field}/{task}");
         let opened = key.open(&Context { request_id: *request.bytes(), field: &field }, sealed)?;
         Ok(Value::new(opened.text()?))
@@ -94,7 +132,8 @@ impl Sealer {
             .zip(0u32..)
             .map(|(identifier, position)| {
                 let kind = identifier.kind.word();
-                let hash = efface_vault::commit(&nonce, position, &kind, identifier.normal.expose());
+                let hash =
+                    efface_vault::commit(&nonce, position, &kind, identifier.normal.expose());
                 Commitment { hash: hex::encode(hash), kind }
             })
             .collect())
@@ -102,7 +141,9 @@ impl Sealer {
 }
 
 fn zeroize_json<T: serde::Serialize>(value: &T) -> Result<Value, Error> {
-    serde_json::to_string(value).map(Value::new).map_err(|e| Error::corrupt("dossier", e.classify_only()))
+    serde_json::to_string(value)
+        .map(Value::new)
+        .map_err(|e| Error::corrupt("dossier", e.classify_only()))
 }
 
 /// serde_json's messages may quote the text they stumble over; only the class may pass.

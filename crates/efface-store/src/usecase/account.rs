@@ -8,9 +8,7 @@ use efface_core::{
 };
 
 use crate::{
-    AccountRow, AccountWrite, DeskClose, Error, SqlStore, Store, Unit,
-    hot::Cell,
-    sql::encode_row,
+    AccountRow, AccountWrite, DeskClose, Error, SqlStore, Store, Unit, hot::Cell, sql::encode_row,
 };
 
 impl SqlStore {
@@ -20,12 +18,18 @@ impl SqlStore {
         let mut tx = None;
         for spec in &self.directory.accounts {
             let row = known.iter().find(|k| k.id == spec.id);
-            let ceiling_changed = row.is_some_and(|r| r.condition.ceiling.people_per_day != spec.people_per_day);
-            let moved = row.is_some_and(|r| r.lane != spec.lane || r.connector != spec.connector || r.controller != spec.controller);
+            let ceiling_changed =
+                row.is_some_and(|r| r.condition.ceiling.people_per_day != spec.people_per_day);
+            let moved = row.is_some_and(|r| {
+                r.lane != spec.lane
+                    || r.connector != spec.connector
+                    || r.controller != spec.controller
+            });
             if row.is_some() && !ceiling_changed && !moved {
                 continue;
             }
-            let mut condition = row.map_or_else(|| Condition::new(spec.people_per_day), |r| r.condition.clone());
+            let mut condition =
+                row.map_or_else(|| Condition::new(spec.people_per_day), |r| r.condition.clone());
             condition.ceiling.people_per_day = spec.people_per_day;
             if tx.is_none() {
                 tx = Some(self.database.begin().await?);
@@ -51,16 +55,36 @@ impl SqlStore {
         }
     }
 
-    async fn change_account(&self, id: &AccountId, change: &str, by: &str, edit: impl Fn(&mut Condition) -> Result<(), Error>) -> Result<AccountRow, Error> {
+    async fn change_account(
+        &self,
+        id: &AccountId,
+        change: &str,
+        by: &str,
+        edit: impl Fn(&mut Condition) -> Result<(), Error>,
+    ) -> Result<AccountRow, Error> {
         self.until_fresh(|| async {
             let mut row = self.account(id).await?;
             let read_version = row.version;
             edit(&mut row.condition)?;
             let mut unit = Unit::default();
-            unit.accounts.push(AccountWrite { read_version, id: id.clone(), condition: row.condition.clone() });
-            let about = About::AccountChanged { account: id.to_string(), change: change.to_owned(), by: by.to_owned() };
+            unit.accounts.push(AccountWrite {
+                read_version,
+                id: id.clone(),
+                condition: row.condition.clone(),
+            });
+            let about = About::AccountChanged {
+                account: id.to_string(),
+                change: change.to_owned(),
+                by: by.to_owned(),
+            };
             unit.entries.push(self.entry(by, about, &[], None));
-            unit.desk_closes.push(DeskClose { subject: Subject::Account(id.clone()), reason: None, by: by.to_owned(), how: change.to_owned(), at: self.now() });
+            unit.desk_closes.push(DeskClose {
+                subject: Subject::Account(id.clone()),
+                reason: None,
+                by: by.to_owned(),
+                how: change.to_owned(),
+                at: self.now(),
+            });
             unit.wakes.push(row.lane.clone());
             row.version += 1;
             Ok((unit, row))
@@ -72,7 +96,12 @@ impl SqlStore {
     ///
     /// # Errors
     /// When the account is not known.
-    pub async fn enable_account(&self, id: &AccountId, vendor_account: Option<&str>, by: &str) -> Result<AccountRow, Error> {
+    pub async fn enable_account(
+        &self,
+        id: &AccountId,
+        vendor_account: Option<&str>,
+        by: &str,
+    ) -> Result<AccountRow, Error> {
         let at = self.now();
         self.change_account(id, "enabled (live)", by, |condition| {
             condition.mode = Mode::Live;
@@ -100,7 +129,12 @@ impl SqlStore {
     ///
     /// # Errors
     /// When the account is not known or paused already.
-    pub async fn pause_account(&self, id: &AccountId, reason: &str, by: &str) -> Result<AccountRow, Error> {
+    pub async fn pause_account(
+        &self,
+        id: &AccountId,
+        reason: &str,
+        by: &str,
+    ) -> Result<AccountRow, Error> {
         let at = self.now();
         self.change_account(id, "paused", by, |condition| {
             if condition.pause.is_some() {
@@ -134,7 +168,8 @@ impl SqlStore {
             condition.quota_until = None;
             if condition.ceiling_reached {
                 condition.ceiling.take(0, now);
-                condition.ceiling.raised_by = condition.ceiling.raised_by.saturating_add(condition.ceiling.people_per_day);
+                condition.ceiling.raised_by =
+                    condition.ceiling.raised_by.saturating_add(condition.ceiling.people_per_day);
                 condition.ceiling_reached = false;
             }
             Ok(())
@@ -146,20 +181,49 @@ impl SqlStore {
     ///
     /// # Errors
     /// When the reason is missing or the level is above what the account can reach.
-    pub async fn set_floor(&self, id: &AccountId, action: TaskAction, level: EvidenceLevel, reason: &str, review_on: &str, by: &str) -> Result<AccountRow, Error> {
+    pub async fn set_floor(
+        &self,
+        id: &AccountId,
+        action: TaskAction,
+        level: EvidenceLevel,
+        reason: &str,
+        review_on: &str,
+        by: &str,
+    ) -> Result<AccountRow, Error> {
         if reason.trim().is_empty() {
             return Err(Error::Refused("a standing decision needs a reason".into()));
         }
-        let spec = self.directory.account(id).ok_or_else(|| Error::NotFound { what: "account", id: id.to_string(), list: "connector" })?;
-        let highest = spec.manifest.action(action).map(|c| c.highest).ok_or_else(|| Error::Refused(format!("{} offers no {action}", spec.manifest.title)))?;
+        let spec = self.directory.account(id).ok_or_else(|| Error::NotFound {
+            what: "account",
+            id: id.to_string(),
+            list: "connector",
+        })?;
+        let highest =
+            spec.manifest.action(action).map(|c| c.highest).ok_or_else(|| {
+                Error::Refused(format!("{} offers no {action}", spec.manifest.title))
+            })?;
         if !highest.reaches(level) {
-            return Err(Error::Refused(format!("{} can reach {highest} at most for {action}", spec.manifest.title)));
+            return Err(Error::Refused(format!(
+                "{} can reach {highest} at most for {action}",
+                spec.manifest.title
+            )));
         }
-        let decision = StandingDecision { level, by: by.to_owned(), reason: reason.to_owned(), review_on: review_on.to_owned(), decided_at: self.now() };
-        self.change_account(id, &format!("floor of {action} is {level}: {reason}"), by, |condition| {
-            condition.floors.push((action, decision.clone()));
-            Ok(())
-        })
+        let decision = StandingDecision {
+            level,
+            by: by.to_owned(),
+            reason: reason.to_owned(),
+            review_on: review_on.to_owned(),
+            decided_at: self.now(),
+        };
+        self.change_account(
+            id,
+            &format!("floor of {action} is {level}: {reason}"),
+            by,
+            |condition| {
+                condition.floors.push((action, decision.clone()));
+                Ok(())
+            },
+        )
         .await
     }
 }

@@ -1,10 +1,12 @@
 //! The small tables: imports, API keys, idempotency, errands, schedule.
 
-use efface_core::{AccountId, ControllerId, Identifier, ImportId, RequestId, Timestamp, journal::About};
+use efface_core::{
+    AccountId, ControllerId, Identifier, ImportId, RequestId, Timestamp, journal::About,
+};
 
 use crate::{
-    ApiKeyRow, ErrandKind, ErrandState, Error, ImportRow, SqlStore, Store, Unit,
-    hot::Cell,
+    ApiKeyRow, ErrandKind, ErrandState, Error, ImportRow, KeptAnswer, SqlStore, Store, Unit,
+    hot::{Batch, Cell, Hot},
     sql::encode_row,
 };
 
@@ -13,13 +15,20 @@ impl SqlStore {
     ///
     /// # Errors
     /// When the database cannot be written.
-    pub async fn begin_import(&self, name: &str, digest: &str, by: &str) -> Result<ImportId, Error> {
-        let found = self.database.rows("SELECT id FROM import WHERE digest = $1", &[digest.into()]).await?;
+    pub async fn begin_import(
+        &self,
+        name: &str,
+        digest: &str,
+        by: &str,
+    ) -> Result<ImportId, Error> {
+        let found =
+            self.database.rows("SELECT id FROM import WHERE digest = $1", &[digest.into()]).await?;
         if let Some(row) = found.first() {
             return Ok(ImportId(row.id(0)?));
         }
         let id = ImportId::new(self.now(), &*self.chance);
-        let cells = [id.bytes().into(), name.into(), digest.into(), self.now().millis().into(), by.into()];
+        let cells =
+            [id.bytes().into(), name.into(), digest.into(), self.now().millis().into(), by.into()];
         let mut tx = self.database.begin().await?;
         tx.small("INSERT INTO import (id, name, digest, at, by_whom, rows_read, filed, refused, finished) VALUES ($1, $2, $3, $4, $5, 0, 0, 0, 0)", &cells).await?;
         tx.commit().await?;
@@ -30,14 +39,26 @@ impl SqlStore {
     ///
     /// # Errors
     /// When the database cannot be written.
-    pub async fn finish_import(&self, id: ImportId, rows: u64, filed: u64, refused: u64, by: &str) -> Result<(), Error> {
+    pub async fn finish_import(
+        &self,
+        id: ImportId,
+        rows: u64,
+        filed: u64,
+        refused: u64,
+        by: &str,
+    ) -> Result<(), Error> {
         let number = |n: u64| Cell::from(i64::try_from(n).unwrap_or(i64::MAX));
         let mut tx = self.database.begin().await?;
         let cells = [id.bytes().into(), number(rows), number(filed), number(refused)];
         tx.small("UPDATE import SET rows_read = $2, filed = $3, refused = $4, finished = 1 WHERE id = $1", &cells).await?;
         tx.commit().await?;
         let mut unit = Unit::default();
-        unit.entries.push(self.entry(by, About::ImportTaken { import: id.to_string(), rows, filed, refused }, &[], None));
+        unit.entries.push(self.entry(
+            by,
+            About::ImportTaken { import: id.to_string(), rows, filed, refused },
+            &[],
+            None,
+        ));
         self.commit(unit).await
     }
 
@@ -78,7 +99,13 @@ impl SqlStore {
     /// When the database cannot be read.
     pub async fn find_person(&self, identifier: &Identifier) -> Result<Vec<RequestId>, Error> {
         let tag = self.sealer.tag(identifier);
-        let found = self.database.rows("SELECT request_id FROM tag WHERE tag = $1 ORDER BY request_id DESC LIMIT 200", &[Cell::from(&tag)]).await?;
+        let found = self
+            .database
+            .rows(
+                "SELECT request_id FROM tag WHERE tag = $1 ORDER BY request_id DESC LIMIT 200",
+                &[Cell::from(&tag)],
+            )
+            .await?;
         found.iter().map(|r| Ok(RequestId(r.id(0)?))).collect()
     }
 
@@ -86,8 +113,15 @@ impl SqlStore {
     ///
     /// # Errors
     /// When the id is taken or the database cannot be written.
-    pub async fn create_api_key(&self, id: &str, name: &str, hash: &[u8; 32], by: &str) -> Result<(), Error> {
-        let cells = [id.into(), name.into(), Cell::from(hash), self.now().millis().into(), by.into()];
+    pub async fn create_api_key(
+        &self,
+        id: &str,
+        name: &str,
+        hash: &[u8; 32],
+        by: &str,
+    ) -> Result<(), Error> {
+        let cells =
+            [id.into(), name.into(), Cell::from(hash), self.now().millis().into(), by.into()];
         let mut tx = self.database.begin().await?;
         tx.small("INSERT INTO api_key (id, name, hash, created_at, created_by) VALUES ($1, $2, $3, $4, $5)", &cells).await?;
         tx.commit().await?;
@@ -96,7 +130,16 @@ impl SqlStore {
 
     async fn note_key(&self, id: &str, change: &str, by: &str) -> Result<(), Error> {
         let mut unit = Unit::default();
-        unit.entries.push(self.entry(by, About::KeyChanged { key: format!("api key {id}"), change: change.into(), by: by.into() }, &[], None));
+        unit.entries.push(self.entry(
+            by,
+            About::KeyChanged {
+                key: format!("api key {id}"),
+                change: change.into(),
+                by: by.into(),
+            },
+            &[],
+            None,
+        ));
         self.commit(unit).await
     }
 
@@ -108,7 +151,11 @@ impl SqlStore {
         let hit = tx.small("UPDATE api_key SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL RETURNING id", &cells).await?;
         tx.commit().await?;
         if hit.is_empty() {
-            return Err(Error::NotFound { what: "live api key", id: id.to_owned(), list: "api-key" });
+            return Err(Error::NotFound {
+                what: "live api key",
+                id: id.to_owned(),
+                list: "api-key",
+            });
         }
         self.note_key(id, "revoked", by).await
     }
@@ -136,31 +183,58 @@ impl SqlStore {
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub async fn idempotent_answer(&self, key: &str) -> Result<Option<([u8; 32], u16, String)>, Error> {
+    pub async fn idempotent_answer(
+        &self,
+        key: &str,
+    ) -> Result<Option<([u8; 32], u16, String)>, Error> {
         let hash = self.key_hash(key);
-        let found = self.database.rows("SELECT body_hash, status, answer FROM idempotency WHERE key_hash = $1", &[Cell::from(&hash)]).await?;
+        let found = self
+            .database
+            .rows(
+                "SELECT body_hash, status, answer FROM idempotency WHERE key_hash = $1",
+                &[Cell::from(&hash)],
+            )
+            .await?;
         let Some(row) = found.first() else { return Ok(None) };
-        let body: [u8; 32] = row.bytes(0)?.try_into().map_err(|_| Error::corrupt("idempotency row", "wrong length"))?;
-        let answer = self.sealer.open_general(&format!("idempotency/{}", hex::encode(hash)), &row.bytes(2)?)?;
+        let body: [u8; 32] = row
+            .bytes(0)?
+            .try_into()
+            .map_err(|_| Error::corrupt("idempotency row", "wrong length"))?;
+        let answer = self
+            .sealer
+            .open_general(&format!("idempotency/{}", hex::encode(hash)), &row.bytes(2)?)?;
         Ok(Some((body, u16::try_from(row.int(1)?).unwrap_or(200), answer.expose().to_owned())))
     }
 
-    /// Keeps an answer for replay.
+    /// Keeps answers for replay, in one transaction. An answer kept before stays.
     ///
     /// # Errors
     /// When the database cannot be written.
-    pub async fn keep_answer(&self, key: &str, body_hash: &[u8; 32], status: u16, answer: &str) -> Result<(), Error> {
-        let hash = self.key_hash(key);
-        let sealed = self.sealer.seal_general(&format!("idempotency/{}", hex::encode(hash)), answer);
-        let cells = [Cell::from(&hash), Cell::from(body_hash), self.now().millis().into(), i64::from(status).into(), sealed.into()];
+    pub async fn keep_answers(&self, answers: &[KeptAnswer]) -> Result<(), Error> {
+        let now = self.now().millis();
+        let mut batch = Batch::default();
+        for kept in answers {
+            let hash = self.key_hash(&kept.key);
+            let sealed = self
+                .sealer
+                .seal_general(&format!("idempotency/{}", hex::encode(hash)), &kept.answer);
+            batch.push([
+                Cell::from(&hash),
+                Cell::from(&kept.body_hash),
+                now.into(),
+                i64::from(kept.status).into(),
+                sealed.into(),
+            ]);
+        }
         let mut tx = self.database.begin().await?;
-        tx.small("INSERT INTO idempotency (key_hash, body_hash, at, status, answer) VALUES ($1, $2, $3, $4, $5) ON CONFLICT (key_hash) DO NOTHING", &cells).await?;
+        tx.run(Hot::KEEP_ANSWERS, &batch).await?;
         tx.commit().await
     }
 
     fn key_hash(&self, key: &str) -> [u8; 32] {
         let mut out = [0; 32];
-        let _ = hex::decode_to_slice(self.digest(format!("idempotency\n{key}").as_bytes()), &mut out);
+        let _ =
+            hex::decode_to_slice(self.digest(format!("idempotency\n{key}").as_bytes()), &mut out);
         out
     }
 
@@ -168,10 +242,26 @@ impl SqlStore {
     ///
     /// # Errors
     /// When the account is not in the settings.
-    pub async fn send_errand(&self, account: &AccountId, kind: &ErrandKind, people: &[Vec<Identifier>]) -> Result<uuid::Uuid, Error> {
-        let spec = self.directory.account(account).ok_or_else(|| Error::NotFound { what: "account", id: account.to_string(), list: "connector" })?;
+    pub async fn send_errand(
+        &self,
+        account: &AccountId,
+        kind: &ErrandKind,
+        people: &[Vec<Identifier>],
+    ) -> Result<uuid::Uuid, Error> {
+        let spec = self.directory.account(account).ok_or_else(|| Error::NotFound {
+            what: "account",
+            id: account.to_string(),
+            list: "connector",
+        })?;
         let id = efface_core::EntryId::new(self.now(), &*self.chance).0;
-        let sealed = if people.is_empty() { None } else { Some(self.sealer.seal_general(&format!("errand-people/{id}"), &encode_row("errand", &people)?)) };
+        let sealed = if people.is_empty() {
+            None
+        } else {
+            Some(
+                self.sealer
+                    .seal_general(&format!("errand-people/{id}"), &encode_row("errand", &people)?),
+            )
+        };
         let cells = [
             Cell::from(id.as_bytes()),
             spec.lane.as_str().into(),
@@ -192,11 +282,20 @@ impl SqlStore {
     /// # Errors
     /// When there is none.
     pub async fn errand(&self, id: uuid::Uuid) -> Result<ErrandState, Error> {
-        let found = self.database.rows("SELECT answer FROM errand WHERE id = $1", &[Cell::from(id.as_bytes())]).await?;
-        let row = found.first().ok_or_else(|| Error::NotFound { what: "errand", id: id.to_string(), list: "connector" })?;
+        let found = self
+            .database
+            .rows("SELECT answer FROM errand WHERE id = $1", &[Cell::from(id.as_bytes())])
+            .await?;
+        let row = found.first().ok_or_else(|| Error::NotFound {
+            what: "errand",
+            id: id.to_string(),
+            list: "connector",
+        })?;
         match row.opt_bytes(0)? {
             None => Ok(ErrandState::Waiting),
-            Some(sealed) => Ok(ErrandState::Done(self.sealer.open_general(&format!("errand/{id}"), &sealed)?.expose().to_owned())),
+            Some(sealed) => Ok(ErrandState::Done(
+                self.sealer.open_general(&format!("errand/{id}"), &sealed)?.expose().to_owned(),
+            )),
         }
     }
 
@@ -216,8 +315,14 @@ impl SqlStore {
     /// # Errors
     /// When the database cannot be read.
     pub async fn last_runs(&self) -> Result<Vec<(String, Timestamp, String)>, Error> {
-        let found = self.database.rows("SELECT job, last_run_at, last_result FROM schedule ORDER BY job", &[]).await?;
-        found.iter().map(|r| Ok((r.text(0)?, Timestamp::from_millis(r.int(1)?), r.text(2)?))).collect()
+        let found = self
+            .database
+            .rows("SELECT job, last_run_at, last_result FROM schedule ORDER BY job", &[])
+            .await?;
+        found
+            .iter()
+            .map(|r| Ok((r.text(0)?, Timestamp::from_millis(r.int(1)?), r.text(2)?)))
+            .collect()
     }
 
     /// Marks requests whose due date has passed without the person being told. Returns how many.
@@ -240,9 +345,18 @@ impl SqlStore {
                     }
                     let next = efface_core::request::apply(&loaded.request, &event, self.now())?;
                     let mut unit = Unit::default();
-                    let about = About::RequestMoved { event: event.word().into(), after: Box::new(next.clone()), commitments: vec![] };
+                    let about = About::RequestMoved {
+                        event: event.word().into(),
+                        after: Box::new(next.clone()),
+                        commitments: vec![],
+                    };
                     unit.entries.push(self.entry("schedule", about, &[], Some(id)));
-                    unit.requests.push(crate::RequestWrite { read_version: loaded.request.version, request: next, dossier: None, nobody_found_decided: loaded.nobody_found_decided });
+                    unit.requests.push(crate::RequestWrite {
+                        read_version: loaded.request.version,
+                        request: next,
+                        dossier: None,
+                        nobody_found_decided: loaded.nobody_found_decided,
+                    });
                     Ok((unit, true))
                 })
                 .await?;

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use efface_core::{
-    ControllerId, Identifier, ImportId, Provenance, RequestAction, RequestId, Scope, TaskId, Timestamp,
+    ControllerId, Identifier, ImportId, Provenance, RequestAction, RequestId, Scope, TaskId,
+    Timestamp,
     brakes::Guard,
     deadline,
     plan::{Account, PlannedTask, Wish, plan},
@@ -49,14 +50,24 @@ pub struct NewRequest {
 impl NewRequest {
     /// A request by the person themself, everything else open.
     #[must_use]
-    pub fn new(controller: ControllerId, action: RequestAction, identifiers: Vec<Identifier>, filed_by: &str) -> Self {
+    pub fn new(
+        controller: ControllerId,
+        action: RequestAction,
+        identifiers: Vec<Identifier>,
+        filed_by: &str,
+    ) -> Self {
         Self {
             controller,
             action,
             scope: None,
             identifiers,
             proof: None,
-            requester: Requester { relation: Relation::Oneself, contact: None, language: None, authority: None },
+            requester: Requester {
+                relation: Relation::Oneself,
+                contact: None,
+                language: None,
+                authority: None,
+            },
             received_on: None,
             regime: None,
             channel: None,
@@ -77,8 +88,12 @@ impl SqlStore {
     /// When the settings know no such controller.
     pub fn controller(&self, id: &ControllerId) -> Result<&ControllerRules, Error> {
         self.directory.controllers.get(id).ok_or_else(|| {
-            let known: Vec<&str> = self.directory.controllers.keys().map(ControllerId::as_str).collect();
-            Error::Refused(format!("controller {id} is not in the settings (known: {})", if known.is_empty() { "none".into() } else { known.join(", ") }))
+            let known: Vec<&str> =
+                self.directory.controllers.keys().map(ControllerId::as_str).collect();
+            Error::Refused(format!(
+                "controller {id} is not in the settings (known: {})",
+                if known.is_empty() { "none".into() } else { known.join(", ") }
+            ))
         })
     }
 
@@ -86,12 +101,21 @@ impl SqlStore {
     pub async fn file(&self, requests: Vec<NewRequest>) -> Vec<Result<Filed, Error>> {
         let accounts = match self.accounts_by_controller(&requests).await {
             Ok(accounts) => accounts,
-            Err(error) => return requests.iter().map(|_| Err(Error::Unavailable(error.to_string()))).collect(),
+            Err(error) => {
+                return requests
+                    .iter()
+                    .map(|_| Err(Error::Unavailable(error.to_string())))
+                    .collect();
+            }
         };
         let made: Vec<Result<Filing, Error>> = requests
             .into_iter()
             .map(|new| {
-                let accounts = accounts.iter().find(|(c, _)| *c == new.controller).map(|(_, a)| a.clone()).unwrap_or_default();
+                let accounts = accounts
+                    .iter()
+                    .find(|(c, _)| *c == new.controller)
+                    .map(|(_, a)| a.clone())
+                    .unwrap_or_default();
                 self.filing(new, accounts)
             })
             .collect();
@@ -107,16 +131,37 @@ impl SqlStore {
             }
         }
         let mut filed = self.file_all(filings).await.into_iter();
-        refusals.into_iter().map(|refusal| refusal.map_or_else(|| filed.next().unwrap_or_else(|| Err(Error::Unavailable("the store is closing".into()))), Err)).collect()
+        refusals
+            .into_iter()
+            .map(|refusal| {
+                refusal.map_or_else(
+                    || {
+                        filed.next().unwrap_or_else(|| {
+                            Err(Error::Unavailable("the store is closing".into()))
+                        })
+                    },
+                    Err,
+                )
+            })
+            .collect()
     }
 
-    async fn accounts_by_controller(&self, requests: &[NewRequest]) -> Result<Vec<(ControllerId, Arc<Vec<Account>>)>, Error> {
+    async fn accounts_by_controller(
+        &self,
+        requests: &[NewRequest],
+    ) -> Result<Vec<(ControllerId, Arc<Vec<Account>>)>, Error> {
         let rows = self.recent_accounts().await?;
-        let mut controllers: Vec<ControllerId> = requests.iter().map(|r| r.controller.clone()).collect();
+        let mut controllers: Vec<ControllerId> =
+            requests.iter().map(|r| r.controller.clone()).collect();
         controllers.sort();
         controllers.dedup();
-        let condition = |id: &efface_core::AccountId| rows.iter().find(|r| r.id == *id).map(|r| r.condition.clone());
-        Ok(controllers.into_iter().map(|c| (c.clone(), Arc::new(self.directory.planned_accounts(&c, condition)))).collect())
+        let condition = |id: &efface_core::AccountId| {
+            rows.iter().find(|r| r.id == *id).map(|r| r.condition.clone())
+        };
+        Ok(controllers
+            .into_iter()
+            .map(|c| (c.clone(), Arc::new(self.directory.planned_accounts(&c, condition))))
+            .collect())
     }
 
     /// What filing would plan, without filing.
@@ -135,20 +180,31 @@ impl SqlStore {
     fn check(&self, new: &NewRequest) -> Result<(), Error> {
         let rules = self.controller(&new.controller)?;
         if new.identifiers.is_empty() {
-            return Err(Error::Refused("no identifier: give at least one, e.g. an e-mail address".into()));
+            return Err(Error::Refused(
+                "no identifier: give at least one, e.g. an e-mail address".into(),
+            ));
         }
         if new.action.needs_scope() && new.scope.is_none() {
             let offered: Vec<&str> = Scope::ALL.iter().map(|s| s.word()).collect();
-            return Err(Error::Refused(format!("scope is required for {}: one of {}", new.action, offered.join(", "))));
+            return Err(Error::Refused(format!(
+                "scope is required for {}: one of {}",
+                new.action,
+                offered.join(", ")
+            )));
         }
         if !new.action.needs_scope() && new.scope.is_some() {
-            return Err(Error::Refused(format!("scope does not go with {}; leave it out", new.action)));
+            return Err(Error::Refused(format!(
+                "scope does not go with {}; leave it out",
+                new.action
+            )));
         }
         for identifier in &new.identifiers {
             match rules.guard.check(identifier) {
                 Ok(()) => {}
                 // what can be lifted again may concern a role or a colleague, but never a pattern
-                Err(hit) if !new.action.erases() && !matches!(hit.guard, Guard::Wildcard | Guard::Placeholder) => {}
+                Err(hit)
+                    if !new.action.erases()
+                        && !matches!(hit.guard, Guard::Wildcard | Guard::Placeholder) => {}
                 Err(hit) => return Err(Error::Refused(hit.to_string())),
             }
         }
@@ -162,7 +218,8 @@ impl SqlStore {
         let today = now.date_in(&rules.zone);
         let received_on = new.received_on.unwrap_or(today);
         let refuse = |e: deadline::BadDate| Error::Refused(e.to_string());
-        let due_on = deadline::provisional_due(received_on, today, self.directory.policy.due_days).map_err(refuse)?;
+        let due_on = deadline::provisional_due(received_on, today, self.directory.policy.due_days)
+            .map_err(refuse)?;
         let identifiers = proved(&new);
         let mut request = Request {
             id: RequestId::new(now, &*self.chance),
@@ -186,10 +243,22 @@ impl SqlStore {
             in_error: None,
         };
         if let Some(proof) = &new.proof {
-            request = request::apply(&request, &Event::Identified { how: proof.how.clone(), by: proof.by.clone() }, now)?;
+            request = request::apply(
+                &request,
+                &Event::Identified { how: proof.how.clone(), by: proof.by.clone() },
+                now,
+            )?;
         }
         request = self.release_at_filing(request, &new, now)?;
-        let tasks = new_tasks(&request, plan(Wish { action: new.action, scope: new.scope, identifiers: &identifiers }, &accounts), now, self);
+        let tasks = new_tasks(
+            &request,
+            plan(
+                Wish { action: new.action, scope: new.scope, identifiers: &identifiers },
+                &accounts,
+            ),
+            now,
+            self,
+        );
         let mut nonce = [0; 32];
         self.chance.fill(&mut nonce);
         let dossier = Dossier {
@@ -200,23 +269,43 @@ impl SqlStore {
             external_reference: new.external_reference,
             note: new.note,
         };
-        Ok(Filing { request, dossier, tasks, accounts, filing_key: new.filing_key, actor: new.filed_by })
+        Ok(Filing {
+            request,
+            dossier,
+            tasks,
+            accounts,
+            filing_key: new.filing_key,
+            actor: new.filed_by,
+        })
     }
 
-    fn release_at_filing(&self, request: Request, new: &NewRequest, now: Timestamp) -> Result<Request, Error> {
+    fn release_at_filing(
+        &self,
+        request: Request,
+        new: &NewRequest,
+        now: Timestamp,
+    ) -> Result<Request, Error> {
         if request.state != RequestState::Identified {
             if new.release_by.is_some() {
-                return Err(Error::Refused("release needs a proof of identity; give `proof`".into()));
+                return Err(Error::Refused(
+                    "release needs a proof of identity; give `proof`".into(),
+                ));
             }
             return Ok(request);
         }
         let policy = &self.directory.policy;
         let by = match &new.release_by {
             Some(by) => by.clone(),
-            None if !new.action.erases() && policy.auto_release_suppress => "policy: auto_release_suppress".into(),
+            None if !new.action.erases() && policy.auto_release_suppress => {
+                "policy: auto_release_suppress".into()
+            }
             None => return Ok(request),
         };
-        Ok(request::apply(&request, &Event::Released { by, cooling_until: self.cooling_until(new.action, now) }, now)?)
+        Ok(request::apply(
+            &request,
+            &Event::Released { by, cooling_until: self.cooling_until(new.action, now) },
+            now,
+        )?)
     }
 
     pub(crate) fn cooling_until(&self, action: RequestAction, now: Timestamp) -> Timestamp {
@@ -229,13 +318,19 @@ fn proved(new: &NewRequest) -> Vec<Identifier> {
     let mut identifiers = new.identifiers.clone();
     if let Some(proof) = &new.proof {
         for identifier in identifiers.iter_mut().filter(|i| i.provenance == Provenance::Stated) {
-            identifier.provenance = Provenance::Proved { how: proof.how.clone(), by: proof.by.clone() };
+            identifier.provenance =
+                Provenance::Proved { how: proof.how.clone(), by: proof.by.clone() };
         }
     }
     identifiers
 }
 
-pub(crate) fn new_tasks(request: &Request, planned: Vec<PlannedTask>, now: Timestamp, store: &SqlStore) -> Vec<NewTask> {
+pub(crate) fn new_tasks(
+    request: &Request,
+    planned: Vec<PlannedTask>,
+    now: Timestamp,
+    store: &SqlStore,
+) -> Vec<NewTask> {
     planned
         .into_iter()
         .map(|p| NewTask {

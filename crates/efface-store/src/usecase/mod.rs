@@ -38,18 +38,35 @@ pub(crate) struct Loaded {
 
 impl SqlStore {
     pub(crate) async fn load(&self, id: RequestId) -> Result<Loaded, Error> {
-        let found = self.database.rows("SELECT body, nobody_found_decided FROM request WHERE id = $1", &[Cell::from(id.bytes())]).await?;
-        let row = found.first().ok_or_else(|| Error::NotFound { what: "request", id: id.to_string(), list: "request" })?;
+        let found = self
+            .database
+            .rows(
+                "SELECT body, nobody_found_decided FROM request WHERE id = $1",
+                &[Cell::from(id.bytes())],
+            )
+            .await?;
+        let row = found.first().ok_or_else(|| Error::NotFound {
+            what: "request",
+            id: id.to_string(),
+            list: "request",
+        })?;
         let request = read_request_row(&row.text(0)?)?;
         let nobody_found_decided = row.int(1)? != 0;
-        let found = self.database.rows(task_query!("WHERE t.request_id = $1 ORDER BY t.id"), &[Cell::from(id.bytes())]).await?;
+        let found = self
+            .database
+            .rows(task_query!("WHERE t.request_id = $1 ORDER BY t.id"), &[Cell::from(id.bytes())])
+            .await?;
         let tasks = found.iter().map(read_task_row).collect::<Result<_, _>>()?;
         Ok(Loaded { request, nobody_found_decided, tasks })
     }
 
     pub(crate) async fn load_task(&self, id: TaskId) -> Result<TaskRow, Error> {
-        let found = self.database.rows(task_query!("WHERE t.id = $1"), &[Cell::from(id.bytes())]).await?;
-        found.first().map_or_else(|| Err(Error::NotFound { what: "task", id: id.to_string(), list: "task" }), read_task_row)
+        let found =
+            self.database.rows(task_query!("WHERE t.id = $1"), &[Cell::from(id.bytes())]).await?;
+        found.first().map_or_else(
+            || Err(Error::NotFound { what: "task", id: id.to_string(), list: "task" }),
+            read_task_row,
+        )
     }
 
     /// The personal part of a request, opened.
@@ -57,20 +74,44 @@ impl SqlStore {
     /// # Errors
     /// When there is no such request or its key does not open it.
     pub async fn dossier(&self, id: RequestId) -> Result<Dossier, Error> {
-        let found = self.database.rows("SELECT sealed, wrapped_key, wrapped_by FROM request WHERE id = $1", &[Cell::from(id.bytes())]).await?;
-        let row = found.first().ok_or_else(|| Error::NotFound { what: "request", id: id.to_string(), list: "request" })?;
-        let key = self.sealer.key(id, &WrappedKey { bytes: row.bytes(1)?, wrapped_by: row.text(2)? })?;
+        let found = self
+            .database
+            .rows(
+                "SELECT sealed, wrapped_key, wrapped_by FROM request WHERE id = $1",
+                &[Cell::from(id.bytes())],
+            )
+            .await?;
+        let row = found.first().ok_or_else(|| Error::NotFound {
+            what: "request",
+            id: id.to_string(),
+            list: "request",
+        })?;
+        let key =
+            self.sealer.key(id, &WrappedKey { bytes: row.bytes(1)?, wrapped_by: row.text(2)? })?;
         self.sealer.open_dossier(&key, id, &row.bytes(0)?)
     }
 
-    pub(crate) fn entry(&self, actor: &str, about: About, changes: &[TaskChange], request: Option<RequestId>) -> EntryRow {
+    pub(crate) fn entry(
+        &self,
+        actor: &str,
+        about: About,
+        changes: &[TaskChange],
+        request: Option<RequestId>,
+    ) -> EntryRow {
         let now = self.now();
         let id = EntryId::new(now, &*self.chance);
         EntryRow { entry: Entry::new(id, now, actor, about, changes), request }
     }
 
     /// Applies an event to a task and adds what follows to `unit`.
-    pub(crate) fn apply(&self, unit: &mut Unit, changes: &mut Vec<TaskChange>, row: &TaskRow, event: &Event, actor: &str) -> Result<Task, Error> {
+    pub(crate) fn apply(
+        &self,
+        unit: &mut Unit,
+        changes: &mut Vec<TaskChange>,
+        row: &TaskRow,
+        event: &Event,
+        actor: &str,
+    ) -> Result<Task, Error> {
         let now = self.now();
         let rules = self.directory.rules(&row.task, None);
         let moved = apply(&row.task, event, &rules, now, self.chance.number())?;
@@ -102,16 +143,35 @@ impl SqlStore {
 }
 
 /// Turns an effect of the rules into rows.
-pub(crate) fn add_effect(unit: &mut Unit, effect: &Effect, task: &Task, actor: &str, now: Timestamp, chance: &dyn efface_core::outside::Chance) {
+pub(crate) fn add_effect(
+    unit: &mut Unit,
+    effect: &Effect,
+    task: &Task,
+    actor: &str,
+    now: Timestamp,
+    chance: &dyn efface_core::outside::Chance,
+) {
     let subject = efface_core::desk::Subject::Task(task.id);
     match effect {
         Effect::OpenDesk(reason) => {
             let id = efface_core::DeskId::new(now, chance);
-            let item = efface_core::desk::DeskItem { id, subject, reason: reason.clone(), opened_at: now, closed: None };
+            let item = efface_core::desk::DeskItem {
+                id,
+                subject,
+                reason: reason.clone(),
+                opened_at: now,
+                closed: None,
+            };
             unit.desk_opens.push(DeskOpen { item, sealed: None });
         }
         Effect::CloseDesk => {
-            unit.desk_closes.push(DeskClose { subject, reason: None, by: actor.to_owned(), how: "the task moved on".into(), at: now });
+            unit.desk_closes.push(DeskClose {
+                subject,
+                reason: None,
+                by: actor.to_owned(),
+                how: "the task moved on".into(),
+                at: now,
+            });
         }
         Effect::FollowUp => {
             unit.follow_ups.push(FollowUp { request: task.request, due_at: now });

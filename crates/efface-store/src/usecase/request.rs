@@ -16,7 +16,12 @@ use crate::{
 
 impl SqlStore {
     /// Applies `event` to a request alone.
-    async fn move_request(&self, id: RequestId, event: Event, actor: &str) -> Result<request::Request, Error> {
+    async fn move_request(
+        &self,
+        id: RequestId,
+        event: Event,
+        actor: &str,
+    ) -> Result<request::Request, Error> {
         self.until_fresh(|| async {
             let loaded = self.load(id).await?;
             let next = request::apply(&loaded.request, &event, self.now())?;
@@ -27,8 +32,20 @@ impl SqlStore {
         .await
     }
 
-    fn write_request(&self, unit: &mut Unit, loaded: &Loaded, next: &request::Request, event: &Event, actor: &str, changes: &[TaskChange]) {
-        let about = About::RequestMoved { event: event.word().into(), after: Box::new(next.clone()), commitments: vec![] };
+    fn write_request(
+        &self,
+        unit: &mut Unit,
+        loaded: &Loaded,
+        next: &request::Request,
+        event: &Event,
+        actor: &str,
+        changes: &[TaskChange],
+    ) {
+        let about = About::RequestMoved {
+            event: event.word().into(),
+            after: Box::new(next.clone()),
+            commitments: vec![],
+        };
         unit.entries.push(self.entry(actor, about, changes, Some(next.id)));
         unit.requests.push(RequestWrite {
             read_version: loaded.request.version,
@@ -66,7 +83,13 @@ impl SqlStore {
     /// # Errors
     /// When the database cannot be read.
     pub async fn awaiting_release(&self, import: ImportId) -> Result<Vec<RequestId>, Error> {
-        let found = self.database.rows("SELECT id FROM request WHERE import_id = $1 AND state = 'identified' ORDER BY id", &[import.bytes().into()]).await?;
+        let found = self
+            .database
+            .rows(
+                "SELECT id FROM request WHERE import_id = $1 AND state = 'identified' ORDER BY id",
+                &[import.bytes().into()],
+            )
+            .await?;
         found.iter().map(|r| Ok(RequestId(r.id(0)?))).collect()
     }
 
@@ -82,11 +105,23 @@ impl SqlStore {
     ///
     /// # Errors
     /// When the request is over or the guard list refuses an identifier.
-    pub async fn amend(&self, id: RequestId, identifiers: Vec<Identifier>, proof: Option<&Proof>, by: &str) -> Result<request::Request, Error> {
+    pub async fn amend(
+        &self,
+        id: RequestId,
+        identifiers: Vec<Identifier>,
+        proof: Option<&Proof>,
+        by: &str,
+    ) -> Result<request::Request, Error> {
         self.add(id, identifiers, proof, by).await
     }
 
-    async fn add(&self, id: RequestId, identifiers: Vec<Identifier>, proof: Option<&Proof>, by: &str) -> Result<request::Request, Error> {
+    async fn add(
+        &self,
+        id: RequestId,
+        identifiers: Vec<Identifier>,
+        proof: Option<&Proof>,
+        by: &str,
+    ) -> Result<request::Request, Error> {
         self.until_fresh(|| async {
             let loaded = self.load(id).await?;
             let rules = self.controller(&loaded.request.controller)?;
@@ -102,34 +137,71 @@ impl SqlStore {
             }
             let is_new_proof = proof.is_some() && next.state == RequestState::Received;
             if let (Some(proof), true) = (proof, is_new_proof) {
-                next = request::apply(&next, &Event::Identified { how: proof.how.clone(), by: proof.by.clone() }, now)?;
+                next = request::apply(
+                    &next,
+                    &Event::Identified { how: proof.how.clone(), by: proof.by.clone() },
+                    now,
+                )?;
                 words.push("identified");
             } else if identifiers.is_empty() {
                 let event = Event::Identified { how: String::new(), by: String::new() };
-                return Err(request::Refusal { state: next.state.word(), event: event.word(), hint: "its identity is proved already; use `request amend` to add identifiers" }.into());
+                return Err(request::Refusal {
+                    state: next.state.word(),
+                    event: event.word(),
+                    hint: "its identity is proved already; use `request amend` to add identifiers",
+                }
+                .into());
             }
             let mut dossier = self.dossier(id).await?;
             for identifier in &identifiers {
-                if !dossier.identifiers.iter().any(|i| i.kind == identifier.kind && i.normal == identifier.normal) {
+                if !dossier
+                    .identifiers
+                    .iter()
+                    .any(|i| i.kind == identifier.kind && i.normal == identifier.normal)
+                {
                     dossier.identifiers.push(identifier.clone());
                 }
             }
             if let Some(proof) = proof {
-                for identifier in dossier.identifiers.iter_mut().filter(|i| i.provenance == Provenance::Stated) {
-                    identifier.provenance = Provenance::Proved { how: proof.how.clone(), by: proof.by.clone() };
+                for identifier in
+                    dossier.identifiers.iter_mut().filter(|i| i.provenance == Provenance::Stated)
+                {
+                    identifier.provenance =
+                        Provenance::Proved { how: proof.how.clone(), by: proof.by.clone() };
                 }
             }
             let mut unit = Unit::default();
             let mut changes = vec![];
-            self.plan_anew(&mut unit, &mut changes, &loaded, &next, &dossier.identifiers, by).await?;
+            self.plan_anew(&mut unit, &mut changes, &loaded, &next, &dossier.identifiers, by)
+                .await?;
             for identifier in &dossier.identifiers {
                 let drives = matches!(identifier.provenance, Provenance::Proved { .. });
-                unit.new_tags.push(NewTag { request: id, tag: self.sealer.tag(identifier), kind: identifier.kind.word(), drives });
+                unit.new_tags.push(NewTag {
+                    request: id,
+                    tag: self.sealer.tag(identifier),
+                    kind: identifier.kind.word(),
+                    drives,
+                });
             }
-            let about = About::RequestMoved { event: words.join(", "), after: Box::new(next.clone()), commitments: self.sealer.commitments(&dossier)? };
+            let about = About::RequestMoved {
+                event: words.join(", "),
+                after: Box::new(next.clone()),
+                commitments: self.sealer.commitments(&dossier)?,
+            };
             unit.entries.push(self.entry(by, about, &changes, Some(id)));
-            unit.requests.push(RequestWrite { read_version: loaded.request.version, request: next.clone(), dossier: Some(dossier), nobody_found_decided: false });
-            unit.desk_closes.push(DeskClose { subject: Subject::Request(id), reason: None, by: by.to_owned(), how: words.join(", "), at: now });
+            unit.requests.push(RequestWrite {
+                read_version: loaded.request.version,
+                request: next.clone(),
+                dossier: Some(dossier),
+                nobody_found_decided: false,
+            });
+            unit.desk_closes.push(DeskClose {
+                subject: Subject::Request(id),
+                reason: None,
+                by: by.to_owned(),
+                how: words.join(", "),
+                at: now,
+            });
             Ok((unit, next))
         })
         .await
@@ -137,20 +209,42 @@ impl SqlStore {
 
     /// Plans an open request anew after its identifiers, or the accounts, changed. Tasks that were
     /// sent stay as they are.
-    async fn plan_anew(&self, unit: &mut Unit, changes: &mut Vec<TaskChange>, loaded: &Loaded, next: &request::Request, identifiers: &[Identifier], actor: &str) -> Result<(), Error> {
+    async fn plan_anew(
+        &self,
+        unit: &mut Unit,
+        changes: &mut Vec<TaskChange>,
+        loaded: &Loaded,
+        next: &request::Request,
+        identifiers: &[Identifier],
+        actor: &str,
+    ) -> Result<(), Error> {
         let rows = crate::Store::accounts(self).await?;
-        let accounts = self.directory.planned_accounts(&next.controller, |id| rows.iter().find(|r| r.id == *id).map(|r| r.condition.clone()));
+        let accounts = self.directory.planned_accounts(&next.controller, |id| {
+            rows.iter().find(|r| r.id == *id).map(|r| r.condition.clone())
+        });
         let fresh = plan(Wish { action: next.action, scope: next.scope, identifiers }, &accounts);
         let mut missing = vec![];
         for planned in fresh {
-            let known = loaded.tasks.iter().find(|t| t.task.account == planned.account && t.task.action == planned.action);
+            let known = loaded
+                .tasks
+                .iter()
+                .find(|t| t.task.account == planned.account && t.task.action == planned.action);
             match (known, &planned.state) {
                 (None, _) => missing.push(planned),
                 (Some(row), TaskState::Blocked { cause }) => {
-                    let waits_for_identifier = matches!(row.task.state, TaskState::Blocked { cause: Cause::MissingIdentifier { .. } });
+                    let waits_for_identifier = matches!(
+                        row.task.state,
+                        TaskState::Blocked { cause: Cause::MissingIdentifier { .. } }
+                    );
                     let is_ready = matches!(row.task.state, TaskState::Ready { .. });
                     if waits_for_identifier || is_ready {
-                        self.apply(unit, changes, row, &task::Event::Blocked { cause: cause.clone() }, actor)?;
+                        self.apply(
+                            unit,
+                            changes,
+                            row,
+                            &task::Event::Blocked { cause: cause.clone() },
+                            actor,
+                        )?;
                     }
                 }
                 (Some(_), _) => {}
@@ -179,7 +273,8 @@ impl SqlStore {
             let dossier = self.dossier(id).await?;
             let mut unit = Unit::default();
             let mut changes = vec![];
-            self.plan_anew(&mut unit, &mut changes, &loaded, &next, &dossier.identifiers, by).await?;
+            self.plan_anew(&mut unit, &mut changes, &loaded, &next, &dossier.identifiers, by)
+                .await?;
             self.write_request(&mut unit, &loaded, &next, &event, by, &changes);
             Ok((unit, changes.len()))
         })
@@ -190,11 +285,20 @@ impl SqlStore {
     ///
     /// # Errors
     /// When the request is under way or over, or the note is empty.
-    pub async fn deny(&self, id: RequestId, code: DenialCode, note: &str, by: &str) -> Result<request::Request, Error> {
+    pub async fn deny(
+        &self,
+        id: RequestId,
+        code: DenialCode,
+        note: &str,
+        by: &str,
+    ) -> Result<request::Request, Error> {
         if note.trim().is_empty() {
-            return Err(Error::Refused("a denial needs a note: the reason the person is told".into()));
+            return Err(Error::Refused(
+                "a denial needs a note: the reason the person is told".into(),
+            ));
         }
-        self.end_unsent(id, Event::Denied { code, note: note.to_owned(), by: by.to_owned() }, by).await
+        self.end_unsent(id, Event::Denied { code, note: note.to_owned(), by: by.to_owned() }, by)
+            .await
     }
 
     /// Cancels. Where nothing was sent the request ends; else unsent tasks end and what is out runs
@@ -206,7 +310,12 @@ impl SqlStore {
         self.end_unsent(id, Event::Cancelled { by: by.to_owned() }, by).await
     }
 
-    async fn end_unsent(&self, id: RequestId, event: Event, by: &str) -> Result<request::Request, Error> {
+    async fn end_unsent(
+        &self,
+        id: RequestId,
+        event: Event,
+        by: &str,
+    ) -> Result<request::Request, Error> {
         self.until_fresh(|| async {
             let loaded = self.load(id).await?;
             let tasks: Vec<task::Task> = loaded.tasks.iter().map(|t| t.task.clone()).collect();
@@ -215,7 +324,9 @@ impl SqlStore {
             let mut changes = vec![];
             // the rules refuse first, whatever was sent
             let ended = request::apply(&loaded.request, &event, self.now())?;
-            for row in loaded.tasks.iter().filter(|t| !t.task.state.is_settled() && !t.task.cancel_marked) {
+            for row in
+                loaded.tasks.iter().filter(|t| !t.task.state.is_settled() && !t.task.cancel_marked)
+            {
                 self.apply(&mut unit, &mut changes, row, &task::Event::Cancelled, by)?;
             }
             unit.follow_ups.clear();
@@ -228,7 +339,13 @@ impl SqlStore {
                 ended
             };
             self.write_request(&mut unit, &loaded, &next, &event, by, &changes);
-            unit.desk_closes.push(DeskClose { subject: Subject::Request(id), reason: None, by: by.to_owned(), how: event.word().into(), at: self.now() });
+            unit.desk_closes.push(DeskClose {
+                subject: Subject::Request(id),
+                reason: None,
+                by: by.to_owned(),
+                how: event.word().into(),
+                at: self.now(),
+            });
             Ok((unit, next))
         })
         .await
@@ -238,14 +355,21 @@ impl SqlStore {
     ///
     /// # Errors
     /// When the request is over or held.
-    pub async fn hold(&self, id: RequestId, reason: &str, by: &str) -> Result<request::Request, Error> {
+    pub async fn hold(
+        &self,
+        id: RequestId,
+        reason: &str,
+        by: &str,
+    ) -> Result<request::Request, Error> {
         let event = Event::Held { by: by.to_owned(), reason: reason.to_owned() };
         self.until_fresh(|| async {
             let loaded = self.load(id).await?;
             let next = request::apply(&loaded.request, &event, self.now())?;
             let mut unit = Unit::default();
             let mut changes = vec![];
-            for row in loaded.tasks.iter().filter(|t| matches!(t.task.state, TaskState::Ready { .. })) {
+            for row in
+                loaded.tasks.iter().filter(|t| matches!(t.task.state, TaskState::Ready { .. }))
+            {
                 let cause = Cause::Hold { reason: reason.to_owned() };
                 self.apply(&mut unit, &mut changes, row, &task::Event::Blocked { cause }, by)?;
             }
@@ -266,9 +390,17 @@ impl SqlStore {
             let next = request::apply(&loaded.request, &event, self.now())?;
             let mut unit = Unit::default();
             let mut changes = vec![];
-            for row in loaded.tasks.iter().filter(|t| matches!(t.task.state, TaskState::Blocked { cause: Cause::Hold { .. } })) {
+            for row in loaded.tasks.iter().filter(|t| {
+                matches!(t.task.state, TaskState::Blocked { cause: Cause::Hold { .. } })
+            }) {
                 let phase = self.directory.phase(&row.task, loaded.request.action);
-                self.apply(&mut unit, &mut changes, row, &task::Event::Blocked { cause: Cause::Phase(phase) }, by)?;
+                self.apply(
+                    &mut unit,
+                    &mut changes,
+                    row,
+                    &task::Event::Blocked { cause: Cause::Phase(phase) },
+                    by,
+                )?;
             }
             self.write_request(&mut unit, &loaded, &next, &event, by, &changes);
             self.ask_requests_lane(&mut unit, id, self.now());
@@ -281,16 +413,33 @@ impl SqlStore {
     ///
     /// # Errors
     /// When it is on record already.
-    pub async fn answered(&self, id: RequestId, notice: &str, by: &str) -> Result<request::Request, Error> {
-        self.move_request(id, Event::Told { by: by.to_owned(), notice: notice.to_owned() }, by).await
+    pub async fn answered(
+        &self,
+        id: RequestId,
+        notice: &str,
+        by: &str,
+    ) -> Result<request::Request, Error> {
+        self.move_request(id, Event::Told { by: by.to_owned(), notice: notice.to_owned() }, by)
+            .await
     }
 
     /// Marks a request as filed in error: freezes shredding, holds what can be held.
     ///
     /// # Errors
     /// When there is no such request.
-    pub async fn mark_in_error(&self, id: RequestId, reason: &str, by: &str) -> Result<request::Request, Error> {
-        let marked = self.move_request(id, Event::MarkedInError { by: by.to_owned(), reason: reason.to_owned() }, by).await?;
+    pub async fn mark_in_error(
+        &self,
+        id: RequestId,
+        reason: &str,
+        by: &str,
+    ) -> Result<request::Request, Error> {
+        let marked = self
+            .move_request(
+                id,
+                Event::MarkedInError { by: by.to_owned(), reason: reason.to_owned() },
+                by,
+            )
+            .await?;
         if !marked.state.is_over() && marked.hold.is_none() {
             return self.hold(id, "marked in error", by).await;
         }

@@ -2,14 +2,18 @@
 
 use efface_core::{AccountId, ImportId, RequestId};
 
-use crate::{Error, SqlStore, Store, StopReport, hot::Cell};
+use crate::{Error, SqlStore, StopReport, Store, hot::Cell};
 
 impl SqlStore {
     /// Pauses every account, or one.
     ///
     /// # Errors
     /// When the account is not known.
-    pub async fn stop_accounts(&self, only: Option<&AccountId>, by: &str) -> Result<StopReport, Error> {
+    pub async fn stop_accounts(
+        &self,
+        only: Option<&AccountId>,
+        by: &str,
+    ) -> Result<StopReport, Error> {
         let mut stopped = vec![];
         for row in self.accounts().await? {
             if only.is_some_and(|id| row.id != *id) {
@@ -49,7 +53,11 @@ impl SqlStore {
     }
 
     /// Tasks that are out at a vendor: `(account, state, how many, can be recalled)`.
-    async fn what_is_out(&self, account: Option<&AccountId>, import: Option<ImportId>) -> Result<Vec<(String, String, u64, bool)>, Error> {
+    async fn what_is_out(
+        &self,
+        account: Option<&AccountId>,
+        import: Option<ImportId>,
+    ) -> Result<Vec<(String, String, u64, bool)>, Error> {
         let found = match import {
             Some(import) => {
                 let sql = "SELECT t.account, t.state, count(*) FROM task t JOIN request r ON r.id = t.request_id \
@@ -67,7 +75,8 @@ impl SqlStore {
             if account.is_some_and(|a| a.as_str() != id) {
                 continue;
             }
-            let recalls = self.directory.accounts.iter().any(|a| a.id.as_str() == id && a.manifest.recalls);
+            let recalls =
+                self.directory.accounts.iter().any(|a| a.id.as_str() == id && a.manifest.recalls);
             out.push((id, state, u64::try_from(row.int(2)?).unwrap_or(0), recalls));
         }
         Ok(out)

@@ -145,12 +145,19 @@ impl SqlStore {
             also("id <", after.bytes().to_vec().into());
         }
         if let Some(at) = filter.overdue_at {
-            also("state IN ('received', 'identified', 'released', 'running') AND due_at <", at.millis().into());
+            also(
+                "state IN ('received', 'identified', 'released', 'running') AND due_at <",
+                at.millis().into(),
+            );
         }
         values.push(i64::from(filter.limit.clamp(1, 1000)).into());
         sql.push_str(&format!(" ORDER BY id DESC LIMIT ${}", values.len()));
-        let backend = if self.database.is_postgres() { DbBackend::Postgres } else { DbBackend::Sqlite };
-        let found = BodyRow::find_by_statement(Statement::from_sql_and_values(backend, sql, values)).all(&self.database.orm()).await?;
+        let backend =
+            if self.database.is_postgres() { DbBackend::Postgres } else { DbBackend::Sqlite };
+        let found =
+            BodyRow::find_by_statement(Statement::from_sql_and_values(backend, sql, values))
+                .all(&self.database.orm())
+                .await?;
         found.iter().map(|r| read_request_row(&r.body)).collect()
     }
 
@@ -163,7 +170,13 @@ impl SqlStore {
         let tasks = loaded
             .tasks
             .into_iter()
-            .map(|row| TaskView { connector: self.directory.account(&row.task.account).map_or_else(String::new, |a| a.connector.to_string()), row })
+            .map(|row| TaskView {
+                connector: self
+                    .directory
+                    .account(&row.task.account)
+                    .map_or_else(String::new, |a| a.connector.to_string()),
+                row,
+            })
             .collect();
         Ok(RequestView { request: loaded.request, tasks })
     }
@@ -176,24 +189,72 @@ impl SqlStore {
         if let Ok(id) = text.parse::<RequestId>() {
             return Ok(id);
         }
-        Err(Error::NotFound { what: "request", id: text.chars().take(60).collect(), list: "request" })
+        Err(Error::NotFound {
+            what: "request",
+            id: text.chars().take(60).collect(),
+            list: "request",
+        })
     }
 
     /// Tasks, optionally of one state word or account, oldest deadline first.
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub async fn tasks(&self, state: Option<&str>, account: Option<&AccountId>, limit: u32) -> Result<Vec<TaskView>, Error> {
-        let cells = [Cell::from(state.unwrap_or("")), Cell::from(account.map_or("", AccountId::as_str)), Cell::from(limit.clamp(1, 10_000))];
-        let sql = task_query!("WHERE ($1 = '' OR t.state = $1) AND ($2 = '' OR t.account = $2) ORDER BY t.deadline, t.id LIMIT $3");
+    pub async fn tasks(
+        &self,
+        state: Option<&str>,
+        account: Option<&AccountId>,
+        limit: u32,
+    ) -> Result<Vec<TaskView>, Error> {
+        let cells = [
+            Cell::from(state.unwrap_or("")),
+            Cell::from(account.map_or("", AccountId::as_str)),
+            Cell::from(limit.clamp(1, 10_000)),
+        ];
+        let sql = task_query!(
+            "WHERE ($1 = '' OR t.state = $1) AND ($2 = '' OR t.account = $2) ORDER BY t.deadline, t.id LIMIT $3"
+        );
         let found = self.database.rows(sql, &cells).await?;
         found
             .iter()
             .map(|r| {
                 let row = read_task_row(r)?;
-                Ok(TaskView { connector: self.directory.account(&row.task.account).map_or_else(String::new, |a| a.connector.to_string()), row })
+                Ok(TaskView {
+                    connector: self
+                        .directory
+                        .account(&row.task.account)
+                        .map_or_else(String::new, |a| a.connector.to_string()),
+                    row,
+                })
             })
             .collect()
+    }
+
+    /// One task.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub async fn task(&self, id: TaskId) -> Result<TaskView, Error> {
+        let row = self.load_task(id).await?;
+        Ok(TaskView {
+            connector: self
+                .directory
+                .account(&row.task.account)
+                .map_or_else(String::new, |a| a.connector.to_string()),
+            row,
+        })
+    }
+
+    /// By which kinds of identifier a person is known to a request: `(kind, how many, how many of
+    /// them proved)`. Read from the blind index: nothing is opened.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn identifier_kinds(&self, id: RequestId) -> Result<Vec<(String, u64, u64)>, Error> {
+        let number = |n: i64| u64::try_from(n).unwrap_or(0);
+        let sql = "SELECT kind, count(*), count(CASE WHEN drives = 1 THEN 1 END) FROM tag WHERE request_id = $1 GROUP BY kind ORDER BY kind";
+        let found = self.database.rows(sql, &[Cell::from(id.bytes())]).await?;
+        found.iter().map(|r| Ok((r.text(0)?, number(r.int(1)?), number(r.int(2)?)))).collect()
     }
 
     /// Open desk items (or all), oldest first.
@@ -208,7 +269,11 @@ impl SqlStore {
         for row in &found {
             let mut item: DeskItem = decode_row("desk item", &row.text(0)?)?;
             if let Some(at) = row.opt_int(1)? {
-                item.closed = Some(efface_core::desk::Closed { at: Timestamp::from_millis(at), by: row.text(2)?, how: row.text(3)? });
+                item.closed = Some(efface_core::desk::Closed {
+                    at: Timestamp::from_millis(at),
+                    by: row.text(2)?,
+                    how: row.text(3)?,
+                });
             }
             out.push(self.concern(item).await?);
         }
@@ -233,7 +298,10 @@ impl SqlStore {
                 Err(other) => return Err(other),
             },
             Subject::Order(id) => {
-                let found = self.database.rows("SELECT body FROM orders WHERE id = $1", &[Cell::from(id.bytes())]).await?;
+                let found = self
+                    .database
+                    .rows("SELECT body FROM orders WHERE id = $1", &[Cell::from(id.bytes())])
+                    .await?;
                 let order = found.first().map(|r| read_order_row(&r.text(0)?)).transpose()?;
                 (None, order.map(|o| o.account))
             }
@@ -257,7 +325,10 @@ impl SqlStore {
             .iter()
             .map(|r| {
                 Ok(ExchangeView {
-                    order: r.opt_bytes(0)?.and_then(|b| uuid::Uuid::from_slice(&b).ok()).map(OrderId),
+                    order: r
+                        .opt_bytes(0)?
+                        .and_then(|b| uuid::Uuid::from_slice(&b).ok())
+                        .map(OrderId),
                     account: r.text(1)?,
                     at: Timestamp::from_millis(r.int(2)?),
                     status: r.opt_int(3)?,
@@ -274,13 +345,22 @@ impl SqlStore {
     pub async fn counts(&self) -> Result<Counts, Error> {
         let number = |n: i64| u64::try_from(n).unwrap_or(0);
         let mut counts = Counts::default();
-        for row in &self.database.rows("SELECT state, count(*) FROM request GROUP BY state ORDER BY state", &[]).await? {
+        for row in &self
+            .database
+            .rows("SELECT state, count(*) FROM request GROUP BY state ORDER BY state", &[])
+            .await?
+        {
             counts.requests.push((row.text(0)?, number(row.int(1)?)));
         }
         for row in &self.database.rows("SELECT account, state, count(*) FROM task GROUP BY account, state ORDER BY account, state", &[]).await? {
             counts.tasks.push((row.text(0)?, row.text(1)?, number(row.int(2)?)));
         }
-        if let Some(row) = self.database.rows("SELECT count(*) FROM desk WHERE closed_at IS NULL", &[]).await?.first() {
+        if let Some(row) = self
+            .database
+            .rows("SELECT count(*) FROM desk WHERE closed_at IS NULL", &[])
+            .await?
+            .first()
+        {
             counts.desk = number(row.int(0)?);
         }
         Ok(counts)
@@ -295,11 +375,24 @@ impl SqlStore {
         let mut out: Vec<(String, String, String, String, u64)> = vec![];
         for row in &found {
             let state: efface_core::task::TaskState = decode_row("task state", &row.text(2)?)?;
-            let action: efface_core::TaskAction = row.text(1)?.parse().map_err(|e: efface_core::action::UnknownWord| Error::corrupt("task action", e))?;
-            let efface_core::task::TaskState::Settled { outcome, evidence } = state else { continue };
-            let key = (row.text(0)?, action.word().to_owned(), outcome.word(action).to_owned(), evidence.word().to_owned());
+            let action: efface_core::TaskAction = row
+                .text(1)?
+                .parse()
+                .map_err(|e: efface_core::action::UnknownWord| Error::corrupt("task action", e))?;
+            let efface_core::task::TaskState::Settled { outcome, evidence } = state else {
+                continue;
+            };
+            let key = (
+                row.text(0)?,
+                action.word().to_owned(),
+                outcome.word(action).to_owned(),
+                evidence.word().to_owned(),
+            );
             let count = u64::try_from(row.int(4)?).unwrap_or(0);
-            match out.iter_mut().find(|o| (&o.0, &o.1, &o.2, &o.3) == (&key.0, &key.1, &key.2, &key.3)) {
+            match out
+                .iter_mut()
+                .find(|o| (&o.0, &o.1, &o.2, &o.3) == (&key.0, &key.1, &key.2, &key.3))
+            {
                 Some(known) => known.4 += count,
                 None => out.push((key.0, key.1, key.2, key.3, count)),
             }
@@ -312,7 +405,9 @@ impl SqlStore {
     /// # Errors
     /// When the database cannot be read.
     pub async fn closed_and_open(&self) -> Result<(u64, u64), Error> {
-        let one = |rows: Vec<crate::hot::Returned>| -> Result<u64, Error> { rows.first().map_or(Ok(0), |r| Ok(u64::try_from(r.int(0)?).unwrap_or(0))) };
+        let one = |rows: Vec<crate::hot::Returned>| -> Result<u64, Error> {
+            rows.first().map_or(Ok(0), |r| Ok(u64::try_from(r.int(0)?).unwrap_or(0)))
+        };
         let closed = one(self.database.rows("SELECT count(*) FROM request WHERE state IN ('closed', 'denied', 'cancelled', 'expired', 'duplicate')", &[]).await?)?;
         let open = one(self.database.rows("SELECT count(*) FROM request WHERE state IN ('received', 'identified', 'released', 'running')", &[]).await?)?;
         Ok((closed, open))

@@ -41,7 +41,8 @@ impl SqlStore {
         lines.extend(why_request(&loaded));
         let accounts = self.accounts().await?;
         for row in loaded.tasks.iter().filter(|t| !t.task.state.is_settled()) {
-            let condition = accounts.iter().find(|a| a.id == row.task.account).map(|a| &a.condition);
+            let condition =
+                accounts.iter().find(|a| a.id == row.task.account).map(|a| &a.condition);
             lines.push(self.why_task(&loaded, row, condition).await?);
         }
         if lines.is_empty() {
@@ -55,14 +56,34 @@ impl SqlStore {
         let found = self.database.rows("SELECT opened_at FROM desk WHERE subject_kind = 'request' AND subject_id = $1 AND closed_at IS NULL", &[Cell::from(id)]).await?;
         let waits = found.first().map(|r| r.int(0)).transpose()?;
         let (reason, who) = match waits {
-            Some(_) => ("every vendor was asked and the request waits on the desk".to_owned(), "the privacy team: `efface desk list`".to_owned()),
-            None => ("every task has ended; the request is about to close".to_owned(), NOBODY.to_owned()),
+            Some(_) => (
+                "every vendor was asked and the request waits on the desk".to_owned(),
+                "the privacy team: `efface desk list`".to_owned(),
+            ),
+            None => (
+                "every task has ended; the request is about to close".to_owned(),
+                NOBODY.to_owned(),
+            ),
         };
         let since = waits.map_or(loaded.request.filed_at, Timestamp::from_millis);
-        Ok(WhyLine { task: None, account: None, action: None, state: loaded.request.state.word().into(), reason, since, next_attempt: None, who })
+        Ok(WhyLine {
+            task: None,
+            account: None,
+            action: None,
+            state: loaded.request.state.word().into(),
+            reason,
+            since,
+            next_attempt: None,
+            who,
+        })
     }
 
-    async fn why_task(&self, loaded: &Loaded, row: &TaskRow, condition: Option<&Condition>) -> Result<WhyLine, Error> {
+    async fn why_task(
+        &self,
+        loaded: &Loaded,
+        row: &TaskRow,
+        condition: Option<&Condition>,
+    ) -> Result<WhyLine, Error> {
         let task = &row.task;
         let line = |reason: String, next_attempt: Option<Timestamp>, who: String| WhyLine {
             task: Some(task.id),
@@ -78,47 +99,137 @@ impl SqlStore {
         Ok(match &task.state {
             TaskState::Blocked { cause } => match cause {
                 Cause::Phase(phase) => match &loaded.request.state {
-                    RequestState::Received => line("waits for a proof of identity".into(), None, format!("the privacy team: `efface request identify {}`", loaded.request.id)),
-                    RequestState::Identified => line("waits for release".into(), None, format!("the privacy team: `efface request release {}`", loaded.request.id)),
-                    RequestState::Released { cooling_until, .. } => line("cools off before anything irreversible".into(), Some(*cooling_until), by_itself()),
-                    _ => line(format!("waits for its phase ({phase}): an earlier step at this vendor goes first"), None, by_itself()),
+                    RequestState::Received => line(
+                        "waits for a proof of identity".into(),
+                        None,
+                        format!(
+                            "the privacy team: `efface request identify {}`",
+                            loaded.request.id
+                        ),
+                    ),
+                    RequestState::Identified => line(
+                        "waits for release".into(),
+                        None,
+                        format!("the privacy team: `efface request release {}`", loaded.request.id),
+                    ),
+                    RequestState::Released { cooling_until, .. } => line(
+                        "cools off before anything irreversible".into(),
+                        Some(*cooling_until),
+                        by_itself(),
+                    ),
+                    _ => line(
+                        format!(
+                            "waits for its phase ({phase}): an earlier step at this vendor goes first"
+                        ),
+                        None,
+                        by_itself(),
+                    ),
                 },
-                Cause::Dependency(earlier) => line(format!("an earlier request of the same person goes first here (task {earlier})"), None, by_itself()),
-                Cause::Hold { reason } => line(format!("legal hold: {reason}"), None, format!("the privacy team: `efface request hold {} --end`", loaded.request.id)),
+                Cause::Dependency(earlier) => line(
+                    format!(
+                        "an earlier request of the same person goes first here (task {earlier})"
+                    ),
+                    None,
+                    by_itself(),
+                ),
+                Cause::Hold { reason } => line(
+                    format!("legal hold: {reason}"),
+                    None,
+                    format!("the privacy team: `efface request hold {} --end`", loaded.request.id),
+                ),
                 Cause::MissingIdentifier { needs } => line(
-                    format!("this vendor cannot be asked: it needs a proved, personal {}", needs.join(" or ")),
+                    format!(
+                        "this vendor cannot be asked: it needs a proved, personal {}",
+                        needs.join(" or ")
+                    ),
                     None,
-                    format!("the privacy team: `efface request amend {}`, or waive the task", loaded.request.id),
+                    format!(
+                        "the privacy team: `efface request amend {}`, or waive the task",
+                        loaded.request.id
+                    ),
                 ),
-                Cause::Vendor { blocker, hint, recheck_at } => line(format!("the vendor says not now: {blocker} ({hint})"), Some(*recheck_at), "the vendor's own desk, or time".into()),
-            },
-            TaskState::Ready { due } => match condition.and_then(|c| c.stands_in_the_way(self.now())) {
-                Some((reason, until)) => line(format!("account {}: {reason}", task.account), until, format!("the privacy team: `efface connector resume {}`", task.account)),
-                None if condition.is_some_and(|c| c.ceiling_reached) => line(
-                    format!("account {}: the daily ceiling of people is reached", task.account),
-                    None,
-                    format!("the privacy team: `efface connector resume {}` raises it for today", task.account),
+                Cause::Vendor { blocker, hint, recheck_at } => line(
+                    format!("the vendor says not now: {blocker} ({hint})"),
+                    Some(*recheck_at),
+                    "the vendor's own desk, or time".into(),
                 ),
-                None if task.failures > 0 => line(format!("{} tries failed; tried again later", task.failures), Some(*due), by_itself()),
-                None => line("waits for its turn in the lane".into(), Some(*due), "a running worker: `efface worker` or `efface serve`".into()),
             },
+            TaskState::Ready { due } => {
+                match condition.and_then(|c| c.stands_in_the_way(self.now())) {
+                    Some((reason, until)) => line(
+                        format!("account {}: {reason}", task.account),
+                        until,
+                        format!("the privacy team: `efface connector resume {}`", task.account),
+                    ),
+                    None if condition.is_some_and(|c| c.ceiling_reached) => line(
+                        format!("account {}: the daily ceiling of people is reached", task.account),
+                        None,
+                        format!(
+                            "the privacy team: `efface connector resume {}` raises it for today",
+                            task.account
+                        ),
+                    ),
+                    None if task.failures > 0 => line(
+                        format!("{} tries failed; tried again later", task.failures),
+                        Some(*due),
+                        by_itself(),
+                    ),
+                    None => line(
+                        "waits for its turn in the lane".into(),
+                        Some(*due),
+                        "a running worker: `efface worker` or `efface serve`".into(),
+                    ),
+                }
+            }
             TaskState::Sending { .. } => line("the call is out".into(), None, by_itself()),
-            TaskState::Unknown { .. } => line("the answer was lost; being looked into before anything is repeated".into(), self.look_at(task.state.order()).await?, by_itself()),
+            TaskState::Unknown { .. } => line(
+                "the answer was lost; being looked into before anything is repeated".into(),
+                self.look_at(task.state.order()).await?,
+                by_itself(),
+            ),
             TaskState::Waiting { on: WaitsOn::Receipt { receipt }, .. } => {
-                let found = self.database.rows("SELECT next_poll FROM receipt WHERE id = $1", &[Cell::from(receipt.bytes())]).await?;
-                let next = found.first().map(|r| r.opt_int(0)).transpose()?.flatten().map(Timestamp::from_millis);
+                let found = self
+                    .database
+                    .rows(
+                        "SELECT next_poll FROM receipt WHERE id = $1",
+                        &[Cell::from(receipt.bytes())],
+                    )
+                    .await?;
+                let next = found
+                    .first()
+                    .map(|r| r.opt_int(0))
+                    .transpose()?
+                    .flatten()
+                    .map(Timestamp::from_millis);
                 line("the vendor has taken it on and is at work".into(), next, "the vendor".into())
             }
-            TaskState::Waiting { on: WaitsOn::Promise { done_by }, .. } => line("the vendor has taken it on and offers no status; waits for its promised date".into(), Some(*done_by), "the vendor".into()),
-            TaskState::Confirmed { verify_at, .. } => line("the vendor says it is done; a look-up will verify".into(), Some(*verify_at), by_itself()),
-            TaskState::Desk { reason } => line(reason.sentence(), None, "the privacy team: `efface desk list`".into()),
+            TaskState::Waiting { on: WaitsOn::Promise { done_by }, .. } => line(
+                "the vendor has taken it on and offers no status; waits for its promised date"
+                    .into(),
+                Some(*done_by),
+                "the vendor".into(),
+            ),
+            TaskState::Confirmed { verify_at, .. } => line(
+                "the vendor says it is done; a look-up will verify".into(),
+                Some(*verify_at),
+                by_itself(),
+            ),
+            TaskState::Desk { reason } => {
+                line(reason.sentence(), None, "the privacy team: `efface desk list`".into())
+            }
             TaskState::Settled { .. } => line("ended".into(), None, by_itself()),
         })
     }
 
-    async fn look_at(&self, order: Option<efface_core::OrderId>) -> Result<Option<Timestamp>, Error> {
+    async fn look_at(
+        &self,
+        order: Option<efface_core::OrderId>,
+    ) -> Result<Option<Timestamp>, Error> {
         let Some(order) = order else { return Ok(None) };
-        let found = self.database.rows("SELECT look_at FROM orders WHERE id = $1", &[Cell::from(order.bytes())]).await?;
+        let found = self
+            .database
+            .rows("SELECT look_at FROM orders WHERE id = $1", &[Cell::from(order.bytes())])
+            .await?;
         Ok(found.first().map(|r| r.opt_int(0)).transpose()?.flatten().map(Timestamp::from_millis))
     }
 }
@@ -139,12 +250,28 @@ fn why_request(loaded: &Loaded) -> Option<WhyLine> {
         })
     };
     if let Some(hold) = &request.hold {
-        return line(&format!("on hold: {}", hold.reason), None, format!("{} or the privacy team: `efface request hold {} --end`", hold.by, request.id));
+        return line(
+            &format!("on hold: {}", hold.reason),
+            None,
+            format!("{} or the privacy team: `efface request hold {} --end`", hold.by, request.id),
+        );
     }
     match &request.state {
-        RequestState::Received => line("nothing proves who the person is", None, format!("the privacy team: `efface request identify {}`", request.id)),
-        RequestState::Identified => line("awaits release", None, format!("the privacy team: `efface request release {}`", request.id)),
-        RequestState::Released { cooling_until, .. } => line("cools off; `efface stop` or `request cancel` still costs nothing", Some(*cooling_until), NOBODY.into()),
+        RequestState::Received => line(
+            "nothing proves who the person is",
+            None,
+            format!("the privacy team: `efface request identify {}`", request.id),
+        ),
+        RequestState::Identified => line(
+            "awaits release",
+            None,
+            format!("the privacy team: `efface request release {}`", request.id),
+        ),
+        RequestState::Released { cooling_until, .. } => line(
+            "cools off; `efface stop` or `request cancel` still costs nothing",
+            Some(*cooling_until),
+            NOBODY.into(),
+        ),
         RequestState::Running { .. }
         | RequestState::Closed { .. }
         | RequestState::Denied { .. }

@@ -49,6 +49,17 @@ fn done(end: &End, card: &ActionCard) -> Kept {
     }
 }
 
+/// A stranger is not found, or only told of; where a call makes the record, it also ends well.
+fn strange(end: &End, card: &ActionCard) -> Kept {
+    let makes = card.side_effects.contains(&SideEffect::CreatesRecordWhenAbsent);
+    match end {
+        End::NothingFound { .. } => Ok(()),
+        End::Promised { .. } if may_promise(card) => Ok(()),
+        End::Confirmed { .. } if makes => Ok(()),
+        other => Err(Broken::By(format!("the stranger ended as {other:?}"))),
+    }
+}
+
 async fn ends_well(rig: &mut Rig, action: TaskAction) -> Kept {
     let card = rig.manifest.action(action).ok_or("no card")?.clone();
     let stand = rig.stand().await?;
@@ -72,11 +83,7 @@ async fn absent(rig: &mut Rig, action: TaskAction) -> Kept {
     let stand = rig.stand().await?;
     let person = rig.person(7)?;
     let end = rig.drive_one(&stand, action, person).await?;
-    match &end {
-        End::NothingFound { .. } => {}
-        End::Promised { .. } if may_promise(&card) => {}
-        other => return Err(Broken::By(format!("it ended as {other:?}"))),
-    }
+    strange(&end, &card)?;
     let makes = card.side_effects.contains(&SideEffect::CreatesRecordWhenAbsent);
     let people = stand.fake().people();
     ensure(people == 0 || makes, || format!("{people} records were made"))
@@ -97,8 +104,7 @@ async fn batch(rig: &mut Rig, action: TaskAction) -> Kept {
         if *id == first.id || *id == last.id {
             done(end, &card)?;
         } else {
-            let good = matches!(end, End::NothingFound { .. } | End::Promised { .. });
-            ensure(good, || format!("the stranger ended as {end:?}"))?;
+            strange(end, &card)?;
         }
     }
     if action.erases() {

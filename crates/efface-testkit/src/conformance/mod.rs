@@ -13,6 +13,8 @@ mod polls;
 mod privacy;
 mod report;
 mod rig;
+#[cfg(test)]
+mod tests;
 
 use efface_connector::Plugin;
 

@@ -37,7 +37,11 @@ pub const TABLE: &[Row] = &[
     ),
     row("efface-settings", &["efface-core"], &[]),
     row("efface-worker", &["efface-core", "efface-connector", "efface-store"], KIT),
-    row("efface-api", &["efface-core", "efface-store", "efface-ledger"], KIT),
+    row(
+        "efface-api",
+        &["efface-core", "efface-store", "efface-ledger"],
+        &["efface-testkit", "efface-vault"],
+    ),
     row("efface-console", &["efface-core", "efface-store", "efface-ledger"], KIT),
     row("efface-cli", EVERYTHING, &[]),
     row(

@@ -1,0 +1,48 @@
+//! One file per subcommand. Each opens what it needs, asks the store's door, and prints.
+
+pub mod api_key;
+pub mod completions;
+pub mod config;
+pub mod connector;
+pub mod desk;
+pub mod doctor;
+pub mod init;
+pub mod migrate;
+pub mod request;
+pub mod schedule;
+pub mod serve;
+pub mod stop;
+pub mod task;
+pub mod worker;
+
+use anyhow::Result;
+
+use crate::{
+    args::{Cli, Command},
+    exit::Exit,
+    wiring::Context,
+};
+
+/// Carries a command out.
+///
+/// # Errors
+/// With what stood in the way.
+pub async fn run(cli: Cli) -> Result<Exit> {
+    let global = &cli.global;
+    match cli.command {
+        Command::Init(args) => init::run(global, &args).await,
+        Command::Migrate(args) => migrate::run(global, &args).await,
+        Command::Config(command) => config::run(global, &command),
+        Command::Completions(args) => completions::run(&args),
+        Command::Doctor(args) => doctor::run(global, &args).await,
+        Command::Connector(command) => connector::run(global, command).await,
+        Command::Serve(args) => serve::run(global, &args).await,
+        Command::Worker(args) => worker::run(global, &args).await,
+        Command::Request(command) => request::run(&Context::open(global).await?, command).await,
+        Command::Desk(command) => desk::run(&Context::open(global).await?, command).await,
+        Command::Task(command) => task::run(&Context::open(global).await?, command).await,
+        Command::Stop(args) => stop::run(&Context::open(global).await?, &args).await,
+        Command::Schedule(command) => schedule::run(&Context::open(global).await?, command).await,
+        Command::ApiKey(command) => api_key::run(&Context::open(global).await?, command).await,
+    }
+}

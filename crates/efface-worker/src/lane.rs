@@ -1,0 +1,240 @@
+//! One lane's owner: takes what is due, keeps the vendor's pace, and never has more calls out than
+//! the vendor allows. One owner per lane, fenced by its epoch in every write.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use efface_core::{
+    AccountId, LaneId, TaskId,
+    account::{Breaker, BreakerWindow},
+};
+use efface_store::{AccountRow, Error as StoreError, Lease, Store};
+use tokio::sync::{Notify, Semaphore};
+
+use crate::{
+    fleet::{ConnectedAccount, Member, Options},
+    hands::Hands,
+    pace::Bucket,
+};
+
+/// How long an owner sleeps at most when nothing rings.
+pub(crate) const LONGEST_SLEEP: Duration = Duration::from_secs(5);
+
+/// What one lane shares with the calls it has out.
+pub(crate) struct Lane {
+    pub store: Arc<dyn Store>,
+    pub hands: Hands,
+    pub options: Options,
+    pub lease: Lease,
+    pub name: LaneId,
+    pub members: HashMap<AccountId, Arc<ConnectedAccount>>,
+    pub bell: Arc<Notify>,
+    pub in_flight: AtomicU32,
+    pub all_calls: Arc<Semaphore>,
+    pub stop: Arc<AtomicBool>,
+    /// The lease is gone: write nothing more.
+    pub lost: AtomicBool,
+    pub next_number: AtomicU64,
+    pub soft: Mutex<Soft>,
+}
+
+/// What the owner keeps in memory and may forget.
+#[derive(Default)]
+pub(crate) struct Soft {
+    pub bucket: Option<Bucket>,
+    pub breakers: HashMap<AccountId, BreakerWindow>,
+    /// Items of refused orders travel in smaller company.
+    pub company: HashMap<TaskId, usize>,
+    /// Accounts whose key has answered in this life.
+    pub proved: HashSet<AccountId>,
+    /// Receipts and look-ups that are out, so that they are not asked twice at once.
+    pub asking: HashSet<uuid::Uuid>,
+    /// Orders being resolved.
+    pub resolving: HashSet<uuid::Uuid>,
+}
+
+impl Lane {
+    pub(crate) fn new(
+        store: Arc<dyn Store>,
+        hands: Hands,
+        options: Options,
+        lease: Lease,
+        last_number: u64,
+        members: Vec<Member>,
+        all_calls: Arc<Semaphore>,
+        stop: Arc<AtomicBool>,
+    ) -> Self {
+        let name = lease.lane.clone();
+        let bell = store.wakes().bell(&name);
+        Self {
+            store,
+            hands,
+            options,
+            name,
+            members: members.into_iter().map(|m| (m.id, m.connected)).collect(),
+            bell,
+            in_flight: AtomicU32::new(0),
+            all_calls,
+            stop,
+            lost: AtomicBool::new(false),
+            next_number: AtomicU64::new(last_number + 1),
+            soft: Mutex::new(Soft::default()),
+            lease,
+        }
+    }
+
+    pub(crate) fn soft(&self) -> std::sync::MutexGuard<'_, Soft> {
+        self.soft.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    fn over(&self) -> bool {
+        self.stop.load(Ordering::Relaxed) || self.lost.load(Ordering::Relaxed)
+    }
+
+    /// Calls that may leave now: by the vendor's pace and by the bound on calls in flight.
+    pub(crate) fn free_calls(&self) -> u32 {
+        let most = self.members.values().map(|m| m.calls_in_flight).min().unwrap_or(1).max(1);
+        let slots = most.saturating_sub(self.in_flight.load(Ordering::Acquire));
+        let per_second =
+            self.members.values().map(|m| m.calls_per_second).fold(f64::INFINITY, f64::min);
+        let now = self.hands.runtime.monotonic();
+        let mut soft = self.soft();
+        let bucket = soft.bucket.get_or_insert_with(|| Bucket::new(per_second, now));
+        slots.min(bucket.available(now))
+    }
+
+    pub(crate) fn take_calls(&self, calls: u32) {
+        if let Some(bucket) = self.soft().bucket.as_mut() {
+            bucket.take(calls);
+        }
+    }
+
+    fn pace_wait(&self) -> Duration {
+        self.soft().bucket.map_or(Duration::ZERO, |b| b.wait())
+    }
+
+    /// Runs until stopped or the lease is lost; then waits for the calls that are out.
+    pub(crate) async fn run(self: Arc<Self>) {
+        self.recover().await;
+        while !self.over() {
+            let busy = match self.pass().await {
+                Ok(busy) => busy,
+                Err(StoreError::LaneLost { .. }) => {
+                    self.lost.store(true, Ordering::Relaxed);
+                    break;
+                }
+                Err(error) => {
+                    tracing::warn!(lane = %self.name, %error, "the lane waits for the database");
+                    self.hands.runtime.sleep(Duration::from_secs(1)).await;
+                    continue;
+                }
+            };
+            if !busy {
+                self.rest().await;
+            }
+        }
+        self.drain().await;
+    }
+
+    async fn drain(&self) {
+        let until = self.hands.runtime.monotonic() + self.options.drain;
+        while self.in_flight.load(Ordering::Acquire) > 0 && self.hands.runtime.monotonic() < until {
+            tokio::select! {
+                () = self.bell.notified() => {}
+                () = self.hands.runtime.sleep(Duration::from_millis(50)) => {}
+            }
+        }
+    }
+
+    /// Sleeps until something rings, is due, or the pace allows.
+    async fn rest(&self) {
+        let now = self.hands.clock.now();
+        let due = match self.store.next_wake(&self.name).await {
+            Ok(Some(at)) => at.since(now).max(Duration::from_millis(1)),
+            Ok(None) | Err(_) => LONGEST_SLEEP,
+        };
+        let wait = match self.pace_wait() {
+            Duration::ZERO => due.min(LONGEST_SLEEP),
+            pace => due.min(pace).max(Duration::from_millis(1)),
+        };
+        tokio::select! {
+            () = self.bell.notified() => {}
+            () = self.hands.runtime.sleep(wait.min(LONGEST_SLEEP)) => {}
+        }
+    }
+
+    /// One round. Polls and look-ups go first with at most a fifth of the free calls (one at least),
+    /// so that neither side starves the other.
+    async fn pass(self: &Arc<Self>) -> Result<bool, StoreError> {
+        let now = self.hands.clock.now();
+        self.store.wake_due(&self.name, now).await?;
+        let accounts: HashMap<AccountId, AccountRow> = self
+            .store
+            .accounts()
+            .await?
+            .into_iter()
+            .filter(|a| self.members.contains_key(&a.id))
+            .map(|a| (a.id.clone(), a))
+            .collect();
+        let mut busy = self.errands().await?;
+        busy |= self.half_open(&accounts).await?;
+        let free = self.free_calls();
+        if free == 0 {
+            return Ok(false);
+        }
+        busy |= self.resolve_unknown(&accounts).await?;
+        let kept = (free / 5).max(1);
+        let mut asked = self.poll(&accounts, kept).await?;
+        if asked < kept {
+            asked += self.look(&accounts, kept - asked).await?;
+        }
+        let ordered = self.submit(&accounts, free.saturating_sub(asked)).await?;
+        if ordered == 0 && asked == kept {
+            // nothing to send: the rest of the calls may ask as well
+            asked += self.poll(&accounts, free - kept).await?;
+            asked += self.look(&accounts, free.saturating_sub(asked)).await?;
+        }
+        Ok(busy || asked > 0 || ordered > 0)
+    }
+
+    /// An open breaker whose time is over lets one call through.
+    async fn half_open(
+        &self,
+        accounts: &HashMap<AccountId, AccountRow>,
+    ) -> Result<bool, StoreError> {
+        let now = self.hands.clock.now();
+        let mut changed = false;
+        for row in accounts.values() {
+            if let Breaker::Open { until, opened, .. } = row.condition.breaker
+                && until <= now
+            {
+                let mut condition = row.condition.clone();
+                condition.breaker = Breaker::HalfOpen { since: now, opened };
+                self.write_condition(row, condition, "breaker half open", None).await?;
+                changed = true;
+            }
+        }
+        Ok(changed)
+    }
+
+    /// Runs one call in the background; the lane hears when it is over.
+    pub(crate) fn launch(self: &Arc<Self>, call: impl Future<Output = ()> + Send + 'static) {
+        self.in_flight.fetch_add(1, Ordering::AcqRel);
+        self.take_calls(1);
+        let lane = self.clone();
+        self.hands.runtime.spawn(Box::pin(async move {
+            // held while the call is out; closed only when the process ends
+            let permit = lane.all_calls.clone().acquire_owned().await;
+            call.await;
+            drop(permit);
+            lane.in_flight.fetch_sub(1, Ordering::AcqRel);
+            lane.bell.notify_one();
+        }));
+    }
+}

@@ -1,0 +1,230 @@
+//! The `requests` lane: opens phases, frees dependents, closes requests. It takes follow-ups, asks
+//! the rules, and writes one unit per request.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+use std::time::Duration;
+
+use efface_core::{
+    DeskId, EntryId, LaneId,
+    desk::{DeskItem, Reason, Subject},
+    journal::{About, Entry, TaskChange},
+    request::{self, Advance, Request},
+    task::{self, Cause, Event, Task, TaskState},
+};
+use efface_store::{
+    DeskClose, DeskOpen, DueFollowUp, EntryRow, Error as StoreError, FollowUp, Lease,
+    REQUESTS_LANE, RequestWrite, Store, TaskRow, TaskWrite, Unit,
+};
+use futures::{StreamExt, stream};
+
+use crate::{hands::Hands, lane::LONGEST_SLEEP};
+
+/// Follow-ups taken at once.
+const BATCH: u32 = 500;
+
+/// The owner of the `requests` lane.
+pub(crate) struct RequestsLane {
+    pub store: Arc<dyn Store>,
+    pub hands: Hands,
+    pub lease: Lease,
+    pub stop: Arc<AtomicBool>,
+    pub lost: AtomicBool,
+}
+
+impl RequestsLane {
+    pub(crate) async fn run(self: Arc<Self>) {
+        let Ok(name) = LaneId::new(REQUESTS_LANE) else { return };
+        let bell = self.store.wakes().bell(&name);
+        while !self.stop.load(Ordering::Relaxed) && !self.lost.load(Ordering::Relaxed) {
+            match self.pass().await {
+                Ok(0) => {
+                    let now = self.hands.clock.now();
+                    let wait = match self.store.next_wake(&name).await {
+                        Ok(Some(at)) => {
+                            at.since(now).clamp(Duration::from_millis(1), LONGEST_SLEEP)
+                        }
+                        Ok(None) | Err(_) => LONGEST_SLEEP,
+                    };
+                    tokio::select! {
+                        () = bell.notified() => {}
+                        () = self.hands.runtime.sleep(wait) => {}
+                    }
+                }
+                Ok(_) => {}
+                Err(StoreError::LaneLost { .. }) => self.lost.store(true, Ordering::Relaxed),
+                Err(error) => {
+                    tracing::warn!(lane = REQUESTS_LANE, %error, "follow-ups wait for the database");
+                    self.hands.runtime.sleep(Duration::from_secs(1)).await;
+                }
+            }
+        }
+    }
+
+    async fn pass(&self) -> Result<usize, StoreError> {
+        let due = self.store.due_follow_ups(self.hands.clock.now(), BATCH).await?;
+        let count = due.len();
+        let written: Vec<Result<(), StoreError>> = stream::iter(due)
+            .map(|one| self.follow(one))
+            .buffer_unordered(BATCH as usize)
+            .collect()
+            .await;
+        for one in written {
+            match one {
+                // a row changed meanwhile: the follow-up stands and is taken again
+                Ok(()) | Err(StoreError::Stale { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(count)
+    }
+
+    async fn follow(&self, due: DueFollowUp) -> Result<(), StoreError> {
+        let now = self.hands.clock.now();
+        let directory = self.store.directory();
+        let tasks: Vec<Task> = due.tasks.iter().map(|t| t.task.clone()).collect();
+        let action = due.request.action;
+        let phase = |task: &Task| directory.phase(task, action);
+        let advance = request::advance(
+            &due.request,
+            &tasks,
+            phase,
+            directory.policy.phase_patience,
+            due.nobody_found_decided,
+            now,
+        );
+        let mut unit = Unit { fence: Some(self.lease.clone()), ..Unit::default() };
+        unit.followed.push((due.request.id, due.seq));
+        let mut changes = vec![];
+        let moved = self.move_request(&due.request, &advance)?;
+        for row in due.tasks.iter().filter(|r| advance.open.contains(&r.task.id)) {
+            self.task(&mut unit, &mut changes, row, &Event::CauseGone)?;
+        }
+        for row in &due.dependents {
+            self.free(&mut unit, &mut changes, row)?;
+        }
+        if let Some(at) = advance.look_again {
+            unit.follow_ups.push(FollowUp { request: due.request.id, due_at: at });
+        }
+        if let Some(reason) = &advance.desk {
+            self.desk(&mut unit, &due, reason);
+        }
+        if let Some((event, next)) = moved {
+            if next.state.is_over() {
+                let subject = Subject::Request(next.id);
+                unit.desk_closes.push(DeskClose {
+                    subject,
+                    reason: None,
+                    by: "worker".into(),
+                    how: "the request closed".into(),
+                    at: now,
+                });
+            }
+            let about =
+                About::RequestMoved { event, after: Box::new(next.clone()), commitments: vec![] };
+            unit.entries.push(self.entry(about, &changes, &due.request));
+            unit.requests.push(RequestWrite {
+                read_version: due.request.version,
+                request: next,
+                dossier: None,
+                nobody_found_decided: due.nobody_found_decided,
+            });
+        } else if !changes.is_empty() {
+            unit.entries.push(self.entry(
+                About::TasksMoved { cause: "phase opened".into() },
+                &changes,
+                &due.request,
+            ));
+        }
+        self.store.commit(unit).await
+    }
+
+    fn entry(&self, about: About, changes: &[TaskChange], request: &Request) -> EntryRow {
+        let now = self.hands.clock.now();
+        let id = EntryId::new(now, &*self.hands.chance);
+        EntryRow { entry: Entry::new(id, now, "worker", about, changes), request: Some(request.id) }
+    }
+
+    /// Started and closed may fall into one look.
+    fn move_request(
+        &self,
+        before: &Request,
+        advance: &Advance,
+    ) -> Result<Option<(String, Request)>, StoreError> {
+        let now = self.hands.clock.now();
+        let mut words = vec![];
+        let mut next = before.clone();
+        if advance.start {
+            next = request::apply(&next, &request::Event::Started, now)?;
+            words.push("started");
+        }
+        if let Some(ending) = advance.close {
+            next = request::apply(&next, &request::Event::Closed { ending }, now)?;
+            words.push("closed");
+        }
+        Ok((!words.is_empty()).then(|| (words.join(", "), next)))
+    }
+
+    fn task(
+        &self,
+        unit: &mut Unit,
+        changes: &mut Vec<TaskChange>,
+        row: &TaskRow,
+        event: &Event,
+    ) -> Result<(), StoreError> {
+        let rules = self.store.directory().rules(&row.task, None);
+        let moved = task::apply(
+            &row.task,
+            event,
+            &rules,
+            self.hands.clock.now(),
+            self.hands.chance.number(),
+        )?;
+        changes.push(TaskChange::of(&moved.task, event.word()));
+        unit.tasks.push(TaskWrite::new(row.task.version, moved.task));
+        unit.wakes.push(row.lane.clone());
+        Ok(())
+    }
+
+    /// A dependent of another request falls back to waiting for its own phase, and its request is
+    /// looked at.
+    fn free(
+        &self,
+        unit: &mut Unit,
+        changes: &mut Vec<TaskChange>,
+        row: &TaskRow,
+    ) -> Result<(), StoreError> {
+        if !matches!(row.task.state, TaskState::Blocked { cause: Cause::Dependency(_) }) {
+            return Ok(());
+        }
+        let directory = self.store.directory();
+        // the action of the other request is not at hand: the task's own action tells the phase,
+        // and a phase that is too late only waits a little
+        let action = if row.task.action.erases() {
+            efface_core::RequestAction::Erase
+        } else {
+            efface_core::RequestAction::Suppress
+        };
+        let cause = Cause::Phase(directory.phase(&row.task, action));
+        let now = self.hands.clock.now();
+        self.task(unit, changes, row, &Event::Blocked { cause })?;
+        unit.follow_ups.push(FollowUp { request: row.task.request, due_at: now });
+        unit.wakes.extend(LaneId::new(REQUESTS_LANE));
+        Ok(())
+    }
+
+    fn desk(&self, unit: &mut Unit, due: &DueFollowUp, reason: &Reason) {
+        let now = self.hands.clock.now();
+        let id = DeskId::new(now, &*self.hands.chance);
+        let item = DeskItem {
+            id,
+            subject: Subject::Request(due.request.id),
+            reason: reason.clone(),
+            opened_at: now,
+            closed: None,
+        };
+        unit.desk_opens.push(DeskOpen { item, sealed: None });
+    }
+}

@@ -1,0 +1,329 @@
+//! Orders whose answer was lost: frozen, looked into, then resolved by class. Never regrouped
+//! before a definite answer.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use efface_connector::{Answer, Call, Found};
+use efface_core::{
+    AccountId,
+    desk::{Reason, Subject},
+    journal::About,
+    manifest::EffectClass,
+    order::{self, Order, OrderState, Poison, Resolution},
+    task::{Event, TaskState},
+};
+use efface_store::{AccountRow, DueTask, Error as StoreError, OpenOrder, TaskWrite};
+
+use crate::{
+    call::{Ended, guarded, wire_order},
+    fleet::ConnectedAccount,
+    lane::Lane,
+    record::Record,
+};
+
+impl Lane {
+    /// How long after a lost answer the vendor is asked: one longest call after the call's own time
+    /// limit, and longer with each repeat.
+    pub(crate) fn look_after(&self, order: &Order) -> Duration {
+        let first = self.options.call_timeout;
+        let again = self
+            .store
+            .directory()
+            .policy
+            .retry
+            .base
+            .saturating_mul(4u32.saturating_pow(order.repeats.min(8)));
+        if order.repeats == 0 {
+            first
+        } else {
+            first.max(again.min(Duration::from_secs(24 * 3600)))
+        }
+    }
+
+    /// At the start of a life: what was Sending when the last owner was lost is Unknown.
+    pub(crate) async fn recover(self: &Arc<Self>) {
+        let open = loop {
+            match self.store.open_orders(&self.name).await {
+                Ok(open) => break open,
+                Err(error) => {
+                    tracing::warn!(lane = %self.name, %error, "the lane cannot read its orders yet");
+                    self.hands.runtime.sleep(Duration::from_secs(1)).await;
+                }
+            }
+        };
+        for OpenOrder { mut order, items } in open {
+            if order.state != OrderState::Sending {
+                continue;
+            }
+            let now = self.hands.clock.now();
+            order.recoveries += 1;
+            order.recovered_at.push(now);
+            order.state = OrderState::Unknown { since: now, look_at: now };
+            if let Err(error) = self
+                .move_all(
+                    &mut order,
+                    &items,
+                    &Event::OutcomeUnknown,
+                    "owner lost while the call was out",
+                    None,
+                )
+                .await
+            {
+                tracing::warn!(lane = %self.name, order = %order.id, %error, "a lost order could not be marked");
+            }
+        }
+    }
+
+    /// Applies one event to all items of an order and writes the order.
+    async fn move_all(
+        &self,
+        order: &mut Order,
+        items: &[DueTask],
+        event: &Event,
+        why: &str,
+        desk: Option<Reason>,
+    ) -> Result<(), StoreError> {
+        let Some(account) = self.members.get(&order.account) else { return Ok(()) };
+        let mut record =
+            Record::new(&self.hands, self.store.directory(), None, &account.manifest, &self.lease);
+        for due in items {
+            record.happen(due, event, None);
+        }
+        if let Some(reason) = desk {
+            // one entry for the order instead of one for each item
+            record.unit.desk_opens.clear();
+            record.open_desk(Subject::Order(order.id), reason, None);
+        }
+        let (mut unit, _, _) =
+            record.finish(Some(About::OrderUnknown { order: order.id, why: why.to_owned() }));
+        unit.orders.push(order.clone());
+        self.store.commit(unit).await
+    }
+
+    /// Looks into the unknown orders that are due.
+    pub(crate) async fn resolve_unknown(
+        self: &Arc<Self>,
+        accounts: &HashMap<AccountId, AccountRow>,
+    ) -> Result<bool, StoreError> {
+        let now = self.hands.clock.now();
+        let mut busy = false;
+        for OpenOrder { order, items } in self.store.open_orders(&self.name).await? {
+            let OrderState::Unknown { look_at, .. } = order.state else { continue };
+            let can = accounts
+                .get(&order.account)
+                .is_some_and(|row| row.condition.stands_in_the_way(now).is_none());
+            if look_at > now || !can || self.free_calls() == 0 {
+                continue;
+            }
+            let Some(account) = self.members.get(&order.account).cloned() else { continue };
+            if !self.soft().resolving.insert(order.id.0) {
+                continue;
+            }
+            busy = true;
+            let lane = self.clone();
+            self.launch(async move {
+                let id = order.id.0;
+                lane.resolve_one(order, items, account).await;
+                lane.soft().resolving.remove(&id);
+            });
+        }
+        Ok(busy)
+    }
+
+    async fn resolve_one(
+        self: &Arc<Self>,
+        mut order: Order,
+        items: Vec<DueTask>,
+        account: Arc<ConnectedAccount>,
+    ) {
+        let done = self.try_resolve(&mut order, items, &account).await;
+        if let Err(error) = done {
+            tracing::warn!(lane = %self.name, order = %order.id, %error, "an unknown order could not be resolved yet");
+        }
+    }
+
+    async fn try_resolve(
+        self: &Arc<Self>,
+        order: &mut Order,
+        items: Vec<DueTask>,
+        account: &Arc<ConnectedAccount>,
+    ) -> Result<(), StoreError> {
+        let now = self.hands.clock.now();
+        let unknown: Vec<DueTask> = items
+            .into_iter()
+            .filter(|i| matches!(i.task.state, TaskState::Unknown { .. }))
+            .collect();
+        if unknown.is_empty() {
+            order.state = OrderState::Answered;
+            return self
+                .move_all(order, &[], &Event::OutcomeUnknown, "nothing of it is open", None)
+                .await;
+        }
+        match order::poison(order, now) {
+            Poison::Healthy => {}
+            Poison::Halve => return self.halve(order, &unknown).await,
+            Poison::Desk => return self.to_desk(order, &unknown, Reason::Poison).await,
+        }
+        let keyed_by = self
+            .store
+            .directory()
+            .account(&order.account)
+            .map(|a| a.keyed_by.clone())
+            .unwrap_or_default();
+        let wire = wire_order(order, &unknown, &keyed_by);
+        if account.manifest.finds {
+            let call = Call::new(&account.http, self.hands.clock.now());
+            let ended = guarded(
+                &self.hands,
+                self.options.call_timeout * 2,
+                account.connector.find(&call, &wire),
+            )
+            .await;
+            let exchanges = call.take_exchanges();
+            match ended {
+                Ended::Answered(Found::Arrived(answer)) => {
+                    self.record(order, &unknown, account, Ended::Answered(answer), exchanges).await;
+                    return Ok(());
+                }
+                Ended::Answered(Found::NeverArrived) => {
+                    return self.never_arrived(order, &unknown, account, exchanges).await;
+                }
+                Ended::Answered(Found::CannotTell) => {}
+                Ended::Failed(_) | Ended::Panicked => {
+                    return self.look_later(order, exchanges).await;
+                }
+            }
+        }
+        let whole = unknown.len() == order.items.len();
+        match order::resolve(order.class, order.first_sent_at, order.repeats, now) {
+            Resolution::SendAgain if whole => {
+                self.send_again(order, unknown, account, &keyed_by).await
+            }
+            // some were answered: the rest of an idempotent order is free to travel again
+            Resolution::SendAgain
+                if matches!(
+                    order.class,
+                    EffectClass::ReadOnly | EffectClass::NaturallyIdempotent
+                ) =>
+            {
+                order.state = OrderState::Answered;
+                let event = Event::Answered {
+                    answer: efface_core::task::Answered::RetryLater { retry_after: None },
+                };
+                self.move_all(
+                    order,
+                    &unknown,
+                    &event,
+                    "left out of the answer; harmless to repeat",
+                    None,
+                )
+                .await
+            }
+            Resolution::SendAgain | Resolution::Desk => {
+                self.to_desk(order, &unknown, Reason::UnknownOutcome).await
+            }
+        }
+    }
+
+    async fn halve(&self, order: &mut Order, items: &[DueTask]) -> Result<(), StoreError> {
+        let half = items.len().div_ceil(2);
+        self.soft().company.extend(items.iter().map(|i| (i.task.id, half)));
+        order.state = OrderState::Answered;
+        let event = Event::Answered { answer: efface_core::task::Answered::NotDone };
+        self.move_all(order, items, &event, "lost three times; told apart in halves", None).await
+    }
+
+    async fn to_desk(
+        &self,
+        order: &mut Order,
+        items: &[DueTask],
+        reason: Reason,
+    ) -> Result<(), StoreError> {
+        order.state = OrderState::Desk;
+        let event = Event::ToDesk { reason: reason.clone() };
+        self.move_all(order, items, &event, "a repeat could do harm", Some(reason)).await
+    }
+
+    async fn never_arrived(
+        &self,
+        order: &mut Order,
+        items: &[DueTask],
+        account: &ConnectedAccount,
+        exchanges: Vec<efface_connector::Exchange>,
+    ) -> Result<(), StoreError> {
+        let answer = Answer {
+            items: items
+                .iter()
+                .map(|i| (i.task.id, efface_connector::ItemAnswer::NotSent))
+                .collect(),
+            accepted: vec![],
+        };
+        self.record(order, items, account, Ended::Answered(answer), exchanges).await;
+        Ok(())
+    }
+
+    async fn look_later(
+        &self,
+        order: &mut Order,
+        exchanges: Vec<efface_connector::Exchange>,
+    ) -> Result<(), StoreError> {
+        let Some(account) = self.members.get(&order.account) else { return Ok(()) };
+        let now = self.hands.clock.now();
+        order.state = OrderState::Unknown {
+            since: now,
+            look_at: now.plus(self.look_after(order).max(Duration::from_secs(5))),
+        };
+        let mut record =
+            Record::new(&self.hands, self.store.directory(), None, &account.manifest, &self.lease);
+        record.exchanges(Some(order), &order.account, exchanges);
+        let (mut unit, _, _) = record.finish(None);
+        unit.orders.push(order.clone());
+        self.store.commit(unit).await
+    }
+
+    /// The same order again: whole, same body, same key.
+    async fn send_again(
+        self: &Arc<Self>,
+        order: &mut Order,
+        items: Vec<DueTask>,
+        account: &Arc<ConnectedAccount>,
+        keyed_by: &[efface_core::IdentifierKind],
+    ) -> Result<(), StoreError> {
+        let mut in_order = vec![];
+        for id in &order.items {
+            if let Some(found) = items.iter().find(|i| i.task.id == *id) {
+                in_order.push(found.clone());
+            }
+        }
+        let wire = wire_order(order, &in_order, keyed_by);
+        let prepared = account.connector.prepare(order.first_sent_at, &wire);
+        let same = prepared.as_ref().is_ok_and(|p| {
+            p.request.as_ref().map(|r| account.http.digest(r)).unwrap_or_default()
+                == order.body_digest
+                && p.items.len() == in_order.len()
+        });
+        let Ok(prepared) = prepared else {
+            return self.to_desk(order, &in_order, Reason::UnknownOutcome).await;
+        };
+        if !same {
+            // identifiers were added meanwhile: what would leave now is not what left then
+            return self.to_desk(order, &in_order, Reason::UnknownOutcome).await;
+        }
+        order.repeats += 1;
+        order.state = OrderState::Sending;
+        let mut record =
+            Record::new(&self.hands, self.store.directory(), None, &account.manifest, &self.lease);
+        for due in &mut in_order {
+            let Some(TaskWrite { task, .. }) = record.happen(due, &Event::SentAgain, None) else {
+                return Ok(());
+            };
+            due.task = task.clone();
+        }
+        let (mut unit, _, _) =
+            record.finish(Some(About::OrderSent { order: Box::new(order.clone()) }));
+        unit.orders.push(order.clone());
+        self.store.commit(unit).await?;
+        self.clone().carry_out(order.clone(), in_order, wire, prepared, account.clone()).await;
+        Ok(())
+    }
+}
