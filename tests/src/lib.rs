@@ -1,1 +1,3 @@
-//! efface-tests
+//! Whole-system scenarios: real store, real worker, real connectors, stand-ins for the vendors.
+
+pub mod world;

@@ -13,7 +13,6 @@ mod extract;
 mod filing;
 mod frame;
 mod idempotency;
-mod moved;
 mod openapi;
 mod parse;
 mod problem;

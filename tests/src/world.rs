@@ -1,0 +1,216 @@
+//! A small world: a database, some vendors' stand-ins, accounts that are live, and a worker.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use efface_connector::{
+    Http, HttpConfig,
+    fake::{FakeServer, Tuning},
+};
+use efface_core::{
+    AccountId, ConnectorId, ControllerId, Identifier, IdentifierKind, LaneId, Provenance, RequestAction, RequestId, Scope, Timestamp,
+    brakes::GuardList,
+    outside::{Chance, Clock},
+    retry::RetryPolicy,
+};
+use efface_store::{AccountSpec, Connection, ControllerRules, Directory, Filed, NewRequest, Policy, Proof, SqlStore, Store};
+use efface_vault::{MasterKey, Vault};
+use efface_worker::{ConnectedAccount, Fleet, Hands, Options, TokioRuntime, Worker};
+
+/// The wall clock.
+pub struct WallClock;
+
+impl Clock for WallClock {
+    #[expect(clippy::disallowed_methods, reason = "the world's wiring reads the clock")]
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(jiff::Timestamp::now().as_millisecond())
+    }
+}
+
+/// The operating system's randomness.
+pub struct OsChance;
+
+impl Chance for OsChance {
+    fn fill(&self, bytes: &mut [u8]) {
+        getrandom::fill(bytes).expect("the operating system gives randomness");
+    }
+}
+
+/// How a world is built.
+pub struct Plan {
+    pub database_url: String,
+    /// Connector ids; one account each, named like the connector.
+    pub vendors: Vec<&'static str>,
+    pub policy: Policy,
+    pub people_per_day: u32,
+    pub calls_per_second: f64,
+    pub calls_in_flight: u32,
+    pub call_timeout: Duration,
+}
+
+impl Plan {
+    #[must_use]
+    pub fn new(database_url: &str, vendors: &[&'static str]) -> Self {
+        Self {
+            database_url: database_url.to_owned(),
+            vendors: vendors.to_vec(),
+            policy: Policy {
+                cooling_off: Duration::ZERO,
+                verify_after: Duration::from_millis(20),
+                retry: RetryPolicy { base: Duration::from_millis(20), cap: Duration::from_secs(2), tries_before_desk: 10 },
+                ..Policy::default()
+            },
+            people_per_day: 1_000_000,
+            calls_per_second: 5_000.0,
+            calls_in_flight: 16,
+            call_timeout: Duration::from_millis(800),
+        }
+    }
+}
+
+/// A world.
+pub struct World {
+    pub store: Arc<SqlStore>,
+    pub fakes: BTreeMap<&'static str, FakeServer>,
+    plan: Plan,
+    pub hands: Hands,
+}
+
+/// The controller of every world.
+#[must_use]
+pub fn controller() -> ControllerId {
+    ControllerId::new("default").expect("name")
+}
+
+impl World {
+    /// # Panics
+    /// When any part cannot be built: this is a test's world.
+    pub async fn build(plan: Plan) -> Self {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let mut fakes = BTreeMap::new();
+        let mut accounts = vec![];
+        for vendor in &plan.vendors {
+            let plugin = efface_registry::find(vendor).expect("vendor");
+            let server = FakeServer::start((plugin.fake)(), Tuning::default(), None).await.expect("stand-in");
+            let built = (plugin.build)(&server.fake().settings("demo-key"), Some(&server.base_url())).expect("settings");
+            accounts.push(AccountSpec {
+                id: AccountId::new(vendor).expect("name"),
+                connector: ConnectorId::new(vendor).expect("name"),
+                controller: controller(),
+                lane: LaneId::new(vendor).expect("name"),
+                manifest: Arc::new(built.manifest),
+                keyed_by: vec![],
+                people_per_day: plan.people_per_day,
+            });
+            fakes.insert(*vendor, server);
+        }
+        let rules = ControllerRules { zone: jiff::tz::TimeZone::UTC, default_phone_region: None, guard: GuardList::default() };
+        let directory = Directory { controllers: BTreeMap::from([(controller(), rules)]), accounts, policy: plan.policy };
+        let connection = Connection::connect(&plan.database_url, 8, true).await.expect("database");
+        connection.migrate().await.expect("migrates");
+        let master = MasterKey::generate(&mut |b| OsChance.fill(b));
+        let (vault, _) = Vault::create(&master, &mut |b| OsChance.fill(b));
+        let hands = Hands { clock: Arc::new(WallClock), chance: Arc::new(OsChance), runtime: Arc::new(TokioRuntime::new()) };
+        let store = SqlStore::open(connection, Arc::new(vault), directory, hands.clock.clone(), hands.chance.clone()).await.expect("store");
+        for account in &store.directory().accounts.clone() {
+            store.enable_account(&account.id, None, "test").await.expect("enabled");
+        }
+        Self { store: Arc::new(store), fakes, plan, hands }
+    }
+
+    /// The connected accounts anew, as a worker's start builds them.
+    ///
+    /// # Panics
+    /// When a connector refuses its stand-in's settings.
+    #[must_use]
+    pub fn fleet(&self) -> Fleet {
+        let mut fleet = Fleet::default();
+        for (vendor, server) in &self.fakes {
+            let plugin = efface_registry::find(vendor).expect("vendor");
+            let built = (plugin.build)(&server.fake().settings("demo-key"), Some(&server.base_url())).expect("settings");
+            let store = self.store.clone();
+            let http = Http::new(HttpConfig {
+                hosts: vec![],
+                allow_loopback: true,
+                timeout: self.plan.call_timeout,
+                body_cap_bytes: built.manifest.body_cap_bytes,
+                digest: Arc::new(move |bytes| store.digest(bytes)),
+            })
+            .expect("client");
+            fleet.accounts.insert(
+                AccountId::new(vendor).expect("name"),
+                ConnectedAccount {
+                    connector: built.connector.into(),
+                    manifest: Arc::new(built.manifest),
+                    http,
+                    calls_per_second: self.plan.calls_per_second,
+                    calls_in_flight: self.plan.calls_in_flight,
+                    batch_items: None,
+                    linger: Duration::ZERO,
+                },
+            );
+        }
+        fleet
+    }
+
+    #[must_use]
+    pub fn worker(&self) -> Worker {
+        let options = Options { name: "test".into(), call_timeout: self.plan.call_timeout, drain: Duration::from_secs(2), ..Options::default() };
+        Worker::new(self.store.clone(), self.fleet(), self.hands.clone(), options)
+    }
+
+    /// Runs a worker until no request is open, or until `limit` has passed.
+    ///
+    /// # Panics
+    /// When the worker ends with an error.
+    pub async fn run_until_closed(&self, limit: Duration) -> (u64, u64) {
+        let store = self.store.clone();
+        let runtime = self.hands.runtime.clone();
+        let end = runtime.monotonic() + limit;
+        let stop = async move {
+            while runtime.monotonic() < end {
+                tokio::time::sleep(Duration::from_millis(30)).await;
+                if store.closed_and_open().await.is_ok_and(|(_, open)| open == 0) {
+                    return;
+                }
+            }
+        };
+        self.worker().run(stop).await.expect("worker");
+        self.store.closed_and_open().await.expect("counts")
+    }
+}
+
+/// An e-mail address, proved.
+///
+/// # Panics
+/// When the text is no address.
+#[must_use]
+pub fn proved(kind: IdentifierKind, text: &str) -> Identifier {
+    let proof = Provenance::Proved { how: "account login".into(), by: "test".into() };
+    Identifier::parse(kind, text, proof, None).expect("identifier")
+}
+
+/// A released request.
+#[must_use]
+pub fn released(action: RequestAction, identifiers: Vec<Identifier>) -> NewRequest {
+    NewRequest {
+        scope: action.needs_scope().then_some(Scope::Marketing),
+        proof: Some(Proof { how: "account login".into(), by: "test".into() }),
+        release_by: Some("test".into()),
+        ..NewRequest::new(controller(), action, identifiers, "test")
+    }
+}
+
+/// The ids of new requests; panics on anything else.
+///
+/// # Panics
+/// When a filing was refused or is a duplicate.
+#[must_use]
+pub fn all_new(filed: Vec<Result<Filed, efface_store::Error>>) -> Vec<RequestId> {
+    filed
+        .into_iter()
+        .map(|f| match f.expect("filed") {
+            Filed::New(id) => id,
+            other => panic!("{other:?}"),
+        })
+        .collect()
+}
