@@ -100,6 +100,7 @@ impl World {
                 manifest: Arc::new(built.manifest),
                 keyed_by: vec![],
                 people_per_day: plan.people_per_day,
+                time_scale: 0.000_002,
             });
             fakes.insert(*vendor, server);
         }

@@ -47,3 +47,10 @@ async fn twenty_people_are_erased_at_mailchimp_on_sqlite() {
     let url = format!("sqlite://{}", folder.path().join("t.db").display());
     twenty_people(&url, &["mailchimp"]).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn twenty_people_are_erased_at_every_vendor_on_postgresql() {
+    let cluster = efface_testkit::postgres::TempPostgres::shared().expect("PostgreSQL");
+    let url = cluster.create_database().expect("database");
+    twenty_people(&url, &["mailchimp", "sendgrid"]).await;
+}

@@ -103,7 +103,7 @@ impl Connector for Amplitude {
         let mut answer = Answer::default();
         let mut accepted = vec![];
         for item in &order.items {
-            match self.among(call, order, item, &marked).await? {
+            match self.among(call, item, &marked).await? {
                 Among::These(ids) => accepted.push((item.id, Known::memo(ids)?)),
                 Among::Absent(asked) => {
                     let evidence = Evidence::seen("the order arrived, and a search finds nobody");
@@ -138,7 +138,7 @@ impl Connector for Amplitude {
         let marked = jobs::marked(ours.iter().copied(), &mark);
         let mut out = BTreeSet::new();
         for item in &order.items {
-            match self.among(call, order, item, &marked).await? {
+            match self.among(call, item, &marked).await? {
                 Among::These(ids) => out.extend(ids),
                 Among::Absent(_) | Among::Refused(_) | Among::CannotTell => {
                     return Err(ConnectorError::person(
@@ -191,7 +191,6 @@ impl Amplitude {
     async fn among(
         &self,
         call: &Call<'_>,
-        order: &Order,
         item: &Item,
         marked: &BTreeSet<u64>,
     ) -> Result<Among, ConnectorError> {
@@ -199,23 +198,21 @@ impl Amplitude {
             Ok(ids) => ids,
             Err(error) => return Ok(Among::Refused(error)),
         };
-        if order.items.len() == 1 && order_is_whole(item, marked)? {
-            return Ok(Among::These(marked.clone()));
-        }
         let mut mine: BTreeSet<u64> = Known::of(item)?;
         mine.extend(&ids.amplitude_ids);
         mine.retain(|id| marked.contains(id));
-        let mut absent = ids.amplitude_ids.is_empty();
+        let mut absent = true;
         if mine.is_empty() {
-            for user in &ids.user_ids {
-                match self.search(call, &IdentifierKind::UserId, user).await? {
-                    Some(found) => {
-                        absent &= found.is_empty();
-                        let found = found.iter().map(|one| one.amplitude_id);
-                        mine.extend(found.filter(|id| marked.contains(id)));
-                    }
-                    None => absent = false,
-                }
+            let own = ids.amplitude_ids.iter().map(|id| (amplitude_id(), id.to_string()));
+            let users = ids.user_ids.iter().map(|user| (IdentifierKind::UserId, user.clone()));
+            for (kind, asked) in users.chain(own) {
+                let Some(found) = self.search(call, &kind, &asked).await? else {
+                    absent = false;
+                    continue;
+                };
+                absent &= found.is_empty();
+                let found = found.iter().map(|one| one.amplitude_id);
+                mine.extend(found.filter(|id| marked.contains(id)));
             }
         }
         Ok(match (mine.is_empty(), absent) {
@@ -267,4 +264,3 @@ impl Amplitude {
         Ok((presence, asked))
     }
 }
-

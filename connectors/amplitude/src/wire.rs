@@ -3,9 +3,7 @@
 
 use std::time::Duration;
 
-use efface_connector::{
-    ConnectorError, IdentifierKind, Method, Reply, Request, Secret, Timestamp,
-};
+use efface_connector::{ConnectorError, IdentifierKind, Method, Reply, Request, Secret, Timestamp};
 use serde::Serialize;
 use serde_json::Value;
 

@@ -51,7 +51,7 @@ pub fn manifest(purge_days: u16, lifts: bool) -> Manifest {
             "analytics without persons",
             "deals, companies, tickets and quotes the contact was associated with",
             "files attached to such records",
-            "content of the purge until the vendor's 30 days are over",
+            "what is not yet purged, for up to 30 days, out of reach for users and API",
         ],
         scopes: &[
             "crm.objects.contacts.read",

@@ -91,12 +91,10 @@ impl Kept {
 }
 
 pub fn reused() -> Problem {
-    Problem {
-        ..Problem::new(
-            Kind::KeyReused,
-            "this key came with another body before; take a new key for a new request",
-        )
-    }
+    Problem::new(
+        Kind::KeyReused,
+        "this key came with another body before; take a new key for a new request",
+    )
 }
 
 type Slot = Arc<tokio::sync::Mutex<Option<Arc<Kept>>>>;

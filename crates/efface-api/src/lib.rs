@@ -16,6 +16,7 @@ mod idempotency;
 mod openapi;
 mod parse;
 mod problem;
+mod receipt;
 mod state;
 #[cfg(test)]
 mod testing;

@@ -113,3 +113,12 @@ pub fn list<T: ToString>(items: &[T]) -> String {
     }
     items.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
+
+/// Names and values, one pair a line.
+///
+/// # Errors
+/// When nobody reads it any more.
+pub fn pairs(pairs: &[(&str, String)]) -> io::Result<()> {
+    let width = pairs.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
+    pairs.iter().try_for_each(|(name, value)| line(format!("{name:width$}  {value}")))
+}

@@ -249,6 +249,8 @@ section! {
         base_url: Option<String> = Kind::Text(shapes::base_url);
         /// Development: permits a base URL on this machine.
         allow_loopback: bool = Kind::Flag;
+        /// Development: shrinks the vendor's waits for a stand-in on this machine.
+        stand_in_time_scale: Option<f64> = Kind::Positive(1.0);
         /// The vendor's own table, references resolved.
         settings: VendorSettings = Kind::Vendor;
     }

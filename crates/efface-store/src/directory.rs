@@ -32,6 +32,9 @@ pub struct AccountSpec {
     pub manifest: Arc<Manifest>,
     pub keyed_by: Vec<IdentifierKind>,
     pub people_per_day: u32,
+    /// Shrinks the vendor's waits (polls, promises, bounds) for a stand-in on loopback; 1 for a real
+    /// vendor.
+    pub time_scale: f64,
 }
 
 /// Times and choices that hold for all.
@@ -72,6 +75,15 @@ impl Directory {
         self.accounts.iter().find(|a| a.id == *id)
     }
 
+    /// A vendor's wait under the account's time scale.
+    #[must_use]
+    pub fn scaled(&self, account: &AccountId, wait: Duration) -> Duration {
+        match self.account(account).map(|a| a.time_scale) {
+            Some(scale) if (0.0..1.0).contains(&scale) => wait.mul_f64(scale),
+            Some(_) | None => wait,
+        }
+    }
+
     /// The accounts of a controller as the planner sees them, under their present conditions.
     pub(crate) fn planned_accounts(
         &self,
@@ -110,7 +122,7 @@ impl Directory {
             verified_by_look_up: task.action == TaskAction::LookUp
                 || card.is_some_and(|c| c.verified_by_look_up),
             verify_after: self.policy.verify_after,
-            bound: card.map_or(Duration::ZERO, |c| c.latency.bound),
+            bound: card.map_or(Duration::ZERO, |c| self.scaled(&task.account, c.latency.bound)),
             retry: self.policy.retry,
         }
     }

@@ -208,7 +208,8 @@ impl Lane {
             record.answer(order, &named, Answer { items: definite, accepted: answer.accepted });
             order.state = state;
         }
-        let wish = going.iter().map(|(_, wait)| *wait).min().unwrap_or(receipt.poll_after);
+        let told = going.iter().map(|(_, wait)| self.store.directory().scaled(&order.account, *wait)).min();
+        let wish = told.unwrap_or(receipt.poll_after);
         receipt.poll_after = wish;
         receipt.next_poll = next_poll(now, wish, receipt.polls, self.hands.chance.number());
         (silent, std::mem::take(&mut record.evidence))

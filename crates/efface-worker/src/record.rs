@@ -198,11 +198,13 @@ impl<'a> Record<'a> {
         }
         let find = |id| items.iter().find(|i| i.task.id == id && !twice.contains(&id));
         for accepted in answer.accepted {
+            let done_within = self.directory.scaled(&order.account, accepted.done_within);
+            let poll_after = self.directory.scaled(&order.account, accepted.poll_after);
+            let done_by = self.now().plus(done_within);
             let receipt = accepted
                 .receipt
                 .as_ref()
-                .map(|body| self.receipt(order, body, accepted.poll_after, accepted.done_within));
-            let done_by = self.now().plus(accepted.done_within);
+                .map(|body| self.receipt(order, body, poll_after, done_within));
             for (id, memo) in &accepted.items {
                 let Some(due) = find(*id) else { continue };
                 let answer = match receipt {
@@ -242,7 +244,7 @@ impl<'a> Record<'a> {
         let bound = self
             .manifest
             .action(order.action)
-            .map_or(done_within, |card| card.latency.bound.max(done_within));
+            .map_or(done_within, |card| self.directory.scaled(&order.account, card.latency.bound).max(done_within));
         self.unit.new_receipts.push(StoredReceipt {
             id,
             order: order.id,
@@ -320,7 +322,7 @@ impl<'a> Record<'a> {
                 let answer = Answered::Blocked {
                     blocker: reason,
                     hint,
-                    recheck_at: now.plus(recheck_after),
+                    recheck_at: now.plus(self.directory.scaled(&due.task.account, recheck_after)),
                 };
                 self.happen(due, &answered(answer), None);
             }

@@ -414,6 +414,8 @@ impl Lane {
         ended: Ended<efface_connector::Answer>,
         exchanges: Vec<efface_connector::Exchange>,
     ) {
+        // an order that took several calls has used the pace of several
+        self.take_calls(u32::try_from(exchanges.len().saturating_sub(1)).unwrap_or(u32::MAX));
         let status = exchanges.last().and_then(|e| e.status);
         let condition = self.store.account(&order.account).await.ok();
         let mut record = Record::new(

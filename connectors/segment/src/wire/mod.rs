@@ -8,9 +8,11 @@ use serde_json::json;
 
 use crate::settings::{Paging, Space};
 
+#[cfg(feature = "fake")]
+pub use read::create_failure;
 pub use read::{
-    Page, create_failure, read_created, read_listed, read_profile, read_regulation,
-    read_suppressed, read_workspace,
+    Listed, read_created, read_listed, read_profile, read_regulation, read_suppressed,
+    read_workspace,
 };
 #[cfg(feature = "fake")]
 pub use status::{Entry, Standing, Status};

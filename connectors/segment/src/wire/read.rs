@@ -158,7 +158,12 @@ pub struct Listed {
 impl Listed {
     /// Whether this is what an order asked for: same type, same people, not older than the order.
     /// The vendor's dates may leave out the fraction of a second.
-    pub fn answers(&self, regulation: Regulation, ids: &[String], first_sent_at: Timestamp) -> bool {
+    pub fn answers(
+        &self,
+        regulation: Regulation,
+        ids: &[String],
+        first_sent_at: Timestamp,
+    ) -> bool {
         let since = first_sent_at.minus(Duration::from_secs(1));
         let sorted = |ids: &[String]| {
             let mut ids = ids.to_vec();

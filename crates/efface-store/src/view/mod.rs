@@ -1,5 +1,6 @@
 //! What people are shown: lists, one request, why it is not done, the desk, counts.
 
+mod upkeep;
 mod why;
 
 use efface_core::{

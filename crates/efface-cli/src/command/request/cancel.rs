@@ -1,0 +1,51 @@
+//! `efface request cancel`: what was not sent never will be.
+
+use anyhow::Result;
+use clap::Args as ClapArgs;
+
+use super::tell;
+use crate::{
+    exit::Exit,
+    print::{self, say},
+    show::{RequestJson, TaskJson},
+    wiring::Context,
+};
+
+const AFTER: &str = "\
+Example:
+  efface request cancel 0193…
+
+Before anything was sent the request ends here. After that what is out runs to its own end; the rest
+is not sent.";
+
+/// `efface request cancel`
+#[derive(Debug, ClapArgs)]
+#[command(after_help = AFTER)]
+pub struct Args {
+    /// The request
+    id: String,
+}
+
+/// # Errors
+/// When the request is over.
+pub async fn run(context: &Context, args: &Args) -> Result<Exit> {
+    let id = context.store.resolve_request(&args.id).await?;
+    let request = context.store.cancel(id, &context.actor).await?;
+    if request.state.is_over() {
+        return tell(context, &request, "was cancelled; nothing was sent");
+    }
+    let view = context.store.request(id).await?;
+    let out = view.tasks.iter().filter(|t| t.row.task.cancel_marked && !t.row.task.state.is_settled());
+    let out: Vec<TaskJson> = out.map(TaskJson::of).collect();
+    if context.json {
+        let request = RequestJson::of(&view.request, context.now());
+        print::json(&serde_json::json!({ "request": request, "out": out }))?;
+        return Ok(Exit::Done);
+    }
+    say!("request {id} was cancelled as far as it could be; {} already out:", print::count(out.len(), "task"));
+    for task in &out {
+        say!("  {}  {}  {}: {}", task.account, task.action, task.state, task.detail);
+    }
+    say!("these run to their own end: efface request show {id}");
+    Ok(Exit::Done)
+}

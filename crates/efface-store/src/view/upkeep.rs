@@ -1,0 +1,72 @@
+//! What the doctor and the caretaker ask of the database.
+
+use efface_core::{ImportId, RequestId, Timestamp, journal::Entry, journal::ReadEntry};
+use sea_orm::ConnectionTrait;
+
+use crate::{Error, SqlStore, hot::Cell};
+
+impl SqlStore {
+    /// What the database's own clock says.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn database_time(&self) -> Result<Timestamp, Error> {
+        let sql = if self.database.is_postgres() {
+            "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::int8"
+        } else {
+            "SELECT CAST(unixepoch('subsec') * 1000 AS INTEGER)"
+        };
+        let found = self.database.rows(sql, &[]).await?;
+        let millis = found.first().map(|r| r.int(0)).transpose()?.unwrap_or_default();
+        Ok(Timestamp::from_millis(millis))
+    }
+
+    /// Whether the database takes a write; the write itself is taken back.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub async fn prove_writable(&self) -> Result<(), Error> {
+        let mut tx = self.database.begin().await?;
+        let sql = "INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING";
+        tx.small(sql, &["write_probe".into(), "taken back".into()]).await?;
+        // dropped, so rolled back
+        drop(tx);
+        Ok(())
+    }
+
+    /// Lets SQLite move its log into the database file and give free pages back. PostgreSQL looks
+    /// after itself.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn tidy(&self) -> Result<&'static str, Error> {
+        if self.database.is_postgres() {
+            return Ok("PostgreSQL looks after itself");
+        }
+        let writer = self.database.writer_orm();
+        writer.execute_unprepared("PRAGMA incremental_vacuum(2000)").await?;
+        writer.execute_unprepared("PRAGMA wal_checkpoint(TRUNCATE)").await?;
+        Ok("log moved into the database file, free pages given back")
+    }
+
+    /// Tasks of an import's requests that wait for release: `(account, action, state, how many)`.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn release_counts(&self, import: ImportId) -> Result<Vec<(String, String, String, u64)>, Error> {
+        let sql = "SELECT t.account, t.action, t.state, count(*) FROM task t JOIN request r ON r.id = t.request_id \
+                   WHERE r.import_id = $1 AND r.state = 'identified' GROUP BY t.account, t.action, t.state ORDER BY t.account, t.action, t.state";
+        let found = self.database.rows(sql, &[Cell::from(import.bytes())]).await?;
+        found.iter().map(|r| Ok((r.text(0)?, r.text(1)?, r.text(2)?, u64::try_from(r.int(3)?).unwrap_or(0)))).collect()
+    }
+
+    /// The journal's entries that belong to one request, oldest first.
+    ///
+    /// # Errors
+    /// When an entry cannot be read.
+    pub async fn history(&self, id: RequestId) -> Result<Vec<ReadEntry>, Error> {
+        let sql = "SELECT body, items FROM journal WHERE request_id = $1 ORDER BY id";
+        let found = self.database.rows(sql, &[Cell::from(id.bytes())]).await?;
+        found.iter().map(|r| Ok(Entry::read(&r.text(0)?, &r.text(1)?)?)).collect()
+    }
+}
