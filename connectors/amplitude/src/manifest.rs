@@ -55,7 +55,7 @@ fn erase() -> ActionCard {
         action: TaskAction::Erase,
         steps: vec![Step {
             id: DELETE,
-            // a repeat adds nobody twice that counts, but mails every admin again
+            // a repeat deletes nobody more, but mails every admin again
             class: EffectClass::Wasteful,
             batch_items: 100,
             batch_bytes: MOST_BYTES,

@@ -150,11 +150,7 @@ impl Connector for HubSpot {
 
 impl HubSpot {
     /// First step: which records are the person's, and nobody else's.
-    async fn find_people(
-        &self,
-        call: &Call<'_>,
-        order: &Order,
-    ) -> Result<Answer, ConnectorError> {
+    async fn find_people(&self, call: &Call<'_>, order: &Order) -> Result<Answer, ConnectorError> {
         let next = match order.action {
             TaskAction::Erase => DELETE,
             TaskAction::Suppress => STATE,
@@ -305,9 +301,9 @@ impl HubSpot {
     }
 
     pub(crate) fn lifting(&self) -> Result<&Lift, ConnectorError> {
-        self.lift.as_ref().ok_or_else(|| {
-            ConnectorError::settings("lift_legal_basis: a lift needs a legal basis")
-        })
+        self.lift
+            .as_ref()
+            .ok_or_else(|| ConnectorError::settings("lift_legal_basis: a lift needs a legal basis"))
     }
 }
 

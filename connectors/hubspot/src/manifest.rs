@@ -68,12 +68,7 @@ fn keys() -> Vec<IdentifierKind> {
 }
 
 fn find() -> Step {
-    Step {
-        id: FIND,
-        class: EffectClass::ReadOnly,
-        batch_items: SEARCH_BATCH,
-        batch_bytes: 16_384,
-    }
+    Step { id: FIND, class: EffectClass::ReadOnly, batch_items: SEARCH_BATCH, batch_bytes: 16_384 }
 }
 
 fn step(id: StepId, class: EffectClass) -> Step {
@@ -107,11 +102,7 @@ fn suppress(lifts: bool) -> ActionCard {
         keyed_by: keys(),
         stops: Some(SuppressEffect::MarketingMail),
         side_effects: vec![],
-        reversibility: if lifts {
-            Reversibility::ByLift
-        } else {
-            Reversibility::ByThePersonOnly
-        },
+        reversibility: if lifts { Reversibility::ByLift } else { Reversibility::ByThePersonOnly },
         latency: Latency::AT_ONCE,
         highest: EvidenceLevel::Confirmed,
         verified_by_look_up: false,

@@ -80,9 +80,10 @@ impl Record {
 
     /// How it was found, for the person who has to choose.
     pub fn label(&self, asked: &Asked) -> String {
-        let main = self.main.as_deref().map_or("no main address".into(), |main| {
-            format!("main address {}", masked(main))
-        });
+        let main = self
+            .main
+            .as_deref()
+            .map_or("no main address".into(), |main| format!("main address {}", masked(main)));
         let by = if self.has_id(asked) {
             "record id"
         } else if self.is_surely_of(asked) {
@@ -118,9 +119,8 @@ pub fn decide<'r>(all: &[Asked], n: usize, records: &'r [Record], rules: Rules) 
     let of_another = |record: &Record| {
         all.iter().enumerate().any(|(other, asked)| other != n && record.answers(asked))
     };
-    let sure = |record: &&Record| {
-        (record.is_surely_of(asked) || rules.secondary) && !of_another(record)
-    };
+    let sure =
+        |record: &&Record| (record.is_surely_of(asked) || rules.secondary) && !of_another(record);
     match mine.len() {
         0 => Match::Nobody,
         count if mine.iter().all(sure) && (count == 1 || rules.several) => Match::Sure(mine),

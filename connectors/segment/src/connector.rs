@@ -101,9 +101,7 @@ impl Connector for Segment {
                             "deletions are passed on to destinations, which Segment cannot vouch for",
                         ),
                     ),
-                    Verdict::Invalid => {
-                        ItemAnswer::Failed(ConnectorError::permanent("regulation_invalid"))
-                    }
+                    Verdict::Invalid => ItemAnswer::Failed(invalid(order, &ticket.regulation)),
                     Verdict::Unclear(why) => ItemAnswer::Failed(ConnectorError::person(format!(
                         "{why} ({}); look at the regulation {} in Segment",
                         evidence.what, ticket.regulation
@@ -346,6 +344,19 @@ fn with_prior(answer: &ItemAnswer, order: &Order, item: &Item) -> ItemAnswer {
             Some(prior),
         ) => ItemAnswer::ConfirmedWithPrior { evidence: evidence.clone(), prior: prior.clone() },
         (other, _, _) => other.clone(),
+    }
+}
+
+/// Refused: for one person that is definite. For several Segment does not say whose id it is, and a
+/// batch that was taken and refused later is not sent again as it was.
+fn invalid(order: &Order, id: &str) -> ConnectorError {
+    if order.items.len() == 1 {
+        ConnectorError::permanent("regulation_invalid")
+    } else {
+        ConnectorError::person(format!(
+            "Segment calls the regulation {id} of {} people INVALID and does not say because of whom",
+            order.items.len()
+        ))
     }
 }
 

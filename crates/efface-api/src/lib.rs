@@ -14,6 +14,7 @@ mod filing;
 mod frame;
 mod idempotency;
 mod openapi;
+mod page;
 mod parse;
 mod problem;
 mod receipt;

@@ -109,7 +109,7 @@ impl Kind {
 pub struct Problem {
     /// A stable name of the kind of problem; branch on this.
     #[serde(rename = "type")]
-    #[schema(format = UriReference, example = "urn:efface:problem:invalid")]
+    #[schema(format = "uri-reference", example = "urn:efface:problem:invalid")]
     kind: String,
     /// The kind in words; the same for every problem of the type.
     title: Cow<'static, str>,

@@ -81,6 +81,12 @@ impl Checked {
         outcomes
     }
 
+    /// Files this one request.
+    pub async fn file_alone(self, store: &SqlStore) -> Result<Outcome, Problem> {
+        let outcome = Self::file(store, vec![self]).await.pop();
+        outcome.unwrap_or_else(|| Err(Problem::new(Kind::Unavailable, "nothing was filed; retry")))
+    }
+
     fn split(self) -> (NewRequest, Said) {
         let said = Said {
             state: self.state,

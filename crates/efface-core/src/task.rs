@@ -595,12 +595,8 @@ impl Next<'_> {
             Seen::Ambiguous => self.desk(Reason::AmbiguousMatch),
             Seen::Present if self.now >= since.plus(self.rules.bound) => self.again_or_desk(),
             Seen::Present | Seen::Failed => {
-                let verify_at = crate::retry::next_poll(
-                    self.now,
-                    self.rules.verify_after,
-                    looks + 1,
-                    self.random,
-                );
+                let wait = self.rules.verify_after.max(Duration::from_secs(1));
+                let verify_at = crate::retry::next_poll(self.now, wait, looks + 1, self.random);
                 self.state(TaskState::Confirmed { since, verify_at, looks: looks + 1 })
             }
         }

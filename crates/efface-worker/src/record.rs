@@ -222,7 +222,7 @@ impl<'a> Record<'a> {
         }
         for (id, answer) in answer.items {
             if let Some(due) = find(id) {
-                self.item(due, answer, items.len());
+                self.item(due, answer);
             }
         }
         let unknown: Vec<&DueTask> = items
@@ -267,7 +267,7 @@ impl<'a> Record<'a> {
         id
     }
 
-    fn item(&mut self, due: &DueTask, answer: ItemAnswer, company: usize) {
+    fn item(&mut self, due: &DueTask, answer: ItemAnswer) {
         let now = self.now();
         let answered = |answer| Event::Answered { answer };
         match answer {
@@ -329,12 +329,13 @@ impl<'a> Record<'a> {
             ItemAnswer::NotSent => {
                 self.happen(due, &answered(Answered::NotDone), None);
             }
-            ItemAnswer::Failed(error) => self.item_failed(due, &error, company),
+            ItemAnswer::Failed(error) => self.item_failed(due, &error),
         }
     }
 
-    fn item_failed(&mut self, due: &DueTask, error: &ConnectorError, company: usize) {
-        let answer = self.class(error, company);
+    /// The vendor named this person: its refusal is definite, whoever else was in the order.
+    fn item_failed(&mut self, due: &DueTask, error: &ConnectorError) {
+        let answer = self.class(error, 1);
         let event = answer.map_or(Event::OutcomeUnknown, |answer| Event::Answered { answer });
         self.happen(due, &event, Some(Evidence::seen(error.to_string())));
     }

@@ -118,12 +118,13 @@ impl Fake for HubSpot {
             .filter(|(kind, _)| *kind == IdentifierKind::Email)
             .map(|(_, address)| address.to_lowercase())
             .collect();
-        let id = identifiers.iter().find(|(kind, _)| *kind == record_id());
-        let id = id.and_then(|(_, id)| id.parse().ok());
+        let ids = identifiers.iter().filter(|(kind, _)| *kind == record_id());
+        let mut ids = ids.filter_map(|(_, id)| id.parse().ok());
         let Some((email, further)) = addresses.split_first() else { return };
         let mut state = self.state();
         state.next_id += 1;
-        let id = id.unwrap_or(9_000_000_000 + state.next_id);
+        let id = ids.next().unwrap_or(9_000_000_000 + state.next_id);
+        state.merged.extend(ids.map(|former| (former, id)));
         state.contacts.retain(|contact| contact.id != id && contact.email != *email);
         state.contacts.push(Contact { id, email: email.clone(), further: further.to_vec() });
         for address in &addresses {

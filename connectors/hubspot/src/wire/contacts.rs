@@ -51,7 +51,8 @@ impl Search {
             let values: Vec<&String> =
                 part.iter().filter(|(p, _)| *p == property).map(|(_, value)| value).collect();
             if !values.is_empty() {
-                let filter = json!({ "propertyName": property, "operator": "IN", "values": values });
+                let filter =
+                    json!({ "propertyName": property, "operator": "IN", "values": values });
                 groups.push(json!({ "filters": [filter] }));
             }
         }

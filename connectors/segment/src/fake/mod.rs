@@ -88,7 +88,7 @@ impl Fake for Segment {
     }
 
     fn settings(&self, key: &str) -> Value {
-        json!({ "token": key })
+        json!({ "token": key, "profile_space": "play1", "profile_token": key })
     }
 
     fn put(&self, identifiers: &[(IdentifierKind, String)]) {

@@ -41,7 +41,7 @@ pub async fn run(cli: Cli) -> Result<Exit> {
         Command::Request(command) => request::run(&Context::open(global).await?, command).await,
         Command::Desk(command) => desk::run(&Context::open(global).await?, command).await,
         Command::Task(command) => task::run(&Context::open(global).await?, command).await,
-        Command::Stop(args) => stop::run(&Context::open(global).await?, &args).await,
+        Command::Stop(args) => stop::run(global, &args).await,
         Command::Schedule(command) => schedule::run(&Context::open(global).await?, command).await,
         Command::ApiKey(command) => api_key::run(&Context::open(global).await?, command).await,
     }

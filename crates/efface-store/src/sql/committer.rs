@@ -1,7 +1,10 @@
 //! Commits travel in groups: the next takes what arrived during the last. Intake goes before
 //! records; a failed group is replayed unit by unit. One committer per process.
 
-use std::sync::Arc;
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use efface_core::{LaneId, Timestamp, outside::Clock};
 use tokio::sync::{mpsc, oneshot};
@@ -13,6 +16,7 @@ use crate::{
         Database,
         commit::{self, PreparedUnit},
         filing::{self, PreparedFiling},
+        notify::Notifier,
         seal::Sealer,
     },
 };
@@ -54,6 +58,7 @@ impl Committer {
             sealer: sealer.clone(),
             wakes,
             clock: clock.clone(),
+            rung: Mutex::default(),
         };
         tokio::spawn(worker.run(inbox));
         Self { jobs, database, sealer, clock }
@@ -106,10 +111,13 @@ struct Worker {
     sealer: Arc<Sealer>,
     wakes: Arc<Wakes>,
     clock: Arc<dyn Clock>,
+    /// Lanes rung since the other processes were last told.
+    rung: Mutex<BTreeSet<LaneId>>,
 }
 
 impl Worker {
     async fn run(self, mut inbox: mpsc::Receiver<Job>) {
+        let mut notifier = Notifier::default();
         while let Some(first) = inbox.recv().await {
             let mut group = vec![first];
             let mut rows = weight(&group[0]);
@@ -119,6 +127,18 @@ impl Worker {
                 group.push(job);
             }
             self.carry_out(group).await;
+            let rung = std::mem::take(&mut *self.rung.lock().unwrap_or_else(PoisonError::into_inner));
+            notifier.tell(&self.database, rung.into_iter(), self.clock.now()).await;
+        }
+    }
+
+    fn ring_lanes<'a>(&self, lanes: impl Iterator<Item = &'a LaneId>) {
+        let mut rung = self.rung.lock().unwrap_or_else(PoisonError::into_inner);
+        for lane in lanes {
+            self.wakes.ring(lane);
+            if !rung.contains(lane) {
+                rung.insert(lane.clone());
+            }
         }
     }
 
@@ -180,7 +200,7 @@ impl Worker {
         let (filed, wakes) =
             filing::write(&mut tx, &self.database, &self.sealer, filings, self.clock.now()).await?;
         tx.commit().await?;
-        wakes.iter().for_each(|lane| self.wakes.ring(lane));
+        self.ring_lanes(wakes.iter());
         Ok(filed)
     }
 
@@ -236,7 +256,7 @@ impl Worker {
     }
 
     fn ring(&self, units: &[PreparedUnit]) {
-        units.iter().flat_map(|u| &u.wakes).for_each(|lane| self.wakes.ring(lane));
+        self.ring_lanes(units.iter().flat_map(|u| &u.wakes));
     }
 }
 

@@ -5,6 +5,7 @@ mod committer;
 mod connect;
 mod filing;
 mod lanes;
+mod notify;
 mod read;
 mod rows;
 mod seal;
@@ -87,6 +88,14 @@ impl SqlStore {
     #[must_use]
     pub fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    /// Begins to hear what other processes write; for those that serve lanes.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn listen(&self) -> Result<(), Error> {
+        notify::listen(self.database.clone(), self.wakes.clone()).await
     }
 
     /// Files a group of requests; each is told its own fate.

@@ -109,7 +109,8 @@ pub(super) async fn due_tasks(
     Ok(tasks)
 }
 
-/// What an earlier suppress of the same person at the same account kept.
+/// What the first suppress of the same person at the same account kept: the state before efface
+/// changed anything.
 async fn prior_of_suppress(
     database: &Database,
     sealer: &Sealer,
@@ -120,7 +121,7 @@ async fn prior_of_suppress(
         task_columns!(),
         sealed_columns!(),
         " FROM tag mine JOIN tag other ON other.tag = mine.tag AND other.drives = 1 JOIN task t ON t.request_id = other.request_id JOIN request r ON r.id = t.request_id \
-         WHERE mine.request_id = $1 AND mine.drives = 1 AND t.account = $2 AND t.prior IS NOT NULL ORDER BY t.id DESC LIMIT 1"
+         WHERE mine.request_id = $1 AND mine.drives = 1 AND t.account = $2 AND t.prior IS NOT NULL ORDER BY t.id LIMIT 1"
     );
     let cells = [Cell::from(lift.task.request.bytes()), Cell::from(lift.task.account.as_str())];
     let found = database.rows(sql, &cells).await?;

@@ -58,6 +58,10 @@ pub fn checks() -> Vec<Check> {
             run: || Box::pin(walks::forgotten()),
         },
         Check {
+            name: "an invalid regulation of several people is not made again by itself",
+            run: || Box::pin(walks::invalid()),
+        },
+        Check {
             name: "a look-up is offered with a Unify space alone, and sees its profiles",
             run: || Box::pin(walks::look_up()),
         },

@@ -1,0 +1,33 @@
+//! `efface completions`: a script for the shell.
+
+use std::io::{self, Write as _};
+
+use anyhow::Result;
+use clap::{Args as ClapArgs, CommandFactory as _};
+use clap_complete::Shell;
+
+use crate::{args::Cli, exit::Exit};
+
+const AFTER: &str = "\
+Examples:
+  efface completions bash > /etc/bash_completion.d/efface
+  efface completions zsh > ~/.zfunc/_efface
+  efface completions fish > ~/.config/fish/completions/efface.fish";
+
+/// `efface completions`
+#[derive(Debug, ClapArgs)]
+#[command(after_help = AFTER)]
+pub struct Args {
+    /// The shell
+    shell: Shell,
+}
+
+/// # Errors
+/// When nobody reads the script.
+pub fn run(args: &Args) -> Result<Exit> {
+    // written to memory first: the generator panics on a closed pipe
+    let mut script = vec![];
+    clap_complete::generate(args.shell, &mut Cli::command(), "efface", &mut script);
+    io::stdout().write_all(&script)?;
+    Ok(Exit::Done)
+}
