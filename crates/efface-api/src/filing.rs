@@ -196,8 +196,7 @@ pub fn identifiers(
         match rules.guard.check(&identifier) {
             Ok(()) => {}
             // what can be lifted again may concern a role or a colleague, but never a pattern
-            Err(hit)
-                if !erases && !matches!(hit.guard, Guard::Wildcard | Guard::Placeholder) => {}
+            Err(hit) if !erases && !matches!(hit.guard, Guard::Wildcard | Guard::Placeholder) => {}
             Err(hit) => return Err(at(Problem::invalid("value", hit.to_string()))),
         }
         identifiers.push(identifier);

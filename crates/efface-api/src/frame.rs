@@ -14,7 +14,9 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use tower::ServiceBuilder;
-use tower_http::{catch_panic::CatchPanicLayer, sensitive_headers::SetSensitiveRequestHeadersLayer};
+use tower_http::{
+    catch_panic::CatchPanicLayer, sensitive_headers::SetSensitiveRequestHeadersLayer,
+};
 
 use crate::{
     ApiState,
@@ -51,8 +53,7 @@ async fn no_such_method() -> Problem {
 /// The payload stays out of answer and log: it may hold what was being worked on.
 fn caught(_: Box<dyn Any + Send>) -> Response {
     tracing::error!("a handler panicked");
-    Problem::new(Kind::Internal, "an unexpected error; the server's log tells more")
-        .into_response()
+    Problem::new(Kind::Internal, "an unexpected error; the server's log tells more").into_response()
 }
 
 async fn frame(State(state): State<ApiState>, request: Request, next: Next) -> Response {
@@ -123,7 +124,10 @@ mod tests {
         let rig = Rig::new().await;
         let first = rig.get("/v1/requests").await;
         assert_eq!(first.header("cache-control"), Some("no-store"));
-        assert_eq!(rig.get_as(None, "/v1/requests").await.header("cache-control"), Some("no-store"));
+        assert_eq!(
+            rig.get_as(None, "/v1/requests").await.header("cache-control"),
+            Some("no-store")
+        );
         let second = rig.get("/v1/requests").await;
         assert!(first.header("x-request-id").is_some());
         assert_ne!(first.header("x-request-id"), second.header("x-request-id"));
@@ -152,10 +156,8 @@ mod tests {
         let options =
             ApiOptions { request_timeout: Duration::from_millis(20), ..ApiOptions::default() };
         let state = Rig::with(options).await.state;
-        let slow = Router::new().route(
-            "/v1/slow",
-            axum::routing::get(|| std::future::pending::<()>()),
-        );
+        let slow =
+            Router::new().route("/v1/slow", axum::routing::get(|| std::future::pending::<()>()));
         let answer = crate::testing::ask(around(slow, state), "GET", "/v1/slow", "", &[]).await;
         assert_eq!(answer.status, 503);
         assert_eq!(answer.body["type"], "urn:efface:problem:took-too-long");
@@ -164,9 +166,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_is_a_problem_without_its_text() {
-        let state = Rig::with(ApiOptions { ready: Arc::new(|| true), ..ApiOptions::default() })
-            .await
-            .state;
+        let state =
+            Rig::with(ApiOptions { ready: Arc::new(|| true), ..ApiOptions::default() }).await.state;
         async fn broken() -> &'static str {
             panic!("canary@example.com");
         }

@@ -41,11 +41,7 @@ impl Key {
     ///
     /// # Errors
     /// When it is not 1 to 255 visible ASCII characters, or given twice.
-    pub fn of(
-        headers: &HeaderMap,
-        operation: &str,
-        caller: &str,
-    ) -> Result<Option<Self>, Problem> {
+    pub fn of(headers: &HeaderMap, operation: &str, caller: &str) -> Result<Option<Self>, Problem> {
         let mut given = headers.get_all(&HEADER).iter();
         let Some(first) = given.next() else { return Ok(None) };
         let visible = |b: &u8| (0x21..=0x7e).contains(b);

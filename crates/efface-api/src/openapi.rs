@@ -69,7 +69,9 @@ fn problems(statuses: &[&str]) -> BTreeMap<String, RefOr<Response>> {
         "415" => "The body is not declared as JSON.",
         "422" => "A field, parameter or header is not valid; `field` names it.",
         "500" => "An unexpected error.",
-        _ => "The database does not answer or the call took too long; retry after `retry-after` seconds.",
+        _ => {
+            "The database does not answer or the call took too long; retry after `retry-after` seconds."
+        }
     };
     statuses.iter().map(|s| ((*s).to_owned(), problem(about(s)))).collect()
 }

@@ -56,7 +56,12 @@ pub fn cursor(last: RequestId) -> String {
 /// When it is not one of ours.
 pub fn after(cursor: Option<&str>) -> Result<Option<RequestId>, Problem> {
     let Some(text) = cursor else { return Ok(None) };
-    let strange = || Problem::invalid("cursor", "is not a `next_cursor` of this list; leave it out to begin anew");
+    let strange = || {
+        Problem::invalid(
+            "cursor",
+            "is not a `next_cursor` of this list; leave it out to begin anew",
+        )
+    };
     let bytes = hex::decode(text).map_err(|_| strange())?;
     match bytes.split_first() {
         Some((&FORMAT, id)) => {

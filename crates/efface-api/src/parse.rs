@@ -79,11 +79,12 @@ fn explain(path: &str, message: &str) -> Problem {
         // a field's name may be a person's address in the wrong place
         let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
         let safe = name.len() <= 40 && name.chars().all(plain);
-        return problem(if safe { below(name) } else { path.to_owned() }, known);
+        let parent = path.strip_suffix(name).map_or(path, |parent| parent.trim_end_matches('.'));
+        return problem(if safe { below(name) } else { parent.to_owned() }, known);
     }
     match expected {
         Some(list) if message.contains("unknown variant ") => {
-            problem(path.to_owned(), format!("must be {}", bare(list)))
+            problem(path.to_owned(), format!("must be one of {}", bare(list)))
         }
         Some(thing) => problem(path.to_owned(), format!("must be {}", in_words(thing))),
         None => problem(path.to_owned(), "is not valid".into()),
@@ -95,7 +96,7 @@ fn first_quoted(text: &str) -> &str {
 }
 
 fn bare(list: &str) -> String {
-    list.replace('`', "")
+    list.strip_prefix("one of ").unwrap_or(list).replace('`', "")
 }
 
 /// Rust's names for shapes are no words for callers.
@@ -153,12 +154,17 @@ mod tests {
             (r#"{"name":"a","name":"b"}"#, 422, "name", "twice"),
             (r#"{"name":"a","parts":"canary"}"#, 422, "parts", "must be an array"),
             (r#"{"name":"a","parts":[{"kind":"one"},{}]}"#, 422, "parts[1].kind", "is required"),
-            (r#"{"name":"a","parts":[{"kind":"canary"}]}"#, 422, "parts[0].kind", "one or two"),
+            (
+                r#"{"name":"a","parts":[{"kind":"canary"}]}"#,
+                422,
+                "parts[0].kind",
+                "must be one of one or two",
+            ),
             (
                 r#"{"name":"a","parts":[{"kind":"canary, expected canary"}]}"#,
                 422,
                 "parts[0].kind",
-                "one or two",
+                "must be one of one or two",
             ),
             (
                 r#"{"name":"a","parts":[{"kind":"one","flga":1}]}"#,

@@ -157,8 +157,7 @@ impl Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let status =
-            StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         // a struct of texts and numbers always becomes JSON
         let body = serde_json::to_vec(&self).unwrap_or_default();
         let mut response = (status, body).into_response();

@@ -146,13 +146,8 @@ impl Rig {
         let master = MasterKey::generate(fill);
         let (vault, _) = Vault::create(&master, fill);
         let clock = Arc::new(HandClock(AtomicI64::new(NOON)));
-        let store = SqlStore::open(
-            connection,
-            Arc::new(vault),
-            directory(),
-            clock.clone(),
-            chance.clone(),
-        );
+        let store =
+            SqlStore::open(connection, Arc::new(vault), directory(), clock.clone(), chance.clone());
         let store = Arc::new(store.await.expect("opens"));
         let state = ApiState::new(store.clone(), options);
         let rig = Self { _folder: folder, store, state, clock };
@@ -178,8 +173,7 @@ impl Rig {
     ) -> Answer {
         let key = format!("Bearer {}", key_text("shop", 's'));
         let mut all = headers.to_vec();
-        for (name, value) in
-            [("authorization", key.as_str()), ("content-type", "application/json")]
+        for (name, value) in [("authorization", key.as_str()), ("content-type", "application/json")]
         {
             if !headers.iter().any(|(n, _)| *n == name) {
                 all.push((name, value));
@@ -270,6 +264,7 @@ fn directory() -> Directory {
         manifest: manifest.clone(),
         keyed_by: vec![],
         people_per_day: 100,
+        time_scale: 1.0,
     };
     Directory {
         accounts: vec![account("post"), account("crm")],

@@ -73,9 +73,12 @@ impl IdentifierArgs {
         }
         for (n, value) in (1..).zip(&self.other) {
             let (kind, text) = value.expose().split_once('=').ok_or_else(|| {
-                Failure::usage(format!("--id (number {n}) is not of the form vendor:NAMESPACE=VALUE"))
+                Failure::usage(format!(
+                    "--id (number {n}) is not of the form vendor:NAMESPACE=VALUE"
+                ))
             })?;
-            let kind = kind.parse().map_err(|e| Failure::usage(format!("--id (number {n}): {e}")))?;
+            let kind =
+                kind.parse().map_err(|e| Failure::usage(format!("--id (number {n}): {e}")))?;
             read.push(parse("--id", n, kind, text, region)?);
         }
         Ok(read)

@@ -1,4 +1,43 @@
-//! x
-mod args { #[derive(Clone, Debug, Default)] pub struct GlobalArgs { pub config: Option<std::path::PathBuf>, pub json: bool } }
-mod exit; mod print; mod ask; mod wiring;
-fn main() {}
+//! THE FRONT DOOR: the binary `efface`. It reads the command line, wires the parts together and
+//! ends with an exit code that means something.
+
+mod args;
+mod ask;
+mod command;
+mod exit;
+mod identifiers;
+mod jobs;
+mod print;
+mod running;
+mod show;
+mod wiring;
+
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result, anyhow};
+use clap::Parser as _;
+
+use crate::{args::Cli, exit::Exit};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let json = cli.global.json;
+    match run(cli) {
+        Ok(exit) => exit.into(),
+        Err(error) => exit::report(&error, json).into(),
+    }
+}
+
+fn run(cli: Cli) -> Result<Exit> {
+    rustls::crypto::ring::default_provider()
+        .install_default()
+        .map_err(|_| anyhow!("TLS was set up twice; please report this"))?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("the runtime cannot be started")?;
+    let done = runtime.block_on(command::run(cli));
+    // what is still out must not hold the process back: it is on record
+    runtime.shutdown_background();
+    done
+}

@@ -189,13 +189,17 @@ pub fn detail(state: &TaskState) -> String {
             Cause::Dependency(_) => "an earlier request of the same person goes first".into(),
             Cause::Hold { reason } => format!("hold: {reason}"),
             Cause::MissingIdentifier { needs } => format!("needs {}", needs.join(" or ")),
-            Cause::Vendor { blocker, hint, .. } => format!("the vendor says not now: {blocker} ({hint})"),
+            Cause::Vendor { blocker, hint, .. } => {
+                format!("the vendor says not now: {blocker} ({hint})")
+            }
         },
         TaskState::Ready { .. } => "due in its lane".into(),
         TaskState::Sending { .. } => "the call is out".into(),
         TaskState::Unknown { .. } => "the answer was lost; being looked into".into(),
         TaskState::Waiting { on: WaitsOn::Receipt { .. }, .. } => "the vendor is at work".into(),
-        TaskState::Waiting { on: WaitsOn::Promise { .. }, .. } => "waits for the vendor's promised date".into(),
+        TaskState::Waiting { on: WaitsOn::Promise { .. }, .. } => {
+            "waits for the vendor's promised date".into()
+        }
         TaskState::Confirmed { .. } => "the vendor says it is done; a look-up will verify".into(),
         TaskState::Desk { reason } => reason.sentence(),
         TaskState::Settled { outcome, .. } => match outcome {
@@ -235,7 +239,8 @@ fn next_at(state: &TaskState) -> Option<Timestamp> {
 /// The tasks of a request, one line each.
 #[must_use]
 pub fn task_table(tasks: &[TaskView]) -> Table {
-    let mut table = Table::new(&["account", "action", "state", "evidence", "since", "detail", "task"]);
+    let mut table =
+        Table::new(&["account", "action", "state", "evidence", "since", "detail", "task"]);
     for view in tasks {
         let json = TaskJson::of(view);
         let state = json.outcome.unwrap_or(json.state).to_owned();
@@ -298,10 +303,13 @@ pub fn head(request: &Request, now: Timestamp) -> Vec<(&'static str, String)> {
     let mut lines = vec![
         ("request", request.id.to_string()),
         ("state", request.state.describe()),
-        ("action", match request.scope {
-            Some(scope) => format!("{} ({scope})", request.action),
-            None => request.action.to_string(),
-        }),
+        (
+            "action",
+            match request.scope {
+                Some(scope) => format!("{} ({scope})", request.action),
+                None => request.action.to_string(),
+            },
+        ),
         ("controller", request.controller.to_string()),
         ("received", request.received_on.to_string()),
         ("due", format!("{} (provisional)", request.due_on)),
@@ -320,7 +328,14 @@ pub fn head(request: &Request, now: Timestamp) -> Vec<(&'static str, String)> {
         lines.push(("answered", format!("{} by {}: {}", when(told.at), told.by, told.notice)));
     }
     if request.breached_at.is_some() || overdue(request, now) {
-        lines.push(("overdue", format!("since the end of {}; marked {}", request.due_on, maybe_when(request.breached_at))));
+        lines.push((
+            "overdue",
+            format!(
+                "since the end of {}; marked {}",
+                request.due_on,
+                maybe_when(request.breached_at)
+            ),
+        ));
     }
     if let Some(error) = &request.in_error {
         lines.push(("in error", format!("{} by {}: {}", when(error.at), error.by, error.reason)));

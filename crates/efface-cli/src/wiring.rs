@@ -67,13 +67,8 @@ impl Context {
         let directory = directory::directory(&settings, &accounts)?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let chance: Arc<dyn Chance> = Arc::new(OsChance);
-        let store = SqlStore::open(
-            connection,
-            Arc::new(vault),
-            directory,
-            clock.clone(),
-            chance.clone(),
-        );
+        let store =
+            SqlStore::open(connection, Arc::new(vault), directory, clock.clone(), chance.clone());
         Ok(Self {
             settings: Arc::new(settings),
             store: Arc::new(store.await?),

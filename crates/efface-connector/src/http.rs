@@ -1,11 +1,9 @@
 //! The shared client: time limits, body cap, no redirects, host allow-list, address filter, and one
 //! [`Exchange`] of evidence for each call, without identifiers or secrets.
 
-use std::{
-    net::{IpAddr, SocketAddr},
-    sync::Arc,
-    time::Duration,
-};
+mod address;
+
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use efface_core::Timestamp;
@@ -16,6 +14,9 @@ use url::Url;
 use crate::{ConnectorError, Exchange, NeedsPerson, Secret, limits};
 
 pub use ::http::Method;
+pub use address::is_public;
+
+use self::address::Resolver;
 
 /// A request body.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -525,169 +526,5 @@ fn no_reply(error: &reqwest::Error, template: &str) -> ConnectorError {
     }
 }
 
-/// Resolves names and drops every answer that is not a public address.
-struct Resolver {
-    allow_loopback: bool,
-}
-
-impl reqwest::dns::Resolve for Resolver {
-    fn resolve(&self, name: reqwest::dns::Name) -> reqwest::dns::Resolving {
-        let allow_loopback = self.allow_loopback;
-        Box::pin(async move {
-            let found: Vec<SocketAddr> =
-                tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
-            if !found.iter().all(|a| is_public(a.ip()) || (allow_loopback && a.ip().is_loopback()))
-            {
-                return Err("the name resolves to an address that is not public".into());
-            }
-            let addresses: reqwest::dns::Addrs = Box::new(found.into_iter());
-            Ok(addresses)
-        })
-    }
-}
-
-/// Whether an address belongs to the public internet.
-#[must_use]
-pub fn is_public(address: IpAddr) -> bool {
-    match address.to_canonical() {
-        IpAddr::V4(v4) => {
-            let [a, b, c, _] = v4.octets();
-            let special = a == 0
-                || a >= 240
-                || (a == 100 && (64..128).contains(&b))
-                || (a == 192 && b == 0 && (c == 0 || c == 2))
-                || (a == 192 && b == 88 && c == 99)
-                || (a == 198 && (b == 18 || b == 19))
-                || (a == 198 && b == 51 && c == 100)
-                || (a == 203 && b == 0 && c == 113);
-            !(special
-                || v4.is_private()
-                || v4.is_loopback()
-                || v4.is_link_local()
-                || v4.is_multicast()
-                || v4.is_broadcast())
-        }
-        IpAddr::V6(v6) => {
-            let [a, b, ..] = v6.segments();
-            let global_unicast = (a & 0xe000) == 0x2000;
-            let tunnel_or_doc = a == 0x2002
-                || (a == 0x2001
-                    && (b == 0 || b == 0xdb8 || (b & 0xfff0) == 0x10 || (b & 0xfff0) == 0x20))
-                || (a & 0xfff0) == 0x3ff0;
-            global_unicast && !tunnel_or_doc
-        }
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn http(hosts: &[&str], allow_loopback: bool) -> Http {
-        let config = HttpConfig {
-            hosts: hosts.iter().map(|h| (*h).to_owned()).collect(),
-            allow_loopback,
-            timeout: Duration::from_secs(1),
-            body_cap_bytes: 1000,
-            digest: Arc::new(|bytes| format!("{}", bytes.len())),
-        };
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        Http::new(config).expect("client")
-    }
-
-    #[test]
-    fn only_listed_https_hosts_are_called() {
-        let http = http(&["api.vendor.test", "*.eu.vendor.test"], false);
-        for (url, good) in [
-            ("https://api.vendor.test/x", true),
-            ("https://a.eu.vendor.test/x", true),
-            ("https://eu.vendor.test/x", false),
-            ("https://evil-eu.vendor.test/x", false),
-            ("https://api.vendor.test.evil.test/x", false),
-            ("http://api.vendor.test/x", false),
-            ("https://user:pw@api.vendor.test/x", false),
-            ("https://127.0.0.1/x", false),
-            ("https://2130706433/x", false),
-            ("https://[::1]/x", false),
-            ("https://[::ffff:127.0.0.1]/x", false),
-            ("https://169.254.169.254/latest", false),
-            ("ftp://api.vendor.test/x", false),
-        ] {
-            assert_eq!(http.allowed(&Url::parse(url).expect(url)).is_ok(), good, "{url}");
-        }
-        assert!(
-            self::http(&[], true)
-                .allowed(&Url::parse("http://127.0.0.1:9/x").expect("url"))
-                .is_ok()
-        );
-        assert!(
-            self::http(&[], true).allowed(&Url::parse("http://10.0.0.1/x").expect("url")).is_err()
-        );
-    }
-
-    #[test]
-    fn addresses_that_are_not_public_are_told_apart() {
-        for (text, public) in [
-            ("8.8.8.8", true),
-            ("10.1.2.3", false),
-            ("100.64.0.1", false),
-            ("172.16.0.1", false),
-            ("192.168.1.1", false),
-            ("0.0.0.0", false),
-            ("224.0.0.1", false),
-            ("198.18.0.1", false),
-            ("255.255.255.255", false),
-            ("2606:4700::1111", true),
-            ("::1", false),
-            ("fe80::1", false),
-            ("fc00::1", false),
-            ("::ffff:10.0.0.1", false),
-            ("64:ff9b::7f00:1", false),
-            ("2002:7f00:1::", false),
-            ("2001:db8::1", false),
-        ] {
-            assert_eq!(is_public(text.parse().expect(text)), public, "{text}");
-        }
-    }
-
-    #[test]
-    fn identifiers_are_encoded_in_the_url_and_absent_from_the_template() {
-        let request = Request::new(Method::GET, "https://api.vendor.test/", "/people/{email}")
-            .path("email", "a+b/c@x.test")
-            .query("list", "é");
-        assert_eq!(
-            request.url().map(|u| u.to_string()).as_deref(),
-            Ok("https://api.vendor.test/people/a%2Bb%2Fc%40x.test?list=%C3%A9")
-        );
-        assert_eq!(request.shown(), "/people/{email}?list={list}");
-        assert_eq!(format!("{request:?}"), "Request(GET /people/{email})");
-    }
-
-    #[test]
-    fn each_status_has_its_meaning() {
-        use ConnectorError as E;
-        for (status, want) in [
-            (401, "NeedsPerson(CredentialsRefused"),
-            (403, "NeedsPerson(CredentialsRefused"),
-            (404, "NeedsPerson(SettingsWrong"),
-            (400, "Permanent"),
-            (409, "Permanent"),
-            (422, "Permanent"),
-            (425, "Retryable"),
-            (429, "Retryable"),
-            (408, "Unknown"),
-            (500, "Unknown"),
-            (503, "Unknown"),
-            (599, "Unknown"),
-            (302, "NeedsPerson(SettingsWrong"),
-            (202, "Unknown"),
-        ] {
-            let failure = Reply::made_up(status, &[], "").failure();
-            assert!(format!("{failure:?}").starts_with(want), "{status}: {failure:?}");
-        }
-        let limited = Reply::made_up(429, &[("X-RateLimit-Reset", "1795000030")], "").failure();
-        assert!(
-            matches!(limited, E::Retryable { retry_after: Some(wait), .. } if wait == Duration::from_secs(30))
-        );
-    }
-}
+mod tests;

@@ -4,7 +4,8 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use efface_core::{
-    AccountId, EvidenceLevel, OrderId, ReceiptId, RequestAction, RequestId, TaskAction, TaskId, Timestamp,
+    AccountId, EvidenceLevel, OrderId, ReceiptId, RequestAction, RequestId, TaskAction, TaskId,
+    Timestamp,
     desk::Reason,
     ids::ControllerId,
     manifest::StepId,
@@ -59,7 +60,13 @@ fn task_arrows() -> Result<Arrows, Box<dyn std::error::Error>> {
         TaskState::Desk { reason: reason.clone() },
         TaskState::Desk { reason: Reason::UnknownOutcome },
         TaskState::Desk { reason: Reason::Choose { candidates: vec![] } },
-        TaskState::Desk { reason: Reason::BelowFloor { reached: EvidenceLevel::Accepted, floor: EvidenceLevel::Confirmed, forwarded: false } },
+        TaskState::Desk {
+            reason: Reason::BelowFloor {
+                reached: EvidenceLevel::Accepted,
+                floor: EvidenceLevel::Confirmed,
+                forwarded: false,
+            },
+        },
     ];
     let by = || "a person".to_owned();
     let answers = [
@@ -96,11 +103,20 @@ fn task_arrows() -> Result<Arrows, Box<dyn std::error::Error>> {
         Event::Superseded,
     ];
     events.extend(answers.map(|answer| Event::Answered { answer }));
-    events.extend([Seen::Absent, Seen::Present, Seen::Ambiguous, Seen::CannotTell, Seen::Failed].map(|seen| Event::Looked { seen }));
+    events.extend(
+        [Seen::Absent, Seen::Present, Seen::Ambiguous, Seen::CannotTell, Seen::Failed]
+            .map(|seen| Event::Looked { seen }),
+    );
     let mut arrows = Arrows::new();
     for look_up in [true, false] {
         for bound in [Duration::ZERO, Duration::from_secs(3600)] {
-            let rules = Rules { floor: EvidenceLevel::Confirmed, verified_by_look_up: look_up, verify_after: Duration::from_secs(60), bound, retry: RetryPolicy::default() };
+            let rules = Rules {
+                floor: EvidenceLevel::Confirmed,
+                verified_by_look_up: look_up,
+                verify_after: Duration::from_secs(60),
+                bound,
+                retry: RetryPolicy::default(),
+            };
             for state in &states {
                 for event in &events {
                     let before = sample_task(state.clone())?;

@@ -395,15 +395,21 @@ impl Dossier {
 /// an e-mail address or user id and none of these agrees, is two persons.
 #[must_use]
 pub fn same_person<T: PartialEq>(mine: &[(String, T)], theirs: &[(String, T)]) -> bool {
-    let of_household = |kind: &str| matches!(kind, "phone" | "device_id" | "advertising_id" | "anonymous_id");
-    let agree = |strong: bool| mine.iter().any(|(kind, tag)| of_household(kind) != strong && theirs.iter().any(|(k, t)| k == kind && t == tag));
+    let of_household =
+        |kind: &str| matches!(kind, "phone" | "device_id" | "advertising_id" | "anonymous_id");
+    let agree = |strong: bool| {
+        mine.iter().any(|(kind, tag)| {
+            of_household(kind) != strong && theirs.iter().any(|(k, t)| k == kind && t == tag)
+        })
+    };
     if agree(true) {
         return true;
     }
     if !agree(false) {
         return false;
     }
-    let both_name = |kind: &str| mine.iter().any(|(k, _)| k == kind) && theirs.iter().any(|(k, _)| k == kind);
+    let both_name =
+        |kind: &str| mine.iter().any(|(k, _)| k == kind) && theirs.iter().any(|(k, _)| k == kind);
     !(both_name("email") || both_name("user_id"))
 }
 
@@ -495,7 +501,8 @@ mod tests {
 
     #[test]
     fn a_shared_telephone_does_not_make_one_person_of_two() {
-        let person = |ids: &[(&str, u8)]| ids.iter().map(|(k, t)| ((*k).to_owned(), *t)).collect::<Vec<_>>();
+        let person =
+            |ids: &[(&str, u8)]| ids.iter().map(|(k, t)| ((*k).to_owned(), *t)).collect::<Vec<_>>();
         let jane = person(&[("email", 1), ("phone", 9)]);
         for (other, same) in [
             (person(&[("email", 1)]), true),

@@ -1,14 +1,16 @@
 //! THE HANDS. Lanes are leased, orders are committed before a byte leaves, answers are recorded
 //! with their evidence, and what is due is always a query.
 
-mod ask;
 mod call;
+mod errand;
 mod error;
 mod fleet;
 mod hands;
 mod lane;
+mod look;
 mod metronome;
 mod pace;
+mod poll;
 mod record;
 mod requests;
 mod submit;

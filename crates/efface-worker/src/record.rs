@@ -241,10 +241,9 @@ impl<'a> Record<'a> {
     ) -> ReceiptId {
         let now = self.now();
         let id = ReceiptId::new(now, &*self.hands.chance);
-        let bound = self
-            .manifest
-            .action(order.action)
-            .map_or(done_within, |card| self.directory.scaled(&order.account, card.latency.bound).max(done_within));
+        let bound = self.manifest.action(order.action).map_or(done_within, |card| {
+            self.directory.scaled(&order.account, card.latency.bound).max(done_within)
+        });
         self.unit.new_receipts.push(StoredReceipt {
             id,
             order: order.id,

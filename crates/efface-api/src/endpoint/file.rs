@@ -237,19 +237,20 @@ mod tests {
     #[tokio::test]
     async fn an_answer_lost_in_a_crash_is_told_from_the_request() {
         let rig = Rig::new().await;
-        let first = rig.call_with("POST", "/v1/requests", &erase("ada@example.org"), &[KEY]).await;
-        // a new process, before the answer was written
-        let later = crate::ApiState::new(rig.store.clone(), crate::ApiOptions::default());
-        let key = format!("Bearer {}", key_text("shop", 's'));
-        let headers = [KEY, ("authorization", key.as_str()), ("content-type", "application/json")];
-        let ask = |body: String| {
-            let router = crate::router(later.clone());
-            async move { crate::testing::ask(router, "POST", "/v1/requests", &body, &headers).await }
-        };
-        let again = ask(erase("ada@example.org")).await;
-        assert_eq!((again.status, &again.body), (200, &first.body));
+        let body = erase("ada@example.org");
+        // filed, and then the process died
+        let headers = [(idempotency::HEADER, HeaderValue::from_static(KEY.1))];
+        let key = Key::of(&headers.into_iter().collect(), "file", "shop");
+        let mark = key.expect("good").expect("given").filing_key(&rig.store, 0);
+        let caller = Caller { id: "shop".into(), actor: "api key shop".into() };
+        let first = file(&rig.state, &caller, body.as_bytes(), Some(mark)).await.expect("filed");
+        let again = rig.call_with("POST", "/v1/requests", &body, &[KEY]).await;
+        assert_eq!((again.status, again.text.as_str()), (200, text(&first.receipt).as_str()));
         assert_eq!(again.header("idempotency-replayed"), Some("true"));
-        assert_eq!(ask(erase("bob@example.org")).await.status, 422);
+        for other in [erase("bob@example.org"), body.replace("erase", "suppress")] {
+            let refused = rig.call_with("POST", "/v1/requests", &other, &[KEY]).await;
+            assert_eq!(refused.status, 422, "{other}");
+        }
     }
 
     #[tokio::test]

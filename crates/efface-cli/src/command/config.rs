@@ -27,7 +27,9 @@ pub struct ShowArgs {}
 
 /// `efface config check`
 #[derive(Debug, ClapArgs)]
-#[command(after_help = "Example:\n  efface --config /etc/efface.toml config check\n\nReads no database and calls no vendor; `efface doctor` and `efface connector check` do.")]
+#[command(
+    after_help = "Example:\n  efface --config /etc/efface.toml config check\n\nReads no database and calls no vendor; `efface doctor` and `efface connector check` do."
+)]
 pub struct CheckArgs {}
 
 /// # Errors
@@ -69,7 +71,9 @@ fn check(global: &GlobalArgs) -> Result<Exit> {
     notes.retain(|note| !told.contains(note));
     if global.json {
         let file = settings_file(global);
-        print::json(&json!({ "file": file, "ok": told.is_empty(), "problems": told, "notes": notes }))?;
+        print::json(
+            &json!({ "file": file, "ok": told.is_empty(), "problems": told, "notes": notes }),
+        )?;
     } else {
         for problem in &told {
             eprintln!("error: {problem}");
@@ -78,7 +82,8 @@ fn check(global: &GlobalArgs) -> Result<Exit> {
             say!("note: {note}");
         }
         if told.is_empty() {
-            let file = settings_file(global).map_or_else(|| "the defaults".into(), |f| f.display().to_string());
+            let file = settings_file(global)
+                .map_or_else(|| "the defaults".into(), |f| f.display().to_string());
             say!("{file}: the settings fit; {} connected", print::count(accounts.len(), "account"));
         }
     }

@@ -100,7 +100,9 @@ fn refuse_existing(path: &Path, what: &str) -> Result<()> {
     }
     let shown = path.display();
     Err(Failure::refused(format!("{shown} exists already and is not overwritten"))
-        .hint(format!("start from the {what} you have (`efface doctor`), or choose another folder with --dir"))
+        .hint(format!(
+            "start from the {what} you have (`efface doctor`), or choose another folder with --dir"
+        ))
         .into())
 }
 
@@ -124,9 +126,9 @@ fn write_new(path: &Path, content: &[u8], mode: u32) -> Result<()> {
 fn settings_text(time_zone: Option<&str>) -> String {
     let Some(zone) = time_zone else { return DEFAULT_FILE.to_owned() };
     let filled = format!("time_zone = \"{zone}\"");
-    let lines = DEFAULT_FILE.lines().map(|line| {
-        if line.starts_with("#time_zone = ") { filled.as_str() } else { line }
-    });
+    let lines = DEFAULT_FILE
+        .lines()
+        .map(|line| if line.starts_with("#time_zone = ") { filled.as_str() } else { line });
     let mut text = lines.collect::<Vec<_>>().join("\n");
     text.push('\n');
     text
@@ -143,7 +145,10 @@ fn tell(args: &Args, file: &Path, key: Option<&Path>, database: Option<&Path>) -
         None => say!("made  the schema in the configured database"),
     }
     if let Some(key) = key {
-        say!("\nCopy {} somewhere safe, apart from the database's backups. Without it nothing in the\ndatabase can be read again, by anybody.", key.display());
+        say!(
+            "\nCopy {} somewhere safe, apart from the database's backups. Without it nothing in the\ndatabase can be read again, by anybody.",
+            key.display()
+        );
     }
     say!("\nNext steps");
     let mut steps = vec![];
@@ -151,13 +156,20 @@ fn tell(args: &Args, file: &Path, key: Option<&Path>, database: Option<&Path>) -
         steps.push(format!("cd {}", args.dir.display()));
     }
     if args.time_zone.is_none() {
-        steps.push(format!("set controllers.default.time_zone in {shown}: deadlines are counted in your days"));
+        steps.push(format!(
+            "set controllers.default.time_zone in {shown}: deadlines are counted in your days"
+        ));
     }
     steps.push("efface connector list                      which vendors can be connected".into());
     steps.push(format!("efface connector example NAME >> {shown}\n     adds an account; fill in its key. It begins in observe mode: it looks, and changes nothing"));
-    steps.push("efface connector check ACCOUNT             does the key work, and what may it do?".into());
+    steps.push(
+        "efface connector check ACCOUNT             does the key work, and what may it do?".into(),
+    );
     steps.push("efface connector rehearse ACCOUNT --email you@example.org\n     would it find a person? (look-ups only)".into());
-    steps.push("efface connector enable ACCOUNT            makes it live, once you accept what it does".into());
+    steps.push(
+        "efface connector enable ACCOUNT            makes it live, once you accept what it does"
+            .into(),
+    );
     steps.push("efface serve                               the API and the worker".into());
     for (n, step) in (1..).zip(&steps) {
         say!("  {n}. {step}");

@@ -43,9 +43,7 @@ pub struct Args {
 pub async fn run(global: &GlobalArgs, args: &Args) -> Result<Exit> {
     let context = Context::open(global).await?;
     let report = match (&args.account, &args.import) {
-        (_, Some(import)) => {
-            context.store.stop_import(import_id(import)?, &context.actor).await?
-        }
+        (_, Some(import)) => context.store.stop_import(import_id(import)?, &context.actor).await?,
         (Some(account), None) => {
             let id = context.account(account)?.spec.id.clone();
             context.store.stop_accounts(Some(&id), &context.actor).await?

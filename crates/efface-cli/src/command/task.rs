@@ -37,7 +37,9 @@ pub enum Command {
 
 /// `efface task list`
 #[derive(Debug, ClapArgs)]
-#[command(after_help = "Examples:\n  efface task list --state desk\n  efface task list --account crm-eu --json")]
+#[command(
+    after_help = "Examples:\n  efface task list --state desk\n  efface task list --account crm-eu --json"
+)]
 pub struct ListArgs {
     /// Only tasks in this state
     #[arg(long, value_parser = PossibleValuesParser::new(STATES).map(|w| w))]
@@ -60,7 +62,9 @@ pub struct IdArgs {
 
 /// `efface task waive`
 #[derive(Debug, ClapArgs)]
-#[command(after_help = "Example:\n  efface task waive 0193… --reason 'the contract with this vendor ended'")]
+#[command(
+    after_help = "Example:\n  efface task waive 0193… --reason 'the contract with this vendor ended'"
+)]
 pub struct WaiveArgs {
     /// The task
     id: String,
@@ -71,7 +75,9 @@ pub struct WaiveArgs {
 
 /// `efface task attest`
 #[derive(Debug, ClapArgs)]
-#[command(after_help = "Example:\n  efface task attest 0193… --proof 'deleted in the vendor’s console, ticket 12'")]
+#[command(
+    after_help = "Example:\n  efface task attest 0193… --proof 'deleted in the vendor’s console, ticket 12'"
+)]
 pub struct AttestArgs {
     /// The task
     id: String,
@@ -132,8 +138,9 @@ async fn list(context: &Context, args: &ListArgs) -> Result<Exit> {
         print::json(&tasks)?;
         return Ok(Exit::Done);
     }
-    let mut table =
-        Table::new(&["task", "account", "action", "state", "evidence", "deadline", "request", "detail"]);
+    let mut table = Table::new(&[
+        "task", "account", "action", "state", "evidence", "deadline", "request", "detail",
+    ]);
     for task in tasks {
         table.row([
             task.id,

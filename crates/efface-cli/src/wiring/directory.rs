@@ -184,6 +184,7 @@ impl Check<'_> {
             .ok()?;
         let keyed_by = self.keyed_by(account, &built.manifest);
         let spec = AccountSpec {
+            time_scale: account.stand_in_time_scale.unwrap_or(1.0),
             id: self.name::<AccountId>(id)?,
             connector: self.name::<ConnectorId>(&account.connector)?,
             controller: self.name::<ControllerId>(&account.controller)?,

@@ -174,7 +174,10 @@ async fn answer(
     body: Bytes,
 ) -> Response<Body> {
     let close = inner.close.load(Ordering::Relaxed);
-    let mut response = behave(&inner, &method, &uri, &headers, &body).await;
+    // a vendor carries out what has reached it, whether or not the caller is still there
+    let carried_out =
+        tokio::spawn(async move { behave(&inner, &method, &uri, &headers, &body).await });
+    let Ok(Some(mut response)) = carried_out.await else { return std::future::pending().await };
     if close {
         let value = axum::http::HeaderValue::from_static("close");
         response.headers_mut().insert(axum::http::header::CONNECTION, value);
@@ -182,13 +185,14 @@ async fn answer(
     response
 }
 
+/// `None`: the vendor falls silent.
 async fn behave(
     inner: &Inner,
     method: &Method,
     uri: &Uri,
     headers: &HeaderMap,
     body: &Bytes,
-) -> Response<Body> {
+) -> Option<Response<Body>> {
     let n = inner.calls.fetch_add(1, Ordering::Relaxed) + 1;
     let is_changing = *method != Method::GET;
     let nth = if is_changing { inner.changing.fetch_add(1, Ordering::Relaxed) + 1 } else { 0 };
@@ -206,17 +210,17 @@ async fn behave(
         status,
         effects: effects.effects.iter().map(|e| format!("{} {}", e.what, e.who)).collect(),
     };
-    match fault {
+    Some(match fault {
         Fault::Reply { status, headers, body } => {
             let reply = FakeReply { status, headers, body, effects: vec![] };
             inner.write(line(Some(status), &reply));
             respond(reply)
         }
-        Fault::SilenceBefore => std::future::pending().await,
+        Fault::SilenceBefore => return None,
         Fault::SilenceAfter => {
             let reply = inner.carry_out(&request);
             inner.write(line(None, &reply));
-            std::future::pending().await
+            return None;
         }
         Fault::BreakAfter => {
             let reply = inner.carry_out(&request);
@@ -245,7 +249,7 @@ async fn behave(
             inner.write(line(Some(reply.status), &reply));
             respond(reply)
         }
-    }
+    })
 }
 
 fn read(method: &Method, uri: &Uri, headers: &HeaderMap, body: &Bytes) -> FakeRequest {

@@ -14,7 +14,13 @@ use crate::print::{self, Table, say};
 pub fn print(manifest: &Manifest) -> Result<()> {
     let look_up = manifest.look_up.as_ref().map_or_else(
         || "not offered: nothing can be verified by looking".to_owned(),
-        |l| format!("by {}, {} at once", print::list(&l.by), print::count(l.batch_items as usize, "person").replace("persons", "people")),
+        |l| {
+            format!(
+                "by {}, {} at once",
+                print::list(&l.by),
+                print::count(l.batch_items as usize, "person").replace("persons", "people")
+            )
+        },
     );
     let yes = |b: bool| if b { "yes" } else { "no" }.to_owned();
     let pace = manifest.pace;
@@ -25,7 +31,10 @@ pub fn print(manifest: &Manifest) -> Result<()> {
         ("suppress goes", format!("{} erase", manifest.suppress_order)),
         ("finds a lost call", yes(manifest.finds)),
         ("can recall", yes(manifest.recalls)),
-        ("pace", format!("{} calls per second, {} at once", pace.calls_per_second, pace.calls_in_flight)),
+        (
+            "pace",
+            format!("{} calls per second, {} at once", pace.calls_per_second, pace.calls_in_flight),
+        ),
         ("quota", manifest.quota.unwrap_or("-").to_owned()),
         ("hosts", print::list(manifest.hosts)),
         ("documentation", format!("{} (read {})", manifest.documentation, manifest.read_on)),
@@ -38,7 +47,10 @@ pub fn print(manifest: &Manifest) -> Result<()> {
     bullets("rights the key needs", manifest.scopes)?;
     let effects: Vec<&str> = manifest.side_effects().iter().map(|s| s.word()).collect();
     if !effects.is_empty() {
-        say!("\nside effects to be accepted by name before it can go live: {}", print::list(&effects));
+        say!(
+            "\nside effects to be accepted by name before it can go live: {}",
+            print::list(&effects)
+        );
     }
     Ok(())
 }
@@ -56,8 +68,14 @@ fn bullets(title: &str, lines: &[&str]) -> Result<()> {
 
 fn actions(manifest: &Manifest) -> Table {
     let mut table = Table::new(&[
-        "action", "asked by", "really does", "side effects", "can be taken back", "typical",
-        "at worst", "evidence up to",
+        "action",
+        "asked by",
+        "really does",
+        "side effects",
+        "can be taken back",
+        "typical",
+        "at worst",
+        "evidence up to",
     ]);
     for card in &manifest.actions {
         table.row([

@@ -51,7 +51,10 @@ pub async fn run(context: &Context, args: &Args) -> Result<Exit> {
     } else {
         answer.print(&built.spec.id)?;
         if other {
-            eprintln!("error: the key answers as another account than the one pinned ({})", pinned.unwrap_or_default());
+            eprintln!(
+                "error: the key answers as another account than the one pinned ({})",
+                pinned.unwrap_or_default()
+            );
         }
         if !missing.is_empty() {
             eprintln!("error: the key may not: {}", missing.join(", "));

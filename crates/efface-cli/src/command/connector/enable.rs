@@ -49,7 +49,7 @@ pub async fn run(context: &Context, args: &Args) -> Result<Exit> {
     let id = &built.spec.id;
     refuse_unaccepted(built)?;
     let open = open_requests(context, built).await?;
-    let replan = named(context, args, &open).await?;
+    let replan = named(context, args, built).await?;
     let before = row(context, id).await?.condition;
     let answer = probe(context, built, Duration::from_secs(args.wait)).await?;
     if let Some(error) = &answer.error {
@@ -59,7 +59,9 @@ pub async fn run(context: &Context, args: &Args) -> Result<Exit> {
     }
     if !context.json {
         answer.print(id)?;
-        if let Some(pinned) = before.pinned.as_ref().filter(|p| answer.account_id.as_ref() != Some(p)) {
+        if let Some(pinned) =
+            before.pinned.as_ref().filter(|p| answer.account_id.as_ref() != Some(p))
+        {
             say!("\nattention: until now it was pinned to {pinned}");
         }
         say!("");
@@ -69,9 +71,12 @@ pub async fn run(context: &Context, args: &Args) -> Result<Exit> {
     }
     let missing = answer.missing_rights();
     if !missing.is_empty() {
-        return Err(Failure::refused(format!("account {id} is not enabled: the key may not {}", missing.join(", ")))
-            .hint("give the key these rights at the vendor, then try again")
-            .into());
+        return Err(Failure::refused(format!(
+            "account {id} is not enabled: the key may not {}",
+            missing.join(", ")
+        ))
+        .hint("give the key these rights at the vendor, then try again")
+        .into());
     }
     let named = answer.account_name.as_deref().or(answer.account_id.as_deref());
     let question = match named {
@@ -79,13 +84,17 @@ pub async fn run(context: &Context, args: &Args) -> Result<Exit> {
         None => format!("make account {id} live, so that it changes data there?"),
     };
     ask::confirm(&question, args.yes)?;
-    let after = context.store.enable_account(id, answer.account_id.as_deref(), &context.actor).await?;
+    let after =
+        context.store.enable_account(id, answer.account_id.as_deref(), &context.actor).await?;
     let mut replanned = vec![];
     for request in replan {
         let changed = context.store.replan(request, &context.actor).await?;
         replanned.push(json!({ "request": request, "tasks_changed": changed }));
         if !context.json {
-            say!("request {request} was planned anew ({}); release it again: efface request release {request}", print::count(changed, "change"));
+            say!(
+                "request {request} was planned anew ({}); release it again: efface request release {request}",
+                print::count(changed, "change")
+            );
         }
     }
     if context.json {
@@ -137,18 +146,24 @@ async fn open_requests(context: &Context, built: &BuiltAccount) -> Result<Vec<Re
 }
 
 /// The requests to plan anew: each must be open and of this account's controller.
-async fn named(context: &Context, args: &Args, open: &[Request]) -> Result<Vec<RequestId>> {
+async fn named(context: &Context, args: &Args, built: &BuiltAccount) -> Result<Vec<RequestId>> {
     let mut ids = vec![];
     for text in &args.replan {
         let id = context.store.resolve_request(text).await?;
         let request = context.store.request(id).await?.request;
         if request.state.is_over() {
             let state = request.state.describe();
-            return Err(Failure::refused(format!("request {id} cannot be planned anew: it is {state}")).into());
+            return Err(Failure::refused(format!(
+                "request {id} cannot be planned anew: it is {state}"
+            ))
+            .into());
         }
-        let ours = open.iter().any(|r| r.controller == request.controller) || open.iter().any(|r| r.id == id);
-        if !ours {
-            return Err(Failure::refused(format!("request {id} is of another controller than account {}", args.account)).into());
+        if request.controller != built.spec.controller {
+            let account = &built.spec.id;
+            return Err(Failure::refused(format!(
+                "request {id} is of another controller than account {account}"
+            ))
+            .into());
         }
         ids.push(id);
     }

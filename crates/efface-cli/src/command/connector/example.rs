@@ -39,7 +39,9 @@ pub fn run(args: &Args) -> Result<Exit> {
     say!("connector = \"{}\"", plugin.id);
     if !effects.is_empty() {
         let names: Vec<String> = effects.iter().map(|s| format!("\"{s}\"")).collect();
-        say!("# What it also does; remove the \"#\" to accept it, before `efface connector enable`.");
+        say!(
+            "# What it also does; remove the \"#\" to accept it, before `efface connector enable`."
+        );
         say!("#accept_side_effects = [{}]", names.join(", "));
     }
     say!("\n[accounts.{account}.settings]");

@@ -61,7 +61,19 @@ pub async fn run(context: &Context, args: &Args) -> Result<Exit> {
     if review_on <= context.now().utc_date() {
         return Err(Failure::usage(format!("--review-on {review_on} is not in the future")).into());
     }
-    let done = context.store.set_floor(id, args.action, args.level, &args.reason, &review_on, &context.actor);
+    let done = context.store.set_floor(
+        id,
+        args.action,
+        args.level,
+        &args.reason,
+        &review_on,
+        &context.actor,
+    );
     let row = done.await?;
-    tell(context, &args.account, &row, &format!("takes {} for {} from now on", args.level, args.action))
+    tell(
+        context,
+        &args.account,
+        &row,
+        &format!("takes {} for {} from now on", args.level, args.action),
+    )
 }

@@ -66,8 +66,14 @@ pub async fn run(global: &GlobalArgs, _args: &Args) -> Result<Exit> {
         eprintln!("note: the accounts cannot be listed: {note}");
         return Ok(Exit::Done);
     }
-    let mut table =
-        Table::new(&["account", "connector", "controller", "mode", "condition", "people left today"]);
+    let mut table = Table::new(&[
+        "account",
+        "connector",
+        "controller",
+        "mode",
+        "condition",
+        "people left today",
+    ]);
     for one in accounts {
         let condition = one.condition();
         table.row([
@@ -79,7 +85,8 @@ pub async fn run(global: &GlobalArgs, _args: &Args) -> Result<Exit> {
             format!("{} of {}", one.people_left_today, one.people_per_day),
         ]);
     }
-    table.print("no account is connected; `efface connector example NAME` prints what one needs")?;
+    table
+        .print("no account is connected; `efface connector example NAME` prints what one needs")?;
     Ok(Exit::Done)
 }
 

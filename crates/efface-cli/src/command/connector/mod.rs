@@ -109,7 +109,10 @@ impl AccountJson {
             Some((why, until)) => (Some(why), until),
             None => (None, None),
         };
-        let floor = |(action, decision): &(efface_core::TaskAction, efface_core::account::StandingDecision)| FloorJson {
+        let floor = |(action, decision): &(
+            efface_core::TaskAction,
+            efface_core::account::StandingDecision,
+        )| FloorJson {
             action: action.word(),
             level: decision.level.word(),
             by: decision.by.clone(),
@@ -190,10 +193,9 @@ impl ProbeAnswer {
             ("the vendor calls it", known(&self.account_name)),
             ("its id there", known(&self.account_id)),
         ];
-        let expires = self.key_expires.map_or_else(
-            || "never, or the vendor does not tell".into(),
-            print::when,
-        );
+        let expires = self
+            .key_expires
+            .map_or_else(|| "never, or the vendor does not tell".into(), print::when);
         lines.push(("the key ends", expires));
         print::pairs(&lines)?;
         for (what, may) in &self.may {
@@ -214,7 +216,8 @@ pub async fn probe(
 ) -> Result<ProbeAnswer> {
     let id = context.store.send_errand(&built.spec.id, &ErrandKind::Probe, &[]).await?;
     let answer = wait_for_errand(context, id, &built.spec.lane, patience).await?;
-    serde_json::from_str(&answer).context("the worker's answer cannot be read; is it of another version?")
+    serde_json::from_str(&answer)
+        .context("the worker's answer cannot be read; is it of another version?")
 }
 
 /// The account's row.

@@ -72,9 +72,11 @@ pub async fn run(context: &Context, args: &Args) -> Result<Exit> {
     let built = context.account(&args.account)?;
     if built.spec.manifest.look_up.is_none() {
         let title = built.spec.manifest.title;
-        return Err(Failure::refused(format!("{title} offers no look-up, so nothing can be rehearsed"))
-            .hint("`efface request plan` shows what a request would do there")
-            .into());
+        return Err(Failure::refused(format!(
+            "{title} offers no look-up, so nothing can be rehearsed"
+        ))
+        .hint("`efface request plan` shows what a request would do there")
+        .into());
     }
     let people = people(context, args, built)?;
     let id = context.store.send_errand(&built.spec.id, &ErrandKind::Rehearse, &people).await?;
@@ -104,7 +106,8 @@ fn line(answer: Answer, people: &[Vec<Identifier>]) -> PersonJson {
 }
 
 fn tell(lines: &[PersonJson]) -> Result<()> {
-    let mut table = Table::new(&["person", "identifiers (masked)", "presence", "records", "matched by"]);
+    let mut table =
+        Table::new(&["person", "identifiers (masked)", "presence", "records", "matched by"]);
     for line in lines {
         let presence = match &line.error {
             Some(error) => format!("{}: {error}", line.presence),
@@ -148,16 +151,25 @@ fn people(context: &Context, args: &Args, built: &BuiltAccount) -> Result<Vec<Ve
     Ok(people)
 }
 
-fn read_file(path: &PathBuf, region: Option<&str>, people: &mut Vec<Vec<Identifier>>) -> Result<()> {
+fn read_file(
+    path: &PathBuf,
+    region: Option<&str>,
+    people: &mut Vec<Vec<Identifier>>,
+) -> Result<()> {
     let shown = path.display();
     let file = File::open(path).with_context(|| format!("cannot open {shown}"))?;
-    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).flexible(true).from_reader(file);
+    let mut reader =
+        csv::ReaderBuilder::new().trim(csv::Trim::All).flexible(true).from_reader(file);
     let heads = reader.headers().with_context(|| format!("{shown} is not CSV"))?;
-    let kinds: Vec<IdentifierKind> = heads
-        .iter()
-        .map(|head| head.parse())
-        .collect::<Result<_, _>>()
-        .map_err(|e| Failure::usage(format!("{shown}, line 1: {e}")))?;
+    let mut kinds: Vec<IdentifierKind> = vec![];
+    for (column, head) in (1..).zip(heads) {
+        // not quoted: where the headings are missing it is a person
+        let unknown = |_| {
+            Failure::usage(format!("{shown}, line 1: the heading of column {column} is not a kind of identifier"))
+                .hint("the first line names the kinds: email, phone, user_id, anonymous_id, device_id, advertising_id or vendor:<namespace>")
+        };
+        kinds.push(head.parse().map_err(unknown)?);
+    }
     for (number, record) in (2..).zip(reader.records()) {
         let record = record.with_context(|| format!("{shown}, line {number}"))?;
         let mut person = vec![];
@@ -166,7 +178,9 @@ fn read_file(path: &PathBuf, region: Option<&str>, people: &mut Vec<Vec<Identifi
             person.push(read.map_err(|e| Failure::usage(format!("{shown}, line {number}: {e}")))?);
         }
         if person.is_empty() {
-            return Err(Failure::usage(format!("{shown}, line {number}: nobody stands there")).into());
+            return Err(
+                Failure::usage(format!("{shown}, line {number}: nobody stands there")).into()
+            );
         }
         people.push(person);
         if people.len() > MOST {

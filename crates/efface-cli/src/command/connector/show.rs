@@ -56,11 +56,21 @@ pub async fn run(global: &GlobalArgs, args: &Args) -> Result<Exit> {
         ("mode", account.mode.to_owned()),
         ("condition", account.condition()),
         ("pinned to", account.pinned.clone().unwrap_or_else(|| "-".into())),
-        ("people left today", format!("{} of {}", account.people_left_today, account.people_per_day)),
+        (
+            "people left today",
+            format!("{} of {}", account.people_left_today, account.people_per_day),
+        ),
         ("not accepted yet", print::list(&account.not_accepted)),
     ])?;
     for floor in &account.floors {
-        say!("floor of {}: {} ({}, decided by {}, review on {})", floor.action, floor.level, floor.reason, floor.by, floor.review_on);
+        say!(
+            "floor of {}: {} ({}, decided by {}, review on {})",
+            floor.action,
+            floor.level,
+            floor.reason,
+            floor.by,
+            floor.review_on
+        );
     }
     say!("");
     card::print(&built.spec.manifest)?;

@@ -13,7 +13,9 @@ use crate::{
 
 /// `efface connector observe`
 #[derive(Debug, ClapArgs)]
-#[command(after_help = "Example:\n  efface connector observe crm-eu\n\nTasks that are out already run to their own end; new requests only look.")]
+#[command(
+    after_help = "Example:\n  efface connector observe crm-eu\n\nTasks that are out already run to their own end; new requests only look."
+)]
 pub struct ObserveArgs {
     /// The account
     account: String,
@@ -21,7 +23,9 @@ pub struct ObserveArgs {
 
 /// `efface connector pause`
 #[derive(Debug, ClapArgs)]
-#[command(after_help = "Example:\n  efface connector pause crm-eu --reason 'the vendor migrates until Friday'")]
+#[command(
+    after_help = "Example:\n  efface connector pause crm-eu --reason 'the vendor migrates until Friday'"
+)]
 pub struct PauseArgs {
     /// The account
     account: String,
@@ -32,7 +36,9 @@ pub struct PauseArgs {
 
 /// `efface connector resume`
 #[derive(Debug, ClapArgs)]
-#[command(after_help = "Example:\n  efface connector resume crm-eu\n\nEnds a pause, a refused key, wrong settings or a spent quota; a reached ceiling is raised by its own\nsize for today.")]
+#[command(
+    after_help = "Example:\n  efface connector resume crm-eu\n\nEnds a pause, a refused key, wrong settings or a spent quota; a reached ceiling is raised by its own\nsize for today."
+)]
 pub struct ResumeArgs {
     /// The account
     account: String,

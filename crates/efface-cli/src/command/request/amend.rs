@@ -33,7 +33,8 @@ pub async fn run(context: &Context, args: &Args) -> Result<Exit> {
     let id = context.store.resolve_request(&args.id).await?;
     let controller = context.store.request(id).await?.request.controller;
     let identifiers = args.identifiers.read_some(context, &controller)?;
-    let proof = args.proof.as_ref().map(|how| Proof { how: how.clone(), by: context.actor.clone() });
+    let proof =
+        args.proof.as_ref().map(|how| Proof { how: how.clone(), by: context.actor.clone() });
     let request = context.store.amend(id, identifiers, proof.as_ref(), &context.actor).await?;
     tell(context, &request, "was amended")
 }

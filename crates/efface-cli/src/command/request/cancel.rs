@@ -35,14 +35,18 @@ pub async fn run(context: &Context, args: &Args) -> Result<Exit> {
         return tell(context, &request, "was cancelled; nothing was sent");
     }
     let view = context.store.request(id).await?;
-    let out = view.tasks.iter().filter(|t| t.row.task.cancel_marked && !t.row.task.state.is_settled());
+    let out =
+        view.tasks.iter().filter(|t| t.row.task.cancel_marked && !t.row.task.state.is_settled());
     let out: Vec<TaskJson> = out.map(TaskJson::of).collect();
     if context.json {
         let request = RequestJson::of(&view.request, context.now());
         print::json(&serde_json::json!({ "request": request, "out": out }))?;
         return Ok(Exit::Done);
     }
-    say!("request {id} was cancelled as far as it could be; {} already out:", print::count(out.len(), "task"));
+    say!(
+        "request {id} was cancelled as far as it could be; {} already out:",
+        print::count(out.len(), "task")
+    );
     for task in &out {
         say!("  {}  {}  {}: {}", task.account, task.action, task.state, task.detail);
     }

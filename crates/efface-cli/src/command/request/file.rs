@@ -119,8 +119,7 @@ impl WishArgs {
     pub fn read(self, context: &Context) -> Result<NewRequest> {
         context.need_zone(&self.controller)?;
         let identifiers = self.identifiers.read_some(context, &self.controller)?;
-        let mut new =
-            NewRequest::new(self.controller, self.action, identifiers, &context.actor);
+        let mut new = NewRequest::new(self.controller, self.action, identifiers, &context.actor);
         new.scope = self.scope;
         new.proof = self.proof.map(|how| Proof { how, by: context.actor.clone() });
         new.requester = Requester {
@@ -185,7 +184,9 @@ fn next(view: &RequestView, duplicate_of: Option<RequestId>) -> String {
     }
     match &view.request.state {
         RequestState::Received => {
-            format!("record how the person proved who they are: efface request identify {id} --proof '…'")
+            format!(
+                "record how the person proved who they are: efface request identify {id} --proof '…'"
+            )
         }
         RequestState::Identified => format!("release it: efface request release {id}"),
         RequestState::Released { cooling_until, .. } => format!(

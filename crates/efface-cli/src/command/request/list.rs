@@ -5,7 +5,10 @@ use clap::{
     Args as ClapArgs,
     builder::{PossibleValuesParser, TypedValueParser as _},
 };
-use efface_core::{ControllerId, RequestAction, request::{Request, RequestState}};
+use efface_core::{
+    ControllerId, RequestAction,
+    request::{Request, RequestState},
+};
 use efface_store::RequestFilter;
 use serde_json::json;
 

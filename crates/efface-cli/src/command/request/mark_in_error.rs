@@ -118,8 +118,16 @@ async fn lines(context: &Context, view: &RequestView) -> Result<Vec<Line>> {
 }
 
 fn table(lines: &[Line]) -> Table {
-    let mut table =
-        Table::new(&["account", "action", "sent", "first call", "stands at", "evidence", "recall", "reversible"]);
+    let mut table = Table::new(&[
+        "account",
+        "action",
+        "sent",
+        "first call",
+        "stands at",
+        "evidence",
+        "recall",
+        "reversible",
+    ]);
     for line in lines {
         table.row([
             line.account.clone(),
@@ -144,13 +152,21 @@ fn to_do(request: &Request, lines: &[Line]) -> Vec<String> {
         steps.push("nothing was sent to any vendor: no data was changed by this request".into());
     }
     if !request.state.is_over() {
-        steps.push(format!("what was not sent is held; end the request: efface request cancel {id}"));
+        steps.push(format!(
+            "what was not sent is held; end the request: efface request cancel {id}"
+        ));
     }
     for line in sent.iter().filter(|l| l.can_be_recalled && l.state == "waiting") {
-        steps.push(format!("{}: the vendor may still take the order back; cancelling the request asks for it", line.account));
+        steps.push(format!(
+            "{}: the vendor may still take the order back; cancelling the request asks for it",
+            line.account
+        ));
     }
     for line in sent.iter().filter(|l| l.reversibility == "by_lift") {
-        steps.push(format!("{}: a suppression can be lifted: efface request file --action lift …", line.account));
+        steps.push(format!(
+            "{}: a suppression can be lifted: efface request file --action lift …",
+            line.account
+        ));
     }
     for line in sent.iter().filter(|l| l.reversibility == "irreversible") {
         steps.push(format!("{}: call the vendor's support at once; some restore deleted records for a few days. It keeps: {}", line.account, print::list(&line.vendor_keeps)));

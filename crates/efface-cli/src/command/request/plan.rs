@@ -66,7 +66,8 @@ pub async fn run(context: &Context, args: Args) -> Result<Exit> {
 /// The matrix for eyes.
 #[must_use]
 pub fn table(lines: &[PlanJson]) -> Table {
-    let mut table = Table::new(&["account", "connector", "action", "verdict", "why", "side effects"]);
+    let mut table =
+        Table::new(&["account", "connector", "action", "verdict", "why", "side effects"]);
     for line in lines {
         table.row([
             line.account.clone(),

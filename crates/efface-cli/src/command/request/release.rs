@@ -4,7 +4,11 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 use clap::Args as ClapArgs;
-use efface_core::{RequestId, TaskAction, request::RequestState, task::{Cause, TaskState}};
+use efface_core::{
+    RequestId, TaskAction,
+    request::RequestState,
+    task::{Cause, TaskState},
+};
 use futures::{StreamExt as _, stream};
 use serde::Serialize;
 use serde_json::json;
@@ -170,15 +174,19 @@ async fn of_ids(context: &Context, texts: &[String]) -> Result<Preview> {
         match &view.request.state {
             RequestState::Identified => {}
             RequestState::Received => {
-                return Err(Failure::refused(format!("request {id} cannot be released: nothing proves who the person is"))
-                    .hint(format!("efface request identify {id} --proof '…'"))
-                    .into());
+                return Err(Failure::refused(format!(
+                    "request {id} cannot be released: nothing proves who the person is"
+                ))
+                .hint(format!("efface request identify {id} --proof '…'"))
+                .into());
             }
             other => {
                 let state = other.describe();
-                return Err(Failure::refused(format!("request {id} cannot be released: it is {state}"))
-                    .hint("nothing was released; leave it out")
-                    .into());
+                return Err(Failure::refused(format!(
+                    "request {id} cannot be released: it is {state}"
+                ))
+                .hint("nothing was released; leave it out")
+                .into());
             }
         }
         for task in &view.tasks {
@@ -232,9 +240,8 @@ async fn preview(
         let word: Option<TaskAction> = action.parse().ok();
         let card = spec.zip(word).and_then(|(s, word)| s.manifest.action(word));
         AccountPreview {
-            side_effects: card.map_or_else(Vec::new, |c| {
-                c.side_effects.iter().map(|s| s.word()).collect()
-            }),
+            side_effects: card
+                .map_or_else(Vec::new, |c| c.side_effects.iter().map(|s| s.word()).collect()),
             reversibility: card.map(|c| c.reversibility.word()),
             account,
             action,
@@ -260,7 +267,15 @@ async fn preview(
 
 fn show(preview: &Preview) -> Result<()> {
     say!("{} would be released:\n", print::count(preview.count, "request"));
-    let mut table = Table::new(&["account", "action", "will act", "wait", "nothing", "side effects", "can be taken back"]);
+    let mut table = Table::new(&[
+        "account",
+        "action",
+        "will act",
+        "wait",
+        "nothing",
+        "side effects",
+        "can be taken back",
+    ]);
     for one in &preview.accounts {
         table.row([
             one.account.clone(),

@@ -131,7 +131,8 @@ pub(super) async fn exchanges(
 
 /// Exchanges for eyes.
 pub(crate) fn exchange_table(exchanges: &[(String, ExchangeView)]) -> Table {
-    let mut table = Table::new(&["when", "account", "call", "status", "vendor's id", "body digest"]);
+    let mut table =
+        Table::new(&["when", "account", "call", "status", "vendor's id", "body digest"]);
     for (_, exchange) in exchanges {
         let text = |name: &str| exchange.detail.get(name).and_then(|v| v.as_str()).unwrap_or("");
         let digest: String = text("request_digest").chars().take(16).collect();

@@ -1,0 +1,82 @@
+//! The recurring jobs. What is due is a query: a tick that is lost or doubled does no harm.
+
+use std::sync::Arc;
+
+use efface_settings::Settings;
+use efface_store::{Error, SqlStore};
+use efface_worker::Job;
+
+const OVERDUE_CHECK: &str = "overdue_check";
+const DESK_DIGEST: &str = "desk_digest";
+const DATABASE_TIDY: &str = "database_tidy";
+
+/// Every job.
+pub const NAMES: [&str; 3] = [OVERDUE_CHECK, DESK_DIGEST, DATABASE_TIDY];
+
+/// Each job with its cron expression.
+#[must_use]
+pub fn expressions(settings: &Settings) -> [(&'static str, String); 3] {
+    let schedule = &settings.schedule;
+    [
+        (OVERDUE_CHECK, schedule.overdue_check.clone()),
+        (DESK_DIGEST, schedule.desk_digest.clone()),
+        (DATABASE_TIDY, schedule.database_tidy.clone()),
+    ]
+}
+
+/// The jobs as the metronome takes them.
+#[must_use]
+pub fn for_metronome(settings: &Settings, store: &Arc<SqlStore>) -> Vec<Job> {
+    let job = |(name, expression): (&'static str, String)| {
+        let store = store.clone();
+        let run = move || {
+            let store = store.clone();
+            let work: std::pin::Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(async move {
+                match run(&store, name).await {
+                    Ok(result) => tracing::info!(job = name, result, "job done"),
+                    Err(error) => {
+                        tracing::error!(job = name, %error, "job failed; the next tick tries again")
+                    }
+                }
+            });
+            work
+        };
+        Job { name, expression, run: Arc::new(run) }
+    };
+    expressions(settings).into_iter().map(job).collect()
+}
+
+/// Runs a job now, and remembers what came of it.
+///
+/// # Errors
+/// When the database cannot be read or written.
+pub async fn run(store: &SqlStore, name: &str) -> Result<String, Error> {
+    let result = match name {
+        OVERDUE_CHECK => {
+            let marked = store.mark_breaches().await?;
+            format!("{marked} request(s) newly past their day")
+        }
+        DESK_DIGEST => digest(store).await?,
+        DATABASE_TIDY => store.tidy().await?.to_owned(),
+        stranger => {
+            return Err(Error::Refused(format!(
+                "there is no job {stranger}; there are {}",
+                NAMES.join(", ")
+            )));
+        }
+    };
+    store.note_run(name, &result).await?;
+    Ok(result)
+}
+
+async fn digest(store: &SqlStore) -> Result<String, Error> {
+    let counts = store.counts().await?;
+    let of = |word: &str| counts.requests.iter().find(|(w, _)| w == word).map_or(0, |(_, n)| *n);
+    Ok(format!(
+        "{} item(s) on the desk; requests: {} await a proof, {} await release, {} under way",
+        counts.desk,
+        of("received"),
+        of("identified"),
+        of("released") + of("running")
+    ))
+}

@@ -1,0 +1,107 @@
+//! Hosts, addresses, templates and statuses.
+
+use super::*;
+
+fn http(hosts: &[&str], allow_loopback: bool) -> Http {
+    let config = HttpConfig {
+        hosts: hosts.iter().map(|h| (*h).to_owned()).collect(),
+        allow_loopback,
+        timeout: Duration::from_secs(1),
+        body_cap_bytes: 1000,
+        digest: Arc::new(|bytes| format!("{}", bytes.len())),
+    };
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    Http::new(config).expect("client")
+}
+
+#[test]
+fn only_listed_https_hosts_are_called() {
+    let http = http(&["api.vendor.test", "*.eu.vendor.test"], false);
+    for (url, good) in [
+        ("https://api.vendor.test/x", true),
+        ("https://a.eu.vendor.test/x", true),
+        ("https://eu.vendor.test/x", false),
+        ("https://evil-eu.vendor.test/x", false),
+        ("https://api.vendor.test.evil.test/x", false),
+        ("http://api.vendor.test/x", false),
+        ("https://user:pw@api.vendor.test/x", false),
+        ("https://127.0.0.1/x", false),
+        ("https://2130706433/x", false),
+        ("https://[::1]/x", false),
+        ("https://[::ffff:127.0.0.1]/x", false),
+        ("https://169.254.169.254/latest", false),
+        ("ftp://api.vendor.test/x", false),
+    ] {
+        assert_eq!(http.allowed(&Url::parse(url).expect(url)).is_ok(), good, "{url}");
+    }
+    assert!(
+        self::http(&[], true).allowed(&Url::parse("http://127.0.0.1:9/x").expect("url")).is_ok()
+    );
+    assert!(self::http(&[], true).allowed(&Url::parse("http://10.0.0.1/x").expect("url")).is_err());
+}
+
+#[test]
+fn addresses_that_are_not_public_are_told_apart() {
+    for (text, public) in [
+        ("8.8.8.8", true),
+        ("10.1.2.3", false),
+        ("100.64.0.1", false),
+        ("172.16.0.1", false),
+        ("192.168.1.1", false),
+        ("0.0.0.0", false),
+        ("224.0.0.1", false),
+        ("198.18.0.1", false),
+        ("255.255.255.255", false),
+        ("2606:4700::1111", true),
+        ("::1", false),
+        ("fe80::1", false),
+        ("fc00::1", false),
+        ("::ffff:10.0.0.1", false),
+        ("64:ff9b::7f00:1", false),
+        ("2002:7f00:1::", false),
+        ("2001:db8::1", false),
+    ] {
+        assert_eq!(is_public(text.parse().expect(text)), public, "{text}");
+    }
+}
+
+#[test]
+fn identifiers_are_encoded_in_the_url_and_absent_from_the_template() {
+    let request = Request::new(Method::GET, "https://api.vendor.test/", "/people/{email}")
+        .path("email", "a+b/c@x.test")
+        .query("list", "é");
+    assert_eq!(
+        request.url().map(|u| u.to_string()).as_deref(),
+        Ok("https://api.vendor.test/people/a%2Bb%2Fc%40x.test?list=%C3%A9")
+    );
+    assert_eq!(request.shown(), "/people/{email}?list={list}");
+    assert_eq!(format!("{request:?}"), "Request(GET /people/{email})");
+}
+
+#[test]
+fn each_status_has_its_meaning() {
+    use ConnectorError as E;
+    for (status, want) in [
+        (401, "NeedsPerson(CredentialsRefused"),
+        (403, "NeedsPerson(CredentialsRefused"),
+        (404, "NeedsPerson(SettingsWrong"),
+        (400, "Permanent"),
+        (409, "Permanent"),
+        (422, "Permanent"),
+        (425, "Retryable"),
+        (429, "Retryable"),
+        (408, "Unknown"),
+        (500, "Unknown"),
+        (503, "Unknown"),
+        (599, "Unknown"),
+        (302, "NeedsPerson(SettingsWrong"),
+        (202, "Unknown"),
+    ] {
+        let failure = Reply::made_up(status, &[], "").failure();
+        assert!(format!("{failure:?}").starts_with(want), "{status}: {failure:?}");
+    }
+    let limited = Reply::made_up(429, &[("X-RateLimit-Reset", "1795000030")], "").failure();
+    assert!(
+        matches!(limited, E::Retryable { retry_after: Some(wait), .. } if wait == Duration::from_secs(30))
+    );
+}

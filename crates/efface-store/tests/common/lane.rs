@@ -1,0 +1,252 @@
+//! The smallest hands: a lane's owner that orders tasks and takes answers, and the `requests` lane.
+
+use std::time::Duration;
+
+use efface_core::{
+    DeskId, EntryId, EvidenceLevel, OrderId, ReceiptId, TaskId,
+    desk::{DeskItem, Reason, Subject},
+    evidence::Evidence,
+    journal::{About, Entry, TaskChange},
+    manifest::EffectClass,
+    order::{Order, OrderState, StoredReceipt},
+    request,
+    task::{self, Answered, Cause, Effect, Event, Task, TaskState},
+};
+use efface_store::{
+    DeskClose, DeskOpen, DueFollowUp, EntryRow, Error, FollowUp, Lease, LeaseTerms, REQUESTS_LANE, RequestWrite, Store, TaskWrite,
+    Unit,
+};
+
+use super::{World, lane};
+
+pub const TTL: LeaseTerms = LeaseTerms { ttl: Duration::from_secs(600) };
+
+impl World {
+    pub async fn lease(&self, name: &str) -> Lease {
+        let mut taken = self.store.take_lanes("tester", &[lane(name)], TTL).await.expect("lanes");
+        assert_eq!(taken.len(), 1, "lane {name} is free");
+        taken.remove(0).0
+    }
+
+    pub fn entry(&self, about: About, changes: &[TaskChange]) -> EntryRow {
+        let now = self.now();
+        EntryRow::from(Entry::new(EntryId::new(now, &*self.chance), now, "tester", about, changes))
+    }
+
+    pub fn desk_open(&self, subject: Subject, reason: Reason) -> DeskOpen {
+        let opened_at = self.now();
+        let id = DeskId::new(opened_at, &*self.chance);
+        DeskOpen { item: DeskItem { id, subject, reason, opened_at, closed: None }, sealed: None }
+    }
+
+    /// Applies an event to a task, as the rules have it, and adds it to the unit.
+    pub fn happen(&self, unit: &mut Unit, changes: &mut Vec<TaskChange>, task: &Task, event: &Event) -> Result<(), Error> {
+        let rules = self.store.directory().rules(task, None);
+        let moved = task::apply(task, event, &rules, self.now(), 1)?;
+        changes.push(TaskChange::of(&moved.task, event.word()));
+        for effect in &moved.effects {
+            let subject = Subject::Task(task.id);
+            match effect {
+                Effect::OpenDesk(reason) => unit.desk_opens.push(self.desk_open(subject, reason.clone())),
+                Effect::CloseDesk => unit.desk_closes.push(DeskClose {
+                    subject,
+                    reason: None,
+                    by: "tester".into(),
+                    how: "moved on".into(),
+                    at: self.now(),
+                }),
+                Effect::FollowUp => unit.follow_ups.push(FollowUp { request: task.request, due_at: self.now() }),
+            }
+        }
+        unit.tasks.push(TaskWrite::new(task.version, moved.task));
+        Ok(())
+    }
+
+    /// Moves tasks by one event in one unit, and writes it.
+    pub async fn move_tasks(&self, fence: Option<Lease>, tasks: &[Task], event: &Event) -> Result<(), Error> {
+        let mut unit = Unit { fence, ..Unit::default() };
+        let mut changes = vec![];
+        for task in tasks {
+            self.happen(&mut unit, &mut changes, task, event)?;
+        }
+        unit.entries.push(self.entry(About::TasksMoved { cause: event.word().into() }, &changes));
+        self.store.commit(unit).await
+    }
+
+    pub fn new_order(&self, tasks: &[Task], number: u64) -> Order {
+        let now = self.now();
+        let first = &tasks[0];
+        Order {
+            id: OrderId::new(now, &*self.chance),
+            lane: lane(first.account.as_str()),
+            number,
+            account: first.account.clone(),
+            action: first.action,
+            step: first.step.clone(),
+            class: EffectClass::NaturallyIdempotent,
+            items: tasks.iter().map(|t| t.id).collect(),
+            key: "key".into(),
+            body_digest: "digest".into(),
+            first_sent_at: now,
+            repeats: 0,
+            recoveries: 0,
+            recovered_at: vec![],
+            state: OrderState::Sending,
+        }
+    }
+
+    /// Commits an order over ready tasks.
+    pub async fn order(&self, fence: Option<Lease>, tasks: &[Task], number: u64) -> Result<Order, Error> {
+        let order = self.new_order(tasks, number);
+        let mut unit = Unit { fence, ..Unit::default() };
+        let mut changes = vec![];
+        for task in tasks {
+            self.happen(&mut unit, &mut changes, task, &Event::Ordered { order: order.id, changing: true })?;
+        }
+        unit.new_orders.push(order.clone());
+        unit.entries.push(self.entry(About::OrderSent { order: Box::new(order.clone()) }, &changes));
+        self.store.commit(unit).await?;
+        Ok(order)
+    }
+
+    /// A task as it stands now.
+    pub async fn now_of(&self, id: TaskId) -> Task {
+        self.store.task(id).await.expect("task").row.task
+    }
+
+    /// Orders a task and takes its answer.
+    pub async fn carry(&self, id: TaskId, answer: Answered) -> Task {
+        let task = self.now_of(id).await;
+        self.order(None, &[task], 1).await.expect("ordered");
+        self.answer(id, answer).await
+    }
+
+    pub async fn answer(&self, id: TaskId, answer: Answered) -> Task {
+        let task = self.now_of(id).await;
+        self.move_tasks(None, &[task], &Event::Answered { answer }).await.expect("answered");
+        self.now_of(id).await
+    }
+
+    /// Orders tasks and takes a promise to be polled.
+    pub async fn receipt(&self, ids: &[TaskId], poll_after: Duration) -> StoredReceipt {
+        let mut tasks = vec![];
+        for id in ids {
+            tasks.push(self.now_of(*id).await);
+        }
+        let mut order = self.order(None, &tasks, 1).await.expect("ordered");
+        order.state = OrderState::Answered;
+        let now = self.now();
+        let receipt = StoredReceipt {
+            id: ReceiptId::new(now, &*self.chance),
+            order: order.id,
+            lane: order.lane.clone(),
+            account: order.account.clone(),
+            format: 1,
+            body: "job 1".into(),
+            polls: 0,
+            poll_after,
+            next_poll: now.plus(poll_after),
+            bound_at: now.plus(Duration::from_secs(86_400)),
+            slow_told: false,
+            done: false,
+        };
+        let mut unit = Unit::default();
+        let mut changes = vec![];
+        for id in ids {
+            let task = self.now_of(*id).await;
+            let event = Event::Answered { answer: Answered::AcceptedWithReceipt { receipt: receipt.id } };
+            self.happen(&mut unit, &mut changes, &task, &event).expect("accepted");
+        }
+        let about = About::OrderAnswered { order: order.id, status: Some(202), evidence: vec![Evidence::seen("202")] };
+        unit.entries.push(self.entry(about, &changes));
+        unit.new_receipts.push(receipt.clone());
+        unit.orders.push(order);
+        self.store.commit(unit).await.expect("written");
+        receipt
+    }
+
+    /// Ends every open task of a request well.
+    pub async fn finish(&self, id: efface_core::RequestId) {
+        for task in self.tasks(id).await.into_iter().filter(|t| matches!(t.state, TaskState::Ready { .. })) {
+            let after = self.carry(task.id, Answered::Confirmed { forwarded: false }).await;
+            if matches!(after.state, TaskState::Confirmed { .. }) {
+                self.move_tasks(None, &[after], &Event::Looked { seen: task::Seen::Absent }).await.expect("verified");
+            }
+        }
+        for task in self.tasks(id).await.into_iter().filter(|t| matches!(t.state, TaskState::Blocked { .. })) {
+            self.store.waive_task(task.id, "cannot be asked", "tester").await.expect("waived");
+        }
+        self.follow().await;
+    }
+
+    /// The `requests` lane: takes every follow-up that is due until none is.
+    pub async fn follow(&self) {
+        for _ in 0..50 {
+            let due = self.store.due_follow_ups(self.now(), 100).await.expect("follow-ups");
+            if due.is_empty() {
+                return;
+            }
+            for one in due {
+                match self.follow_one(one).await {
+                    Ok(()) | Err(Error::Stale { .. }) => {}
+                    Err(error) => panic!("follow-up: {error}"),
+                }
+            }
+        }
+        panic!("follow-ups do not end");
+    }
+
+    async fn follow_one(&self, due: DueFollowUp) -> Result<(), Error> {
+        let directory = self.store.directory();
+        let now = self.now();
+        let tasks: Vec<Task> = due.tasks.iter().map(|t| t.task.clone()).collect();
+        let action = due.request.action;
+        let phase = |task: &Task| directory.phase(task, action);
+        let advance =
+            request::advance(&due.request, &tasks, phase, directory.policy.phase_patience, due.nobody_found_decided, now);
+        let mut unit = Unit { followed: vec![(due.request.id, due.seq)], ..Unit::default() };
+        let mut changes = vec![];
+        for row in due.tasks.iter().filter(|r| advance.open.contains(&r.task.id)) {
+            self.happen(&mut unit, &mut changes, &row.task, &Event::CauseGone)?;
+        }
+        for row in &due.dependents {
+            let cause = Cause::Phase(directory.phase(&row.task, efface_core::RequestAction::Erase));
+            self.happen(&mut unit, &mut changes, &row.task, &Event::Blocked { cause })?;
+            unit.follow_ups.push(FollowUp { request: row.task.request, due_at: now });
+        }
+        if let Some(at) = advance.look_again {
+            unit.follow_ups.push(FollowUp { request: due.request.id, due_at: at });
+        }
+        if let Some(reason) = advance.desk {
+            unit.desk_opens.push(self.desk_open(Subject::Request(due.request.id), reason));
+        }
+        let mut next = due.request.clone();
+        if advance.start {
+            next = request::apply(&next, &request::Event::Started, now)?;
+        }
+        if let Some(ending) = advance.close {
+            next = request::apply(&next, &request::Event::Closed { ending }, now)?;
+        }
+        if next == due.request {
+            unit.entries.push(self.entry(About::TasksMoved { cause: "phase".into() }, &changes));
+        } else {
+            let about = About::RequestMoved { event: "advanced".into(), after: Box::new(next.clone()), commitments: vec![] };
+            unit.entries.push(self.entry(about, &changes));
+            unit.requests.push(RequestWrite {
+                read_version: due.request.version,
+                request: next,
+                dossier: None,
+                nobody_found_decided: due.nobody_found_decided,
+            });
+        }
+        self.store.commit(unit).await
+    }
+}
+
+/// The name of the lane that looks after requests.
+pub const REQUESTS: &str = REQUESTS_LANE;
+
+/// What a task has to show.
+pub fn evidence(task: &Task) -> EvidenceLevel {
+    task.evidence
+}

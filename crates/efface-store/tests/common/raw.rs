@@ -1,0 +1,103 @@
+//! The database itself, beside the store: counts, statements of the test's own, and every stored byte.
+
+use futures::StreamExt;
+use sea_orm::sqlx::{
+    self, AssertSqlSafe, Column, Executor, PgPool, Row, SqlitePool, ValueRef,
+    postgres::PgPoolOptions,
+    sqlite::SqlitePoolOptions,
+};
+
+pub enum Raw {
+    Sqlite(SqlitePool),
+    Postgres(PgPool),
+}
+
+impl Raw {
+    pub async fn open(url: &str) -> Self {
+        if url.starts_with("sqlite") {
+            Self::Sqlite(SqlitePoolOptions::new().max_connections(2).connect(url).await.expect("raw database"))
+        } else {
+            Self::Postgres(PgPoolOptions::new().max_connections(2).connect(url).await.expect("raw database"))
+        }
+    }
+
+    pub async fn exec(&self, sql: &str) {
+        let sql = AssertSqlSafe(sql.to_owned());
+        match self {
+            Self::Sqlite(pool) => drop(sqlx::raw_sql(sql).execute(pool).await.expect("statement")),
+            Self::Postgres(pool) => drop(sqlx::raw_sql(sql).execute(pool).await.expect("statement")),
+        }
+    }
+
+    /// The words of the database: one text for SQLite, one for PostgreSQL.
+    pub async fn exec_each(&self, sqlite: &str, postgres: &str) {
+        self.exec(if matches!(self, Self::Sqlite(_)) { sqlite } else { postgres }).await;
+    }
+
+    /// The first column of the first row.
+    pub async fn number(&self, sql: &str) -> i64 {
+        let sql = AssertSqlSafe(sql.to_owned());
+        match self {
+            Self::Sqlite(pool) => sqlx::query(sql).fetch_one(pool).await.expect("row").get(0),
+            Self::Postgres(pool) => sqlx::query(sql).fetch_one(pool).await.expect("row").get(0),
+        }
+    }
+
+    /// The first column of each row.
+    pub async fn texts(&self, sql: &str) -> Vec<String> {
+        let sql = AssertSqlSafe(sql.to_owned());
+        match self {
+            Self::Sqlite(pool) => {
+                sqlx::query(sql).fetch_all(pool).await.expect("rows").iter().map(|r| r.get(0)).collect()
+            }
+            Self::Postgres(pool) => {
+                sqlx::query(sql).fetch_all(pool).await.expect("rows").iter().map(|r| r.get(0)).collect()
+            }
+        }
+    }
+
+    pub async fn count(&self, table: &str) -> i64 {
+        self.number(&format!("SELECT count(*) FROM {table}")).await
+    }
+
+    async fn tables(&self) -> Vec<String> {
+        match self {
+            Self::Sqlite(_) => self.texts("SELECT name FROM sqlite_master WHERE type = 'table'").await,
+            Self::Postgres(_) => {
+                self.texts("SELECT table_name::text FROM information_schema.tables WHERE table_schema = 'public'").await
+            }
+        }
+    }
+
+    /// Every stored byte of every table, as it was given to the database.
+    pub async fn dump(&self) -> Vec<(String, Vec<u8>)> {
+        let mut all = vec![];
+        for table in self.tables().await {
+            let mut bytes = vec![];
+            match self {
+                Self::Sqlite(pool) => {
+                    let rows = pool.fetch_all(AssertSqlSafe(format!("SELECT * FROM {table}"))).await.expect("rows");
+                    for row in &rows {
+                        for column in row.columns() {
+                            let n = column.ordinal();
+                            if !row.try_get_raw(n).expect("value").is_null() {
+                                bytes.extend(row.get_unchecked::<Vec<u8>, _>(n));
+                            }
+                            bytes.push(0);
+                        }
+                    }
+                }
+                Self::Postgres(pool) => {
+                    let mut connection = pool.acquire().await.expect("connection");
+                    let copy = format!("COPY {table} TO STDOUT (FORMAT binary)");
+                    let mut parts = connection.copy_out_raw(&copy).await.expect("copy");
+                    while let Some(part) = parts.next().await {
+                        bytes.extend_from_slice(&part.expect("part"));
+                    }
+                }
+            }
+            all.push((table, bytes));
+        }
+        all
+    }
+}

@@ -1,0 +1,267 @@
+//! Errands of people (probes, rehearsals), the key's first proof, and what a call means for its
+//! account.
+
+use std::{sync::Arc, time::Duration};
+
+use efface_connector::{Call, ConnectorError, Item, NeedsPerson, Presence, Probe, Right};
+use efface_core::{AccountId, IdentifierKind, TaskId, desk::Reason, evidence::Evidence};
+use efface_store::{AccountRow, Errand, ErrandDone, ErrandKind, Error as StoreError, Unit};
+use serde::Serialize;
+
+use crate::{
+    call::{Ended, guarded},
+    fleet::ConnectedAccount,
+    lane::Lane,
+    record::{AccountNews, Record},
+};
+
+/// The answer to a probe errand, as commands read it.
+#[derive(Serialize)]
+struct ProbeAnswer {
+    ok: bool,
+    account_id: Option<String>,
+    account_name: Option<String>,
+    may: Vec<(String, &'static str)>,
+    key_expires: Option<efface_core::Timestamp>,
+    evidence: Option<Evidence>,
+    error: Option<String>,
+}
+
+/// The answer to one person of a rehearsal.
+#[derive(Serialize)]
+struct RehearsalAnswer {
+    person: usize,
+    presence: &'static str,
+    records: u32,
+    matched_by: Vec<String>,
+    error: Option<String>,
+}
+
+impl Lane {
+    /// Before the first changing call of this life the key is asked who it is.
+    pub(crate) async fn prove_key(
+        self: &Arc<Self>,
+        row: &AccountRow,
+        account: &Arc<ConnectedAccount>,
+    ) -> Result<bool, StoreError> {
+        if self.soft().proved.contains(&row.id) {
+            return Ok(true);
+        }
+        let (ended, _) = self.probe(account).await;
+        self.take_calls(1);
+        match ended {
+            Ended::Answered(probe) => {
+                if let (Some(pinned), Some(answers_as)) = (&row.condition.pinned, &probe.account_id)
+                    && pinned != answers_as
+                {
+                    let mut condition = row.condition.clone();
+                    condition.settings_wrong = Some(
+                        "the key belongs to another account than the one that was enabled".into(),
+                    );
+                    let reason = Reason::OtherAccount {
+                        pinned: pinned.clone(),
+                        answers_as: answers_as.clone(),
+                    };
+                    self.write_condition(
+                        row,
+                        condition,
+                        "the key answers as another account",
+                        Some(reason),
+                    )
+                    .await?;
+                    return Ok(false);
+                }
+                self.soft().proved.insert(row.id.clone());
+                Ok(true)
+            }
+            Ended::Failed(ConnectorError::NeedsPerson(person)) => {
+                let news = match person {
+                    NeedsPerson::CredentialsRefused { status } => {
+                        AccountNews::CredentialsRefused { status }
+                    }
+                    NeedsPerson::SettingsWrong { detail } => AccountNews::SettingsWrong { detail },
+                    NeedsPerson::Other { reason } => AccountNews::SettingsWrong { detail: reason },
+                };
+                self.account_heard(&row.id, Some(news), false).await;
+                Ok(false)
+            }
+            Ended::Failed(error) => {
+                self.account_heard(&row.id, None, error.is_infrastructure()).await;
+                self.hands.runtime.sleep(Duration::from_millis(500)).await;
+                Ok(false)
+            }
+            Ended::Panicked => Ok(false),
+        }
+    }
+
+    async fn probe(
+        &self,
+        account: &Arc<ConnectedAccount>,
+    ) -> (Ended<Probe>, Vec<efface_connector::Exchange>) {
+        let call = Call::new(&account.http, self.hands.clock.now());
+        let ended =
+            guarded(&self.hands, self.options.call_timeout * 2, account.connector.probe(&call))
+                .await;
+        (ended, call.take_exchanges())
+    }
+
+    /// Writes what a call meant for its account: credentials, settings, quota, breaker.
+    pub(crate) async fn account_heard(
+        &self,
+        id: &AccountId,
+        news: Option<AccountNews>,
+        infrastructure_failed: bool,
+    ) {
+        for _ in 0..5 {
+            let Ok(row) = self.store.account(id).await else { return };
+            let now = self.hands.clock.now();
+            let (mut condition, desk) = match &news {
+                Some(news) => Record::account_news(&row.condition, news, now),
+                None => (row.condition.clone(), None),
+            };
+            let breaker = {
+                let mut soft = self.soft();
+                soft.breakers.entry(id.clone()).or_default().count(
+                    row.condition.breaker,
+                    infrastructure_failed,
+                    now,
+                )
+            };
+            if let Some(next) = breaker {
+                tracing::warn!(account = %id, breaker = ?next, "breaker");
+                condition.breaker = next;
+            }
+            if condition == row.condition {
+                return;
+            }
+            let change = news.as_ref().map_or_else(|| "breaker".to_owned(), |n| format!("{n:?}"));
+            match self.write_condition(&row, condition, &change, desk).await {
+                Ok(()) => return,
+                Err(StoreError::Stale { .. }) => {}
+                Err(error) => {
+                    tracing::warn!(account = %id, %error, "the account's condition could not be written");
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Runs what people asked of this lane.
+    pub(crate) async fn errands(self: &Arc<Self>) -> Result<bool, StoreError> {
+        let mut busy = false;
+        for errand in self.store.due_errands(&self.name).await? {
+            let Some(account) = self.members.get(&errand.account).cloned() else { continue };
+            busy = true;
+            let answer = match errand.kind {
+                ErrandKind::Probe => self.probe_errand(&account).await,
+                ErrandKind::Rehearse => self.rehearse(&errand, &account).await,
+            };
+            let done = ErrandDone { id: errand.id, answer };
+            let unit = Unit {
+                fence: Some(self.lease.clone()),
+                errands_done: vec![done],
+                ..Unit::default()
+            };
+            self.store.commit(unit).await?;
+        }
+        Ok(busy)
+    }
+
+    async fn probe_errand(&self, account: &Arc<ConnectedAccount>) -> String {
+        let (ended, _) = self.probe(account).await;
+        let nothing = ProbeAnswer {
+            ok: false,
+            account_id: None,
+            account_name: None,
+            may: vec![],
+            key_expires: None,
+            evidence: None,
+            error: None,
+        };
+        let answer = match ended {
+            Ended::Answered(probe) => ProbeAnswer {
+                ok: true,
+                account_id: probe.account_id,
+                account_name: probe.account_name,
+                may: probe.may.into_iter().map(|(what, right)| (what, right_word(right))).collect(),
+                key_expires: probe.key_expires,
+                evidence: Some(probe.evidence),
+                error: None,
+            },
+            Ended::Failed(error) => ProbeAnswer { error: Some(error.to_string()), ..nothing },
+            Ended::Panicked => {
+                ProbeAnswer { error: Some("the connector panicked".into()), ..nothing }
+            }
+        };
+        serde_json::to_string(&answer).unwrap_or_default()
+    }
+
+    async fn rehearse(&self, errand: &Errand, account: &Arc<ConnectedAccount>) -> String {
+        let now = self.hands.clock.now();
+        let batch = account.manifest.look_up.as_ref().map_or(1, |l| l.batch_items.max(1)) as usize;
+        let keyed_by = self.keyed_by(&errand.account);
+        let mut answers: Vec<RehearsalAnswer> = vec![];
+        for (n, chunk) in errand.people.chunks(batch).enumerate() {
+            let items: Vec<Item> = chunk
+                .iter()
+                .map(|people| {
+                    let mut identifiers = people.clone();
+                    identifiers.retain(|i| keyed_by.is_empty() || keyed_by.contains(&i.kind));
+                    Item {
+                        id: TaskId::new(now, &*self.hands.chance),
+                        generation: 1,
+                        identifiers,
+                        memo: None,
+                        prior: None,
+                    }
+                })
+                .collect();
+            let call = Call::new(&account.http, self.hands.clock.now());
+            let ended = guarded(
+                &self.hands,
+                self.options.call_timeout * 2,
+                account.connector.look_up(&call, &items),
+            )
+            .await;
+            for (m, item) in items.iter().enumerate() {
+                let person = n * batch + m;
+                let failed = |error: String| RehearsalAnswer {
+                    person,
+                    presence: "failed",
+                    records: 0,
+                    matched_by: vec![],
+                    error: Some(error),
+                };
+                answers.push(match &ended {
+                    Ended::Answered(all) => match all.iter().find(|(id, _, _)| *id == item.id) {
+                        Some((_, presence, _)) => rehearsal(person, presence),
+                        None => failed("the vendor did not mention this person".into()),
+                    },
+                    Ended::Failed(error) => failed(error.to_string()),
+                    Ended::Panicked => failed("the connector panicked".into()),
+                });
+            }
+        }
+        serde_json::to_string(&answers).unwrap_or_default()
+    }
+}
+
+fn right_word(right: Right) -> &'static str {
+    match right {
+        Right::Yes => "yes",
+        Right::No => "no",
+        Right::CannotTell => "cannot tell",
+    }
+}
+
+fn rehearsal(person: usize, presence: &Presence) -> RehearsalAnswer {
+    let (word, records, matched_by) = match presence {
+        Presence::Absent => ("absent", 0, vec![]),
+        Presence::Present { records, matched_by } => {
+            ("present", *records, matched_by.iter().map(IdentifierKind::word).collect())
+        }
+        Presence::Ambiguous { records } => ("ambiguous", *records, vec![]),
+        Presence::CannotTell => ("cannot tell", 0, vec![]),
+    };
+    RehearsalAnswer { person, presence: word, records, matched_by, error: None }
+}
