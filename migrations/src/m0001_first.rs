@@ -40,6 +40,7 @@ CREATE TABLE request (
 ) {strict_no_rowid};
 CREATE UNIQUE INDEX request_filing_key ON request (filing_key) WHERE filing_key IS NOT NULL;
 CREATE INDEX request_state ON request (state, id);
+CREATE INDEX request_due ON request (due_at, id) WHERE state IN ('received', 'identified', 'released', 'running');
 CREATE INDEX request_import ON request (import_id) WHERE import_id IS NOT NULL;
 
 CREATE TABLE tag (
@@ -156,7 +157,7 @@ CREATE TABLE desk (
   body TEXT NOT NULL,
   sealed {bytes}
 ) {strict_no_rowid};
-CREATE INDEX desk_open ON desk (subject_kind, subject_id) WHERE closed_at IS NULL;
+CREATE UNIQUE INDEX desk_open ON desk (subject_kind, subject_id, reason) WHERE closed_at IS NULL;
 
 CREATE TABLE import (
   id {bytes} NOT NULL PRIMARY KEY,
@@ -169,6 +170,7 @@ CREATE TABLE import (
   refused {int} NOT NULL,
   finished {int} NOT NULL
 ) {strict_no_rowid};
+CREATE UNIQUE INDEX import_digest ON import (digest);
 
 CREATE TABLE idempotency (
   key_hash {bytes} NOT NULL PRIMARY KEY,
@@ -229,6 +231,11 @@ impl MigrationTrait for Migration {
             db.execute_unprepared(statement).await?;
         }
         Ok(())
+    }
+
+    /// A start that is cut short leaves nothing behind.
+    fn use_transaction(&self) -> Option<bool> {
+        Some(true)
     }
 
     /// Going back would destroy requests and evidence: restore a backup instead.

@@ -1,3 +1,8 @@
 //! Whole-system scenarios: real store, real worker, real connectors, stand-ins for the vendors.
 
+pub mod dice;
+pub mod kill_run;
+pub mod oracle;
+pub mod peek;
+pub mod vendors;
 pub mod world;

@@ -4,17 +4,23 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use efface_connector::{
     Http, HttpConfig,
-    fake::{FakeServer, Tuning},
+    fake::{FakeServer, LogLine, Tuning},
 };
 use efface_core::{
     AccountId, ConnectorId, ControllerId, Identifier, IdentifierKind, LaneId, Provenance, RequestAction, RequestId, Scope, Timestamp,
     brakes::GuardList,
     outside::{Chance, Clock},
     retry::RetryPolicy,
+    task::Task,
 };
 use efface_store::{AccountSpec, Connection, ControllerRules, Directory, Filed, NewRequest, Policy, Proof, SqlStore, Store};
 use efface_vault::{MasterKey, Vault};
 use efface_worker::{ConnectedAccount, Fleet, Hands, Options, TokioRuntime, Worker};
+
+use crate::{
+    oracle::{Evidence, Tally, judge},
+    peek::Peek,
+};
 
 /// The wall clock.
 pub struct WallClock;
@@ -35,6 +41,14 @@ impl Chance for OsChance {
     }
 }
 
+/// Time since some fixed moment of this process.
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "the world's wiring reads the clock")]
+pub fn stopwatch() -> Duration {
+    static START: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
+    START.get_or_init(std::time::Instant::now).elapsed()
+}
+
 /// How a world is built.
 pub struct Plan {
     pub database_url: String,
@@ -45,6 +59,8 @@ pub struct Plan {
     pub calls_per_second: f64,
     pub calls_in_flight: u32,
     pub call_timeout: Duration,
+    /// Whether accounts are taken live; else they only look.
+    pub live: bool,
 }
 
 impl Plan {
@@ -63,6 +79,7 @@ impl Plan {
             calls_per_second: 5_000.0,
             calls_in_flight: 16,
             call_timeout: Duration::from_millis(800),
+            live: true,
         }
     }
 }
@@ -112,7 +129,8 @@ impl World {
         let (vault, _) = Vault::create(&master, &mut |b| OsChance.fill(b));
         let hands = Hands { clock: Arc::new(WallClock), chance: Arc::new(OsChance), runtime: Arc::new(TokioRuntime::new()) };
         let store = SqlStore::open(connection, Arc::new(vault), directory, hands.clock.clone(), hands.chance.clone()).await.expect("store");
-        for account in &store.directory().accounts.clone() {
+        let live = if plan.live { store.directory().accounts.clone() } else { vec![] };
+        for account in &live {
             store.enable_account(&account.id, None, "test").await.expect("enabled");
         }
         Self { store: Arc::new(store), fakes, plan, hands }
@@ -164,19 +182,86 @@ impl World {
     /// # Panics
     /// When the worker ends with an error.
     pub async fn run_until_closed(&self, limit: Duration) -> (u64, u64) {
-        let store = self.store.clone();
-        let runtime = self.hands.runtime.clone();
-        let end = runtime.monotonic() + limit;
-        let stop = async move {
-            while runtime.monotonic() < end {
-                tokio::time::sleep(Duration::from_millis(30)).await;
-                if store.closed_and_open().await.is_ok_and(|(_, open)| open == 0) {
-                    return;
-                }
-            }
-        };
-        self.worker().run(stop).await.expect("worker");
+        let store = &self.store;
+        self.run_until(limit, async || store.closed_and_open().await.is_ok_and(|(_, open)| open == 0)).await;
         self.store.closed_and_open().await.expect("counts")
+    }
+
+    /// Runs a worker until `enough` holds; whether it did before `limit`.
+    ///
+    /// # Panics
+    /// When the worker ends with an error.
+    pub async fn run_until(&self, limit: Duration, enough: impl AsyncFn() -> bool) -> bool {
+        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        let watch = async {
+            let end = stopwatch() + limit;
+            let mut held = false;
+            while !held && stopwatch() < end {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+                held = enough().await;
+            }
+            drop(stop);
+            held
+        };
+        let work = self.worker().run(async {
+            // resolves when the other end goes
+            let _ = stopped.await;
+        });
+        let (held, worked) = tokio::join!(watch, work);
+        worked.expect("worker");
+        held
+    }
+
+    /// Files these people, held by every vendor, for one action.
+    ///
+    /// # Panics
+    /// When one is refused.
+    pub async fn file(&self, action: RequestAction, people: std::ops::Range<u32>) -> Vec<RequestId> {
+        let requests = people.map(|n| {
+            let person = crate::vendors::person(n);
+            self.fakes.values().for_each(|fake| fake.fake().put(&person));
+            released(action, person.into_iter().map(|(kind, text)| proved(kind, &text)).collect())
+        });
+        all_new(self.store.file(requests.collect()).await)
+    }
+
+    /// What the oracle finds wrong.
+    ///
+    /// # Panics
+    /// When there is anything.
+    pub async fn expect_sound(&self, filed: &[RequestId]) -> Tally {
+        let peek = Peek::at(&self.plan.database_url).await;
+        let logs = self.fakes.iter().map(|(vendor, fake)| ((*vendor).to_owned(), fake.log())).collect();
+        let verdict = judge(&Evidence::gather(&self.store, &peek, logs, filed).await);
+        assert!(verdict.faults.is_empty(), "{}", verdict.faults.join("\n"));
+        verdict.tally
+    }
+
+    /// A second connection to the database.
+    ///
+    /// # Panics
+    /// When it cannot be had.
+    pub async fn peek(&self) -> Peek {
+        Peek::at(&self.plan.database_url).await
+    }
+
+    /// The tasks of these requests.
+    ///
+    /// # Panics
+    /// When one cannot be read.
+    pub async fn tasks(&self, filed: &[RequestId]) -> Vec<Task> {
+        let mut tasks = vec![];
+        for id in filed {
+            let view = self.store.request(*id).await.expect("request");
+            tasks.extend(view.tasks.into_iter().map(|t| t.row.task));
+        }
+        tasks
+    }
+
+    /// Calls of a vendor that change or try to.
+    #[must_use]
+    pub fn changing(&self, vendor: &str) -> Vec<LogLine> {
+        self.fakes[vendor].log().into_iter().filter(|line| line.method != "GET").collect()
     }
 }
 
@@ -214,4 +299,52 @@ pub fn all_new(filed: Vec<Result<Filed, efface_store::Error>>) -> Vec<RequestId>
             other => panic!("{other:?}"),
         })
         .collect()
+}
+
+/// A place for a database of a test.
+pub struct Place {
+    pub url: String,
+    _folder: Option<tempfile::TempDir>,
+}
+
+impl Place {
+    /// A SQLite file, gone with this.
+    ///
+    /// # Panics
+    /// When no folder can be made.
+    #[must_use]
+    pub fn sqlite() -> Self {
+        let folder = tempfile::tempdir().expect("folder");
+        let url = format!("sqlite://{}", folder.path().join("t.db").display());
+        Self { url, _folder: Some(folder) }
+    }
+
+    /// A PostgreSQL database of the run's cluster.
+    ///
+    /// # Panics
+    /// When there is no PostgreSQL on this machine.
+    #[must_use]
+    pub fn postgresql() -> Self {
+        let cluster = efface_testkit::postgres::TempPostgres::shared().expect("PostgreSQL");
+        Self { url: cluster.create_database().expect("database"), _folder: None }
+    }
+}
+
+/// Each scenario, a function of a [`Place`], as a test on SQLite and one on PostgreSQL.
+#[macro_export]
+macro_rules! on_both_databases {
+    ($($scenario:ident),+ $(,)?) => {
+        mod on_sqlite {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $scenario() {
+                super::$scenario($crate::world::Place::sqlite()).await;
+            })+
+        }
+        mod on_postgresql {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $scenario() {
+                super::$scenario($crate::world::Place::postgresql()).await;
+            })+
+        }
+    };
 }

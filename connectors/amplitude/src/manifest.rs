@@ -68,5 +68,6 @@ fn erase() -> ActionCard {
         latency: Latency::days(30, 35, 35),
         highest: EvidenceLevel::Verified,
         verified_by_look_up: true,
+        tells_absence: true,
     }
 }

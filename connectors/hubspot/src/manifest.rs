@@ -88,6 +88,7 @@ fn erase(purge_days: u16) -> ActionCard {
         latency: Latency::days(days, days, days),
         highest: EvidenceLevel::Verified,
         verified_by_look_up: true,
+        tells_absence: true,
     }
 }
 
@@ -106,6 +107,7 @@ fn suppress(lifts: bool) -> ActionCard {
         latency: Latency::AT_ONCE,
         highest: EvidenceLevel::Confirmed,
         verified_by_look_up: false,
+        tells_absence: true,
     }
 }
 
@@ -123,5 +125,6 @@ fn lift() -> ActionCard {
         latency: Latency::AT_ONCE,
         highest: EvidenceLevel::Confirmed,
         verified_by_look_up: false,
+        tells_absence: true,
     }
 }

@@ -70,6 +70,7 @@ fn erase(action: TaskAction, stops: Option<SuppressEffect>) -> ActionCard {
         latency: Latency::AT_ONCE,
         highest: EvidenceLevel::Verified,
         verified_by_look_up: true,
+        tells_absence: true,
     }
 }
 
@@ -87,6 +88,7 @@ fn suppress() -> ActionCard {
         latency: Latency::AT_ONCE,
         highest: EvidenceLevel::Confirmed,
         verified_by_look_up: false,
+        tells_absence: true,
     }
 }
 
@@ -105,5 +107,6 @@ fn lift() -> ActionCard {
         latency: Latency::AT_ONCE,
         highest: EvidenceLevel::Confirmed,
         verified_by_look_up: false,
+        tells_absence: true,
     }
 }

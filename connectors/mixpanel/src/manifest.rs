@@ -95,5 +95,6 @@ fn erase(keyed_by: Vec<IdentifierKind>, most: usize) -> ActionCard {
         highest: EvidenceLevel::Confirmed,
         // a look-up sees profiles, and not the events
         verified_by_look_up: false,
+        tells_absence: false,
     }
 }

@@ -109,6 +109,7 @@ fn card(action: TaskAction, steps: Vec<Step>) -> ActionCard {
         latency: Latency::days(1, 30, 30),
         highest: EvidenceLevel::Confirmed,
         verified_by_look_up: false,
+        tells_absence: false,
     }
 }
 

@@ -108,6 +108,7 @@ fn erase(products: Products) -> Option<ActionCard> {
         // nothing can be asked about an erase job
         highest: if products.activity { EvidenceLevel::Accepted } else { EvidenceLevel::Verified },
         verified_by_look_up: !products.activity,
+        tells_absence: !products.activity,
     })
 }
 
@@ -126,6 +127,7 @@ fn suppress() -> ActionCard {
         latency: Latency::AT_ONCE,
         highest: EvidenceLevel::Confirmed,
         verified_by_look_up: false,
+        tells_absence: false,
     }
 }
 
@@ -143,5 +145,6 @@ fn lift() -> ActionCard {
         latency: Latency::AT_ONCE,
         highest: EvidenceLevel::Confirmed,
         verified_by_look_up: false,
+        tells_absence: false,
     }
 }

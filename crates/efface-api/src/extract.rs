@@ -94,7 +94,7 @@ fn says_json(headers: &HeaderMap) -> bool {
 }
 
 async fn whole_body<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Problem> {
-    Bytes::from_request(request, state).await.map_err(|rejection| too_large_or_broken(rejection))
+    Bytes::from_request(request, state).await.map_err(too_large_or_broken)
 }
 
 fn too_large_or_broken(rejection: BytesRejection) -> Problem {

@@ -156,8 +156,7 @@ mod tests {
         let options =
             ApiOptions { request_timeout: Duration::from_millis(20), ..ApiOptions::default() };
         let state = Rig::with(options).await.state;
-        let slow =
-            Router::new().route("/v1/slow", axum::routing::get(|| std::future::pending::<()>()));
+        let slow = Router::new().route("/v1/slow", axum::routing::get(std::future::pending::<()>));
         let answer = crate::testing::ask(around(slow, state), "GET", "/v1/slow", "", &[]).await;
         assert_eq!(answer.status, 503);
         assert_eq!(answer.body["type"], "urn:efface:problem:took-too-long");

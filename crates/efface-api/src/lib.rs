@@ -57,3 +57,39 @@ pub async fn serve(
     state.answers.flush().await;
     served
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    use crate::testing::{Rig, erase, key_text};
+
+    #[tokio::test]
+    async fn what_was_answered_over_the_wire_is_kept_when_the_server_stops() {
+        let rig = Rig::new().await;
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        let served = super::serve(listener, rig.state.clone(), async move {
+            let _ = stopped.await;
+        });
+        let server = tokio::spawn(served);
+        let body = erase("ada@example.org");
+        let call = format!(
+            "POST /v1/requests HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\
+             authorization: Bearer {}\r\ncontent-type: application/json\r\n\
+             idempotency-key: k\r\ncontent-length: {}\r\n\r\n{body}",
+            key_text("shop", 's'),
+            body.len()
+        );
+        let mut wire = tokio::net::TcpStream::connect(address).await.expect("connects");
+        wire.write_all(call.as_bytes()).await.expect("sent");
+        let mut answer = String::new();
+        wire.read_to_string(&mut answer).await.expect("answered");
+        assert!(answer.starts_with("HTTP/1.1 201 Created"), "{answer}");
+        stop.send(()).expect("still up");
+        server.await.expect("no panic").expect("served");
+        let kept = rig.store.idempotent_answer("file\nshop\nk").await.expect("read");
+        assert!(answer.ends_with(&kept.expect("kept").2));
+    }
+}

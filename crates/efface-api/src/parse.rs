@@ -170,7 +170,7 @@ mod tests {
                 r#"{"name":"a","parts":[{"kind":"one","flga":1}]}"#,
                 422,
                 "parts[0].flga",
-                "known here: kind, flag",
+                "known here: kind or flag",
             ),
             (r#"{"name":"a","parts":["canary"]}"#, 422, "parts[0]", "must be an object"),
             (r#""canary""#, 422, "", "must be an object"),

@@ -290,6 +290,7 @@ fn manifest() -> Manifest {
         latency: Latency::AT_ONCE,
         highest: EvidenceLevel::Verified,
         verified_by_look_up: true,
+        tells_absence: true,
     };
     Manifest {
         id: "paper",

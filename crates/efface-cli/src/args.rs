@@ -51,6 +51,8 @@ pub struct GlobalArgs {
 /// What efface does.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Carry out the main job on built-in stand-ins
+    Demo(crate::demo::Demo),
     /// Write settings, a new key and a new database
     Init(command::init::Args),
     /// Create or update the database's schema

@@ -8,30 +8,31 @@ use efface_core::{ControllerId, Identifier, IdentifierKind, Provenance, subject:
 
 use crate::{exit::Failure, wiring::Context};
 
+const WHO: &str = "Identifiers, each may be repeated";
+
 /// Who the person is; each option may be repeated.
 #[derive(Clone, Debug, Default, Args)]
-#[command(next_help_heading = "Identifiers")]
 pub struct IdentifierArgs {
     /// E-mail address
-    #[arg(long, value_name = "ADDRESS", value_parser = personal)]
+    #[arg(long, value_name = "ADDRESS", help_heading = WHO, value_parser = personal)]
     email: Vec<Value>,
     /// Telephone number, +<country><number>
-    #[arg(long, value_name = "NUMBER", value_parser = personal)]
+    #[arg(long, value_name = "NUMBER", help_heading = WHO, value_parser = personal)]
     phone: Vec<Value>,
     /// Your own id for the person
-    #[arg(long, value_name = "ID", value_parser = personal)]
+    #[arg(long, value_name = "ID", help_heading = WHO, value_parser = personal)]
     user_id: Vec<Value>,
     /// Id of a visitor who never signed in
-    #[arg(long, value_name = "ID", value_parser = personal)]
+    #[arg(long, value_name = "ID", help_heading = WHO, value_parser = personal)]
     anonymous_id: Vec<Value>,
     /// Id of a device
-    #[arg(long, value_name = "ID", value_parser = personal)]
+    #[arg(long, value_name = "ID", help_heading = WHO, value_parser = personal)]
     device_id: Vec<Value>,
     /// Advertising id of a device
-    #[arg(long, value_name = "ID", value_parser = personal)]
+    #[arg(long, value_name = "ID", help_heading = WHO, value_parser = personal)]
     advertising_id: Vec<Value>,
     /// A vendor's own id for the person
-    #[arg(long = "id", value_name = "vendor:NAMESPACE=VALUE", value_parser = personal)]
+    #[arg(long = "id", value_name = "vendor:NAMESPACE=VALUE", help_heading = WHO, value_parser = personal)]
     other: Vec<Value>,
 }
 

@@ -4,6 +4,7 @@
 mod args;
 mod ask;
 mod command;
+mod demo;
 mod exit;
 mod identifiers;
 mod jobs;

@@ -134,6 +134,7 @@ pub async fn work(context: &Context, stop: &Stop) -> Result<()> {
     let _lock = lock(&context.settings, &name)?;
     let options = fleet::options(&context.settings, name.clone());
     let fleet = fleet::fleet(context)?;
+    context.store.listen().await.context("what other processes write cannot be heard")?;
     let worker = Worker::new(context.store.clone(), fleet, context.hands(), options);
     let jobs = jobs::for_metronome(&context.settings, &context.store);
     let metronome = Metronome::start(jobs).await?;

@@ -176,6 +176,9 @@ pub struct ActionCard {
     pub highest: EvidenceLevel,
     /// Whether a look-up that finds nobody proves this action.
     pub verified_by_look_up: bool,
+    /// Whether the vendor says so when it does not hold the person. One that takes any identifier
+    /// on in silence proves nothing about whether anybody was there.
+    pub tells_absence: bool,
 }
 
 impl ActionCard {

@@ -342,6 +342,7 @@ pub fn advance(
     request: &Request,
     tasks: &[Task],
     phase: impl Fn(&Task) -> Phase,
+    tells: impl Fn(&Task) -> bool,
     policy_patience: Duration,
     nobody_found_decided: bool,
     now: Timestamp,
@@ -388,7 +389,7 @@ pub fn advance(
     }
     if tasks.iter().all(|t| t.state.is_settled()) {
         out.look_again = None;
-        match ending(tasks) {
+        match ending(tasks, tells) {
             Some(ending) => out.close = Some(ending),
             None if nobody_found_decided => out.close = Some(Ending::NoMatch),
             None => out.desk = Some(Reason::NobodyFound),
@@ -424,30 +425,43 @@ fn phase_is_open(
     })
 }
 
-/// How a request ends whose tasks are all settled; `None` when nobody knew the person.
+/// How a request ends whose tasks are all settled; `None` when no vendor that can tell knew the
+/// person. `tells` says whether a task's vendor would have told an absence: one that takes any
+/// identifier on in silence is no witness.
 #[must_use]
-pub fn ending(tasks: &[Task]) -> Option<Ending> {
-    let outcomes: Vec<&Outcome> = tasks
-        .iter()
-        .filter_map(|t| match &t.state {
-            TaskState::Settled { outcome, .. } => Some(outcome),
-            _ => None,
-        })
-        .collect();
-    let live: Vec<&&Outcome> =
-        outcomes.iter().filter(|o| !matches!(o, Outcome::Observed(_))).collect();
+pub fn ending(tasks: &[Task], tells: impl Fn(&Task) -> bool) -> Option<Ending> {
+    let settled = tasks.iter().filter_map(|t| match &t.state {
+        TaskState::Settled { outcome, .. } => Some((t, outcome)),
+        TaskState::Blocked { .. }
+        | TaskState::Ready { .. }
+        | TaskState::Sending { .. }
+        | TaskState::Unknown { .. }
+        | TaskState::Waiting { .. }
+        | TaskState::Confirmed { .. }
+        | TaskState::Desk { .. } => None,
+    });
+    let live: Vec<(&Task, &Outcome)> =
+        settled.filter(|(_, o)| !matches!(o, Outcome::Observed(_))).collect();
     if live.is_empty() {
         return Some(Ending::Observed);
     }
-    let asked_in_vain = live.iter().any(|o| matches!(o, Outcome::NotFound));
-    let nobody = live
-        .iter()
-        .all(|o| matches!(o, Outcome::NotFound | Outcome::NotSupported | Outcome::NotHeld));
-    if asked_in_vain && nobody {
+    let asked_in_vain = live.iter().any(|(_, o)| matches!(o, Outcome::NotFound));
+    let someone = live.iter().any(|(t, o)| o.found_somebody() && tells(t));
+    let decided = live.iter().any(|(_, o)| {
+        matches!(
+            o,
+            Outcome::Waived { .. }
+                | Outcome::Exempt { .. }
+                | Outcome::Cancelled
+                | Outcome::Superseded
+        )
+    });
+    if asked_in_vain && !someone && !decided {
         return None;
     }
     let of = u32::try_from(live.len()).unwrap_or(u32::MAX);
-    let met = u32::try_from(live.iter().filter(|o| o.meets_the_wish()).count()).unwrap_or(u32::MAX);
+    let met =
+        u32::try_from(live.iter().filter(|(_, o)| o.meets_the_wish()).count()).unwrap_or(u32::MAX);
     Some(if met == of { Ending::Completed } else { Ending::Partly { met, of } })
 }
 
@@ -456,3 +470,6 @@ pub fn ending(tasks: &[Task]) -> Option<Ending> {
 pub fn anything_sent(tasks: &[Task]) -> bool {
     tasks.iter().any(|t| t.sent && t.action != TaskAction::LookUp)
 }
+
+#[cfg(test)]
+mod tests;

@@ -112,6 +112,13 @@ impl Directory {
             .map_or(Phase::Erase, |a| phase_of(task.action, a.manifest.suppress_order, request))
     }
 
+    /// Whether the vendor would have said so had it not held the person.
+    #[must_use]
+    pub fn tells_absence(&self, task: &Task) -> bool {
+        let card = self.account(&task.account).and_then(|a| a.manifest.action(task.action));
+        card.is_some_and(|c| c.tells_absence)
+    }
+
     /// What `apply` needs to know about a task's account and action.
     #[must_use]
     pub fn rules(&self, task: &Task, condition: Option<&Condition>) -> Rules {

@@ -12,7 +12,7 @@ pub enum Error {
     #[error("the database refuses: {0}")]
     Database(String),
     /// Somebody else changed these rows since they were read; nothing of the unit was written.
-    #[error("{} row(s) changed meanwhile", tasks.len())]
+    #[error("{} changed meanwhile; read anew and try again", if tasks.is_empty() { "the row".into() } else { format!("{} task(s)", tasks.len()) })]
     Stale { tasks: Vec<TaskId> },
     /// Another worker owns the lane now; nothing was written.
     #[error("lane {lane} is no longer held by this worker")]
@@ -62,7 +62,28 @@ impl Error {
     pub const fn is_passing(&self) -> bool {
         matches!(self, Self::Unavailable(_))
     }
+
+    /// Whether the transaction lost a fight for rows. It was rolled back whole, and trying again at
+    /// once can help.
+    pub(crate) fn is_contended(&self) -> bool {
+        matches!(self, Self::Unavailable(why) if why == CONTENDED)
+    }
+
+    /// The same news for another who waited for the same transaction.
+    pub(crate) fn told_again(&self) -> Self {
+        match self {
+            Self::Unavailable(why) => Self::Unavailable(why.clone()),
+            Self::ReadOnly(why) => Self::ReadOnly(why.clone()),
+            Self::Database(why) => Self::Database(why.clone()),
+            other => Self::Unavailable(other.to_string()),
+        }
+    }
 }
+
+const CONTENDED: &str = "other writers held the same rows";
+
+/// Deadlock, serialization failure, lock timeout (PostgreSQL Appendix A).
+const CONTENTION: [&str; 3] = ["40P01", "40001", "55P03"];
 
 fn classify(text: String) -> Error {
     let lower = text.to_lowercase();
@@ -85,10 +106,15 @@ impl From<sea_orm::DbErr> for Error {
 impl From<sea_orm::sqlx::Error> for Error {
     fn from(error: sea_orm::sqlx::Error) -> Self {
         match &error {
+            sea_orm::sqlx::Error::Database(inner)
+                if inner.code().is_some_and(|c| CONTENTION.contains(&&*c)) =>
+            {
+                Self::Unavailable(CONTENDED.into())
+            }
             sea_orm::sqlx::Error::Database(inner) => {
                 let busy = inner.message().contains("database is locked")
                     || inner.code().is_some_and(|c| {
-                        c.starts_with("57P") || c.starts_with("08") || c.starts_with("53")
+                        c.starts_with("57") || c.starts_with("08") || c.starts_with("53")
                     });
                 match classify(error.to_string()) {
                     Self::Unavailable(text) if !busy => Self::Database(text),

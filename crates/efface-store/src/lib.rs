@@ -19,7 +19,7 @@ use efface_core::{AccountId, LaneId, Timestamp, task::Queue};
 pub use directory::{AccountSpec, ControllerRules, Directory, Policy};
 pub use error::Error;
 pub use model::{
-    AccountRow, AccountWrite, DeskClose, DeskOpen, DueFollowUp, DueReceipt, DueTask, EntryRow,
+    AccountRow, AccountWrite, Company, DeskClose, DeskOpen, DueFollowUp, DueReceipt, DueTask, EntryRow,
     Errand, ErrandDone, ErrandKind, ExchangeRow, Filed, Filing, FollowUp, KeptAnswer, Lease,
     LeaseTerms, MemoWrite, NewTag, NewTask, OpenOrder, REQUESTS_LANE, RequestWrite, TaskRow,
     TaskWrite, Unit,
@@ -65,6 +65,9 @@ pub trait Store: Send + Sync {
     ) -> Result<Vec<DueTask>, Error>;
     /// Orders that are sending or unknown.
     async fn open_orders(&self, lane: &LaneId) -> Result<Vec<OpenOrder>, Error>;
+    /// Orders whose answer was lost and that are due to be looked into.
+    async fn unknown_orders(&self, lane: &LaneId, now: Timestamp)
+    -> Result<Vec<OpenOrder>, Error>;
     async fn due_receipts(
         &self,
         lane: &LaneId,

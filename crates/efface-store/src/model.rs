@@ -124,6 +124,9 @@ pub struct Unit {
     pub followed: Vec<(RequestId, u64)>,
     pub requests: Vec<RequestWrite>,
     pub new_tags: Vec<NewTag>,
+    /// Tags that turned out to belong to more than one person.
+    pub shared_tags: Vec<[u8; 32]>,
+    pub company: Vec<Company>,
     pub accounts: Vec<AccountWrite>,
     pub desk_opens: Vec<DeskOpen>,
     pub desk_closes: Vec<DeskClose>,
@@ -159,7 +162,20 @@ pub struct NewTag {
     pub request: RequestId,
     pub tag: [u8; 32],
     pub kind: String,
+    /// Proved.
     pub drives: bool,
+    /// Belongs to more than one person.
+    pub shared: bool,
+}
+
+/// What a unit that proves identifiers knew, when it was made, of other requests that prove them
+/// too. It is refused as stale when there are more by now.
+#[derive(Clone, Debug)]
+pub struct Company {
+    pub request: RequestId,
+    pub tags: Vec<[u8; 32]>,
+    /// `(tag, request)` pairs of others.
+    pub others: usize,
 }
 
 /// A request to be filed, planned already.

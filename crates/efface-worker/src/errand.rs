@@ -4,7 +4,9 @@
 use std::{sync::Arc, time::Duration};
 
 use efface_connector::{Call, ConnectorError, Item, NeedsPerson, Presence, Probe, Right};
-use efface_core::{AccountId, IdentifierKind, TaskId, desk::Reason, evidence::Evidence};
+use efface_core::{
+    AccountId, IdentifierKind, TaskId, account::Breaker, desk::Reason, evidence::Evidence,
+};
 use efface_store::{AccountRow, Errand, ErrandDone, ErrandKind, Error as StoreError, Unit};
 use serde::Serialize;
 
@@ -112,6 +114,9 @@ impl Lane {
         news: Option<AccountNews>,
         infrastructure_failed: bool,
     ) {
+        if news.is_none() && !infrastructure_failed && self.still_healthy(id) {
+            return;
+        }
         for _ in 0..5 {
             let Ok(row) = self.store.account(id).await else { return };
             let now = self.hands.clock.now();
@@ -143,6 +148,33 @@ impl Lane {
                     return;
                 }
             }
+        }
+    }
+
+    /// Counts a good call of an account whose breaker is closed and stays so; false, and nothing
+    /// counted, where more is to be done.
+    fn still_healthy(&self, id: &AccountId) -> bool {
+        let is_closed =
+            self.known_account(id).is_some_and(|row| row.condition.breaker == Breaker::Closed);
+        if !is_closed {
+            return false;
+        }
+        let now = self.hands.clock.now();
+        let mut soft = self.soft();
+        let window = soft.breakers.entry(id.clone()).or_default();
+        let mut counted = window.clone();
+        let stays = counted.count(Breaker::Closed, false, now).is_none();
+        if stays {
+            *window = counted;
+        }
+        stays
+    }
+
+    /// The account as known, else as stored.
+    pub(crate) async fn condition(&self, id: &AccountId) -> Option<Arc<AccountRow>> {
+        match self.known_account(id) {
+            Some(row) => Some(row),
+            None => self.store.account(id).await.ok().map(Arc::new),
         }
     }
 

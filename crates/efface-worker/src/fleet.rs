@@ -31,6 +31,8 @@ pub struct Options {
     pub lease: Duration,
     pub call_timeout: Duration,
     pub calls_in_flight_total: usize,
+    /// Answers of one lane that may wait to be written; at this number no new call is begun.
+    pub records_in_flight: u32,
     pub drain: Duration,
 }
 
@@ -41,6 +43,7 @@ impl Default for Options {
             lease: Duration::from_secs(30),
             call_timeout: Duration::from_secs(20),
             calls_in_flight_total: 128,
+            records_in_flight: 256,
             drain: Duration::from_secs(25),
         }
     }

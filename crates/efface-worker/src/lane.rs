@@ -12,10 +12,10 @@ use std::{
 
 use efface_core::{
     AccountId, LaneId, TaskId,
-    account::{Breaker, BreakerWindow},
+    account::{Breaker, BreakerWindow, Condition},
 };
 use efface_store::{AccountRow, Error as StoreError, Lease, Store};
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
 use crate::{
     fleet::{ConnectedAccount, Member, Options},
@@ -25,6 +25,12 @@ use crate::{
 
 /// How long an owner sleeps at most when nothing rings.
 pub(crate) const LONGEST_SLEEP: Duration = Duration::from_secs(5);
+/// How long a busy lane goes on sending before it looks at everything else that may be due. It never
+/// rests without having looked.
+const LOOK_AROUND: Duration = Duration::from_millis(20);
+
+/// The lane's accounts as they were last read or written.
+pub(crate) type Accounts = HashMap<AccountId, Arc<AccountRow>>;
 
 /// What one lane shares with the calls it has out.
 pub(crate) struct Lane {
@@ -36,6 +42,8 @@ pub(crate) struct Lane {
     pub members: HashMap<AccountId, Arc<ConnectedAccount>>,
     pub bell: Arc<Notify>,
     pub in_flight: AtomicU32,
+    /// Answers that are in and not yet written.
+    pub unwritten: AtomicU32,
     pub all_calls: Arc<Semaphore>,
     pub stop: Arc<AtomicBool>,
     /// The lease is gone: write nothing more.
@@ -57,6 +65,34 @@ pub(crate) struct Soft {
     pub asking: HashSet<uuid::Uuid>,
     /// Orders being resolved.
     pub resolving: HashSet<uuid::Uuid>,
+    /// The accounts, and when everything was last looked at.
+    accounts: Option<(Duration, Accounts)>,
+    /// Calls begun since then: a fifth of them is owed to polls and look-ups.
+    begun: u32,
+}
+
+/// One call that is out. Dropped, it frees its place at the vendor and rings the lane.
+pub(crate) struct Out {
+    lane: Arc<Lane>,
+    permit: Option<OwnedSemaphorePermit>,
+}
+
+impl Drop for Out {
+    fn drop(&mut self) {
+        drop(self.permit.take());
+        self.lane.in_flight.fetch_sub(1, Ordering::AcqRel);
+        self.lane.bell.notify_one();
+    }
+}
+
+/// One answer that is being written. Dropped, it makes room for another.
+pub(crate) struct Writing<'a>(&'a Lane);
+
+impl Drop for Writing<'_> {
+    fn drop(&mut self) {
+        self.0.unwritten.fetch_sub(1, Ordering::AcqRel);
+        self.0.bell.notify_one();
+    }
 }
 
 impl Lane {
@@ -80,6 +116,7 @@ impl Lane {
             members: members.into_iter().map(|m| (m.id, m.connected)).collect(),
             bell,
             in_flight: AtomicU32::new(0),
+            unwritten: AtomicU32::new(0),
             all_calls,
             stop,
             lost: AtomicBool::new(false),
@@ -100,7 +137,14 @@ impl Lane {
     /// Calls that may leave now: by the vendor's pace and by the bound on calls in flight.
     pub(crate) fn free_calls(&self) -> u32 {
         let most = self.members.values().map(|m| m.calls_in_flight).min().unwrap_or(1).max(1);
-        let slots = most.saturating_sub(self.in_flight.load(Ordering::Acquire));
+        let out = self.in_flight.load(Ordering::Acquire);
+        // every call that is out becomes an answer to write
+        let room = self
+            .options
+            .records_in_flight
+            .max(1)
+            .saturating_sub(self.unwritten.load(Ordering::Acquire));
+        let slots = most.min(room).saturating_sub(out);
         let per_second =
             self.members.values().map(|m| m.calls_per_second).fold(f64::INFINITY, f64::min);
         let now = self.hands.runtime.monotonic();
@@ -144,7 +188,11 @@ impl Lane {
 
     async fn drain(&self) {
         let until = self.hands.runtime.monotonic() + self.options.drain;
-        while self.in_flight.load(Ordering::Acquire) > 0 && self.hands.runtime.monotonic() < until {
+        let busy = || {
+            self.in_flight.load(Ordering::Acquire) > 0
+                || self.unwritten.load(Ordering::Acquire) > 0
+        };
+        while busy() && self.hands.runtime.monotonic() < until {
             tokio::select! {
                 () = self.bell.notified() => {}
                 () = self.hands.runtime.sleep(Duration::from_millis(50)) => {}
@@ -155,6 +203,14 @@ impl Lane {
     /// Sleeps until something rings, is due, or the pace allows.
     async fn rest(&self) {
         let now = self.hands.clock.now();
+        if self.free_calls() == 0 && self.pace_wait().is_zero() {
+            // nothing can leave before a call comes back or an answer is written, and both ring
+            tokio::select! {
+                () = self.bell.notified() => {}
+                () = self.hands.runtime.sleep(LONGEST_SLEEP) => {}
+            }
+            return;
+        }
         let due = match self.store.next_wake(&self.name).await {
             Ok(Some(at)) => at.since(now).max(Duration::from_millis(1)),
             Ok(None) | Err(_) => LONGEST_SLEEP,
@@ -169,19 +225,27 @@ impl Lane {
         }
     }
 
-    /// One round. Polls and look-ups go first with at most a fifth of the free calls (one at least),
-    /// so that neither side starves the other.
+    /// One round. A busy lane sends; everything else is looked at every [`LOOK_AROUND`], and always
+    /// before it rests.
     async fn pass(self: &Arc<Self>) -> Result<bool, StoreError> {
+        if self.looked_recently() {
+            let free = self.free_calls();
+            if free == 0 {
+                return Ok(false);
+            }
+            if self.submit(free).await? > 0 {
+                return Ok(true);
+            }
+        }
+        self.whole_round().await
+    }
+
+    /// Polls and look-ups go first with at most a fifth of the calls (one at least), so that neither
+    /// side starves the other.
+    async fn whole_round(self: &Arc<Self>) -> Result<bool, StoreError> {
         let now = self.hands.clock.now();
         self.store.wake_due(&self.name, now).await?;
-        let accounts: HashMap<AccountId, AccountRow> = self
-            .store
-            .accounts()
-            .await?
-            .into_iter()
-            .filter(|a| self.members.contains_key(&a.id))
-            .map(|a| (a.id.clone(), a))
-            .collect();
+        let accounts = self.read_accounts().await?;
         let mut busy = self.errands().await?;
         busy |= self.half_open(&accounts).await?;
         let free = self.free_calls();
@@ -189,12 +253,13 @@ impl Lane {
             return Ok(false);
         }
         busy |= self.resolve_unknown(&accounts).await?;
-        let kept = (free / 5).max(1);
+        let begun = std::mem::take(&mut self.soft().begun);
+        let kept = (free / 5).max(begun / 5).clamp(1, free);
         let mut asked = self.poll(&accounts, kept).await?;
         if asked < kept {
             asked += self.look(&accounts, kept - asked).await?;
         }
-        let ordered = self.submit(&accounts, free.saturating_sub(asked)).await?;
+        let ordered = self.submit(free.saturating_sub(asked)).await?;
         if ordered == 0 && asked == kept {
             // nothing to send: the rest of the calls may ask as well
             asked += self.poll(&accounts, free - kept).await?;
@@ -203,10 +268,48 @@ impl Lane {
         Ok(busy || asked > 0 || ordered > 0)
     }
 
+    fn looked_recently(&self) -> bool {
+        let now = self.hands.runtime.monotonic();
+        self.soft().accounts.as_ref().is_some_and(|(at, _)| now.saturating_sub(*at) < LOOK_AROUND)
+    }
+
+    async fn read_accounts(&self) -> Result<Accounts, StoreError> {
+        let at = self.hands.runtime.monotonic();
+        let accounts: Accounts = self
+            .store
+            .accounts()
+            .await?
+            .into_iter()
+            .filter(|a| self.members.contains_key(&a.id))
+            .map(|a| (a.id.clone(), Arc::new(a)))
+            .collect();
+        self.soft().accounts = Some((at, accounts.clone()));
+        Ok(accounts)
+    }
+
+    /// The account as this lane last read or wrote it. What is written names the version, so that
+    /// one who changed it meanwhile is never overwritten.
+    pub(crate) fn known_account(&self, id: &AccountId) -> Option<Arc<AccountRow>> {
+        self.soft().accounts.as_ref().and_then(|(_, rows)| rows.get(id).cloned())
+    }
+
+    /// Keeps what was just written to an account.
+    pub(crate) fn account_written(&self, read: &AccountRow, condition: Condition) {
+        let written = AccountRow { version: read.version + 1, condition, ..read.clone() };
+        if let Some((_, rows)) = &mut self.soft().accounts {
+            rows.insert(written.id.clone(), Arc::new(written));
+        }
+    }
+
+    /// Somebody else has written: the next round reads anew.
+    pub(crate) fn forget_accounts(&self) {
+        self.soft().accounts = None;
+    }
+
     /// An open breaker whose time is over lets one call through.
     async fn half_open(
         &self,
-        accounts: &HashMap<AccountId, AccountRow>,
+        accounts: &Accounts,
     ) -> Result<bool, StoreError> {
         let now = self.hands.clock.now();
         let mut changed = false;
@@ -223,18 +326,26 @@ impl Lane {
         Ok(changed)
     }
 
-    /// Runs one call in the background; the lane hears when it is over.
-    pub(crate) fn launch(self: &Arc<Self>, call: impl Future<Output = ()> + Send + 'static) {
+    /// Runs one call in the background. It holds its place at the vendor until it lets go of what
+    /// it is handed; the lane hears of that.
+    pub(crate) fn launch<F>(self: &Arc<Self>, call: impl FnOnce(Out) -> F + Send + 'static)
+    where
+        F: Future<Output = ()> + Send,
+    {
         self.in_flight.fetch_add(1, Ordering::AcqRel);
         self.take_calls(1);
-        let lane = self.clone();
+        self.soft().begun += 1;
+        let mut out = Out { lane: self.clone(), permit: None };
         self.hands.runtime.spawn(Box::pin(async move {
-            // held while the call is out; closed only when the process ends
-            let permit = lane.all_calls.clone().acquire_owned().await;
-            call.await;
-            drop(permit);
-            lane.in_flight.fetch_sub(1, Ordering::AcqRel);
-            lane.bell.notify_one();
+            // closed only when the process ends
+            out.permit = out.lane.all_calls.clone().acquire_owned().await.ok();
+            call(out).await;
         }));
+    }
+
+    /// Counts an answer that is being written.
+    pub(crate) fn writing(&self) -> Writing<'_> {
+        self.unwritten.fetch_add(1, Ordering::AcqRel);
+        Writing(self)
     }
 }

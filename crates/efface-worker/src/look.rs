@@ -1,7 +1,7 @@
 //! Look-ups: is the person there, still there, there again?
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::BTreeMap,
     sync::Arc,
 };
 
@@ -11,12 +11,12 @@ use efface_core::{
     journal::About,
     task::{Event, Queue, Seen, TaskState},
 };
-use efface_store::{AccountRow, DueTask, Error as StoreError};
+use efface_store::{DueTask, Error as StoreError};
 
 use crate::{
     call::{Ended, guarded, item},
     fleet::ConnectedAccount,
-    lane::Lane,
+    lane::{Accounts, Lane},
     poll::poll_failed,
     record::Record,
 };
@@ -25,7 +25,7 @@ impl Lane {
     /// Look-ups that are due; how many calls were launched.
     pub(crate) async fn look(
         self: &Arc<Self>,
-        accounts: &HashMap<AccountId, AccountRow>,
+        accounts: &Accounts,
         most: u32,
     ) -> Result<u32, StoreError> {
         if most == 0 {
@@ -64,12 +64,15 @@ impl Lane {
                 self.soft().asking.extend(chunk.iter().map(|t| t.task.id.0));
                 let (lane, chunk, account, id) =
                     (self.clone(), chunk.to_vec(), account.clone(), id.clone());
-                self.launch(async move {
+                self.launch(move |out| async move {
                     lane.look_at(&id, &chunk, &account).await;
-                    let mut soft = lane.soft();
-                    chunk.iter().for_each(|t| {
-                        soft.asking.remove(&t.task.id.0);
-                    });
+                    {
+                        let mut soft = lane.soft();
+                        chunk.iter().for_each(|t| {
+                            soft.asking.remove(&t.task.id.0);
+                        });
+                    }
+                    drop(out);
                 });
             }
         }
@@ -91,13 +94,13 @@ impl Lane {
         if !blind.is_empty() {
             let row = blind.first().map(|t| t.task.account.clone());
             let condition = match row {
-                Some(id) => self.store.account(&id).await.ok(),
+                Some(id) => self.condition(&id).await,
                 None => None,
             };
             let mut record = Record::new(
                 &self.hands,
                 directory,
-                condition.as_ref().map(|c| &c.condition),
+                condition.as_deref().map(|c| &c.condition),
                 &account.manifest,
                 &self.lease,
             );
@@ -128,11 +131,11 @@ impl Lane {
         )
         .await;
         let exchanges = call.take_exchanges();
-        let condition = self.store.account(id).await.ok();
+        let condition = self.condition(id).await;
         let mut record = Record::new(
             &self.hands,
             self.store.directory(),
-            condition.as_ref().map(|c| &c.condition),
+            condition.as_deref().map(|c| &c.condition),
             &account.manifest,
             &self.lease,
         );

@@ -1,6 +1,6 @@
 //! Polling receipts: what a vendor has taken on, asked again until it ends.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use efface_connector::{Answer, Call, ConnectorError, ItemAnswer, NeedsPerson, Receipt};
 use efface_core::{
@@ -11,12 +11,12 @@ use efface_core::{
     order::StoredReceipt,
     retry::next_poll,
 };
-use efface_store::{AccountRow, DueReceipt, DueTask, Error as StoreError, Unit};
+use efface_store::{DueReceipt, DueTask, Error as StoreError, Unit};
 
 use crate::{
     call::{Ended, guarded, wire_order},
     fleet::ConnectedAccount,
-    lane::Lane,
+    lane::{Accounts, Lane},
     record::{AccountNews, Record},
 };
 
@@ -24,7 +24,7 @@ impl Lane {
     /// Polls receipts that are due; how many calls were launched.
     pub(crate) async fn poll(
         self: &Arc<Self>,
-        accounts: &HashMap<AccountId, AccountRow>,
+        accounts: &Accounts,
         most: u32,
     ) -> Result<u32, StoreError> {
         if most == 0 {
@@ -46,10 +46,11 @@ impl Lane {
             }
             launched += 1;
             let lane = self.clone();
-            self.launch(async move {
+            self.launch(move |out| async move {
                 let id = due.receipt.id.0;
                 lane.poll_one(due, account).await;
                 lane.soft().asking.remove(&id);
+                drop(out);
             });
         }
         Ok(launched)
@@ -87,11 +88,11 @@ impl Lane {
         .await;
         let exchanges = call.take_exchanges();
         let now = self.hands.clock.now();
-        let condition = self.store.account(&order.account).await.ok();
+        let condition = self.condition(&order.account).await;
         let mut record = Record::new(
             &self.hands,
             self.store.directory(),
-            condition.as_ref().map(|c| &c.condition),
+            condition.as_deref().map(|c| &c.condition),
             &account.manifest,
             &self.lease,
         );

@@ -91,6 +91,7 @@ impl RequestsLane {
             &due.request,
             &tasks,
             phase,
+            |task: &Task| directory.tells_absence(task),
             directory.policy.phase_patience,
             due.nobody_found_decided,
             now,

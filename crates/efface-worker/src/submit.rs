@@ -1,13 +1,14 @@
 //! Orders: formed from what is due, committed before a byte leaves, recorded when the answer is in.
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet, VecDeque},
+    hash::{DefaultHasher, Hash as _, Hasher as _},
     sync::{Arc, atomic::Ordering},
 };
 
 use efface_connector::{Call, Order as WireOrder, Prepared};
 use efface_core::{
-    AccountId, EntryId, OrderId, Scope, TaskAction,
+    AccountId, EntryId, Identifier, OrderId, Scope, TaskAction,
     desk::{Reason, Subject},
     journal::{About, Entry, TaskChange},
     manifest::{EffectClass, Step, StepId},
@@ -19,7 +20,7 @@ use efface_store::{AccountRow, AccountWrite, DueTask, EntryRow, Error as StoreEr
 use crate::{
     call::{Ended, guarded, wire_order},
     fleet::ConnectedAccount,
-    lane::Lane,
+    lane::{Lane, Out},
     record::Record,
 };
 
@@ -27,31 +28,30 @@ use crate::{
 type Company = (AccountId, TaskAction, Option<Scope>, StepId);
 
 /// An order that is about to be committed.
-struct Formed {
-    order: Order,
-    items: Vec<DueTask>,
-    wire: WireOrder,
-    prepared: Prepared,
-    account: Arc<ConnectedAccount>,
+pub(crate) struct Formed {
+    pub order: Order,
+    pub items: Vec<DueTask>,
+    pub wire: WireOrder,
+    pub prepared: Prepared,
+    pub account: Arc<ConnectedAccount>,
     /// People counted against the account's ceiling.
-    people: u32,
+    pub people: u32,
 }
 
-/// The most tasks read at once.
-const WINDOW: u32 = 10_000;
+/// The most tasks read, and put into orders, at once; a larger batch of one vendor counts more.
+const WINDOW: u32 = 2_000;
 
 impl Lane {
     /// Sends up to `free` orders; how many were sent.
     pub(crate) async fn submit(
         self: &Arc<Self>,
-        accounts: &HashMap<AccountId, AccountRow>,
         free: u32,
     ) -> Result<u32, StoreError> {
         if free == 0 {
             return Ok(0);
         }
         let largest = self.members.values().map(|m| largest_batch(m)).max().unwrap_or(1);
-        let window = free.saturating_mul(largest).clamp(1, WINDOW);
+        let window = free.saturating_mul(largest).clamp(1, WINDOW.max(largest));
         let due = self.store.due_tasks(&self.name, Queue::Submit, window).await?;
         if due.is_empty() {
             return Ok(0);
@@ -76,8 +76,8 @@ impl Lane {
                 break;
             }
             let Some(first) = tasks.first() else { continue };
-            let Some(row) = accounts.get(&first.task.account) else { continue };
-            sent += self.submit_group(row, tasks, free - sent).await?;
+            let Some(row) = self.known_account(&first.task.account) else { continue };
+            sent += self.submit_group(&row, tasks, free - sent).await?;
         }
         Ok(sent)
     }
@@ -109,15 +109,16 @@ impl Lane {
         let formed = match self.commit_orders(row, formed).await {
             Ok(formed) => formed,
             // somebody else moved first: the next round reads anew
-            Err(StoreError::Stale { .. }) => return Ok(1),
+            Err(StoreError::Stale { .. }) => {
+                self.forget_accounts();
+                return Ok(1);
+            }
             Err(error) => return Err(error),
         };
         let count = u32::try_from(formed.len()).unwrap_or(u32::MAX);
         for one in formed {
             let lane = self.clone();
-            self.launch(async move {
-                lane.carry_out(one.order, one.items, one.wire, one.prepared, one.account).await
-            });
+            self.launch(move |out| lane.carry_out(one, out));
         }
         Ok(count)
     }
@@ -143,16 +144,15 @@ impl Lane {
             self.store.directory().account(&row.id).map(|a| a.keyed_by.clone()).unwrap_or_default();
         let mut left = row.condition.ceiling_left(self.hands.clock.now());
         let mut formed = vec![];
-        let mut waiting: Vec<DueTask> = tasks;
+        let mut waiting = VecDeque::from(tasks);
         let mut parked = false;
         while !waiting.is_empty() && formed.len() < free as usize {
-            let (company, rest) = self.pick(account, &step, waiting, &mut left, &mut parked);
-            waiting = rest;
+            let company = self.pick(account, &step, &mut waiting, &mut left, &mut parked);
             if company.is_empty() {
                 break;
             }
             if let Some((one, rest)) = self.form_one(account, &step, company, &keyed_by).await? {
-                waiting.splice(0..0, rest);
+                rest.into_iter().rev().for_each(|due| waiting.push_front(due));
                 formed.push(one);
             }
         }
@@ -168,19 +168,20 @@ impl Lane {
         &self,
         account: &ConnectedAccount,
         step: &Step,
-        waiting: Vec<DueTask>,
+        waiting: &mut VecDeque<DueTask>,
         left: &mut u32,
         parked: &mut bool,
-    ) -> (Vec<DueTask>, Vec<DueTask>) {
+    ) -> Vec<DueTask> {
         let soft = self.soft();
         let mut most =
             step.batch_items.min(account.batch_items.unwrap_or(u32::MAX)).max(1) as usize;
         let mut seen = HashSet::new();
-        let (mut company, mut rest) = (vec![], vec![]);
-        for due in waiting {
+        let (mut company, mut later) = (vec![], vec![]);
+        while company.len() < most {
+            let Some(due) = waiting.pop_front() else { break };
             let alone_within = soft.company.get(&due.task.id).copied().unwrap_or(usize::MAX);
-            if company.len() >= most.min(alone_within) {
-                rest.push(due);
+            if company.len() >= alone_within {
+                later.push(due);
                 continue;
             }
             let counts = counts_for_ceiling(step, &due);
@@ -188,22 +189,19 @@ impl Lane {
                 *parked = true;
                 continue;
             }
-            let is_new = due
-                .identifiers
-                .iter()
-                .all(|i| !seen.contains(&(i.kind.clone(), i.normal.expose().to_owned())));
-            if !is_new {
-                rest.push(due);
+            // two that only look alike by their hash merely travel apart
+            let marks: Vec<u64> = due.identifiers.iter().map(mark).collect();
+            if marks.iter().any(|mark| seen.contains(mark)) {
+                later.push(due);
                 continue;
             }
-            seen.extend(
-                due.identifiers.iter().map(|i| (i.kind.clone(), i.normal.expose().to_owned())),
-            );
+            seen.extend(marks);
             *left -= u32::from(counts);
             most = most.min(alone_within);
             company.push(due);
         }
-        (company, rest)
+        later.into_iter().rev().for_each(|due| waiting.push_front(due));
+        company
     }
 
     async fn form_one(
@@ -328,7 +326,7 @@ impl Lane {
         unit.accounts.push(AccountWrite {
             read_version: row.version,
             id: row.id.clone(),
-            condition,
+            condition: condition.clone(),
         });
         for one in &mut formed {
             let mut changes = vec![];
@@ -347,6 +345,7 @@ impl Lane {
             unit.new_orders.push(one.order.clone());
         }
         self.store.commit(unit).await?;
+        self.account_written(row, condition);
         Ok(formed)
     }
 
@@ -385,14 +384,8 @@ impl Lane {
     }
 
     /// The call itself, then the second commit.
-    pub(crate) async fn carry_out(
-        self: Arc<Self>,
-        mut order: Order,
-        items: Vec<DueTask>,
-        wire: WireOrder,
-        prepared: Prepared,
-        account: Arc<ConnectedAccount>,
-    ) {
+    pub(crate) async fn carry_out(self: Arc<Self>, formed: Formed, out: Out) {
+        let Formed { mut order, items, wire, prepared, account, .. } = formed;
         let call = Call::new(&account.http, self.hands.clock.now());
         let ended = guarded(
             &self.hands,
@@ -401,7 +394,11 @@ impl Lane {
         )
         .await;
         let exchanges = call.take_exchanges();
+        // the vendor's place is free; the answer still has to be written
+        let writing = self.writing();
+        drop(out);
         self.record(&mut order, &items, &account, ended, exchanges).await;
+        drop(writing);
     }
 
     /// Writes what came back. A commit that fails for a passing reason is tried until the lease is
@@ -417,11 +414,11 @@ impl Lane {
         // an order that took several calls has used the pace of several
         self.take_calls(u32::try_from(exchanges.len().saturating_sub(1)).unwrap_or(u32::MAX));
         let status = exchanges.last().and_then(|e| e.status);
-        let condition = self.store.account(&order.account).await.ok();
+        let condition = self.condition(&order.account).await;
         let mut record = Record::new(
             &self.hands,
             self.store.directory(),
-            condition.as_ref().map(|c| &c.condition),
+            condition.as_deref().map(|c| &c.condition),
             &account.manifest,
             &self.lease,
         );
@@ -539,12 +536,22 @@ impl Lane {
             by: "worker".into(),
         };
         let (unit, _, _) = record.finish(Some(about));
-        match self.store.commit(unit).await {
+        let written = self.store.commit(unit).await;
+        self.forget_accounts();
+        match written {
             // a person changed it meanwhile: their word stands, the next round reads anew
             Err(StoreError::Stale { .. }) => Ok(()),
             other => other,
         }
     }
+}
+
+/// A short mark of an identifier.
+fn mark(identifier: &Identifier) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    identifier.kind.hash(&mut hasher);
+    identifier.normal.expose().hash(&mut hasher);
+    hasher.finish()
 }
 
 /// Whether this step starts something irreversible for a person who was not counted yet.

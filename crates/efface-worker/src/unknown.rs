@@ -1,23 +1,22 @@
 //! Orders whose answer was lost: frozen, looked into, then resolved by class. Never regrouped
 //! before a definite answer.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use efface_connector::{Answer, Call, Found};
 use efface_core::{
-    AccountId,
     desk::{Reason, Subject},
     journal::About,
     manifest::EffectClass,
     order::{self, Order, OrderState, Poison, Resolution},
     task::{Event, TaskState},
 };
-use efface_store::{AccountRow, DueTask, Error as StoreError, OpenOrder, TaskWrite};
+use efface_store::{DueTask, Error as StoreError, OpenOrder, TaskWrite};
 
 use crate::{
     call::{Ended, guarded, wire_order},
     fleet::ConnectedAccount,
-    lane::Lane,
+    lane::{Accounts, Lane},
     record::Record,
 };
 
@@ -103,11 +102,11 @@ impl Lane {
     /// Looks into the unknown orders that are due.
     pub(crate) async fn resolve_unknown(
         self: &Arc<Self>,
-        accounts: &HashMap<AccountId, AccountRow>,
+        accounts: &Accounts,
     ) -> Result<bool, StoreError> {
         let now = self.hands.clock.now();
         let mut busy = false;
-        for OpenOrder { order, items } in self.store.open_orders(&self.name).await? {
+        for OpenOrder { order, items } in self.store.unknown_orders(&self.name, now).await? {
             let OrderState::Unknown { look_at, .. } = order.state else { continue };
             let can = accounts
                 .get(&order.account)
@@ -121,10 +120,11 @@ impl Lane {
             }
             busy = true;
             let lane = self.clone();
-            self.launch(async move {
+            self.launch(move |out| async move {
                 let id = order.id.0;
                 lane.resolve_one(order, items, account).await;
                 lane.soft().resolving.remove(&id);
+                drop(out);
             });
         }
         Ok(busy)
@@ -323,7 +323,15 @@ impl Lane {
             record.finish(Some(About::OrderSent { order: Box::new(order.clone()) }));
         unit.orders.push(order.clone());
         self.store.commit(unit).await?;
-        self.clone().carry_out(order.clone(), in_order, wire, prepared, account.clone()).await;
+        let call = Call::new(&account.http, self.hands.clock.now());
+        let ended = guarded(
+            &self.hands,
+            self.options.call_timeout * 2,
+            account.connector.submit(&call, &wire, &prepared),
+        )
+        .await;
+        let exchanges = call.take_exchanges();
+        self.record(order, &in_order, account, ended, exchanges).await;
         Ok(())
     }
 }

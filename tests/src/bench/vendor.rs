@@ -116,6 +116,7 @@ pub fn manifest(batch: u32) -> Manifest {
             latency: Latency::AT_ONCE,
             highest: EvidenceLevel::Confirmed,
             verified_by_look_up: false,
+            tells_absence: true,
         }],
         suppress_order: SuppressOrder::Before,
         look_up: None,

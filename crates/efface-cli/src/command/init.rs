@@ -2,7 +2,6 @@
 
 use std::{
     fs,
-    io::Write as _,
     path::{Path, PathBuf},
 };
 
@@ -18,7 +17,10 @@ use crate::{
     args::GlobalArgs,
     exit::{Exit, Failure},
     print::{self, say},
-    wiring::{OsChance, SETTINGS_FILE, connect, database_file, load_settings, outside, safe},
+    wiring::{
+        OsChance, SETTINGS_FILE, connect, database_file, load_settings, outside,
+        outside::write_private, safe,
+    },
 };
 
 const AFTER: &str = "\
@@ -68,9 +70,13 @@ pub async fn run(global: &GlobalArgs, args: &Args) -> Result<Exit> {
     }
     if let Some(key_file) = &key_file {
         let key = MasterKey::generate(&mut |bytes| OsChance.fill(bytes));
-        write_new(key_file, format!("{}\n", key.to_text().as_str()).as_bytes(), 0o600)?;
+        write_private(key_file, &key.to_text())?;
     }
-    write_new(&file, settings_text(args.time_zone.as_deref()).as_bytes(), 0o600)?;
+    write_private(&file, &settings_text(args.time_zone.as_deref()))?;
+    if let Some(database) = &database {
+        // an empty file is an empty database; made here so that it belongs to its owner alone
+        write_private(database, "")?;
+    }
 
     let global = GlobalArgs { config: Some(file.clone()), json: global.json };
     let settings = load_settings(&global)?;
@@ -104,22 +110,6 @@ fn refuse_existing(path: &Path, what: &str) -> Result<()> {
             "start from the {what} you have (`efface doctor`), or choose another folder with --dir"
         ))
         .into())
-}
-
-/// Writes a file that must not be there yet, readable by its owner alone, down to the disk.
-fn write_new(path: &Path, content: &[u8], mode: u32) -> Result<()> {
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, mode);
-    #[cfg(not(unix))]
-    let _ = mode;
-    let write = || -> std::io::Result<()> {
-        let mut file = options.open(path)?;
-        file.write_all(content)?;
-        file.sync_all()
-    };
-    write().with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// The commented defaults, with the zone filled in where it was given.

@@ -6,6 +6,7 @@ pub mod config;
 pub mod connector;
 pub mod desk;
 pub mod doctor;
+pub mod import;
 pub mod init;
 pub mod migrate;
 pub mod request;
@@ -30,6 +31,7 @@ use crate::{
 pub async fn run(cli: Cli) -> Result<Exit> {
     let global = &cli.global;
     match cli.command {
+        Command::Demo(args) => crate::demo::run(args, global).await.map(|()| Exit::Done),
         Command::Init(args) => init::run(global, &args).await,
         Command::Migrate(args) => migrate::run(global, &args).await,
         Command::Config(command) => config::run(global, &command),

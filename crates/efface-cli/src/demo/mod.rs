@@ -6,6 +6,7 @@ mod people;
 mod scenes;
 mod stage;
 mod summary;
+mod taking;
 
 use std::{
     io::IsTerminal as _,
@@ -70,11 +71,12 @@ pub async fn run(demo: Demo, global: &GlobalArgs) -> Result<()> {
     let context = Context::open(&stage.global).await?;
     say(global, &format!("{} vendors stand in on this machine; settings, key and database are in {}", stage.vendors.len(), demo.folder.display()));
     stage.enable(&context).await?;
+    stage.temper(&people);
     say(global, "every account was probed, its side effects accepted by name, and taken live");
 
     let file = demo.folder.join("people.csv");
     std::fs::write(&file, people::csv(&people))?;
-    let taken = crate::command::import::take_file(&context, &file, "demo").await?;
+    let taken = taking::take_file(&context, &file, "demo").await?;
     let import: ImportId = taken.import;
     let awaiting = context.store.awaiting_release(import).await?;
     say(global, &format!("{} rows read: {} filed, {} refused; {} await release", taken.rows, taken.filed, taken.refused, awaiting.len()));

@@ -74,35 +74,42 @@ impl Stage {
         Ok(stage)
     }
 
-    /// Puts the people where they are held, and gives each vendor its temper.
+    /// Puts the people where they are held.
     fn populate(&self, people: &[Person]) {
         for (n, vendor) in self.vendors.iter().enumerate() {
             for person in people.iter().filter(|p| p.is_held_at(n)) {
                 vendor.server.fake().put(&identifiers(person));
             }
         }
-        let lied_about: Vec<String> =
-            people.iter().filter(|p| p.part == Part::LiedAbout).flat_map(|p| [p.email.clone(), p.user_id.clone()]).collect();
+    }
+
+    /// Gives each vendor its temper; the accounts are live by then.
+    pub fn temper(&self, people: &[Person]) {
+        let lied_about: Vec<String> = people.iter().filter(|p| p.part == Part::LiedAbout).flat_map(|p| [p.email.clone(), p.user_id.clone()]).collect();
         for (n, vendor) in self.vendors.iter().enumerate() {
             let faults = vendor.server.faults();
             match n % 6 {
-                // one that now and then fails
-                0 => {
-                    faults.latency(Duration::from_millis(3));
+                // one that limits, in two forms
+                0 => faults.next_changing([Fault::limited("retry-after", "1"), Fault::limited("x-ratelimit-reset", "1")]),
+                // one that is slow and now and then overloaded
+                1 => {
+                    faults.latency(Duration::from_millis(15));
+                    faults.every(37, Fault::limited("retry-after", "1"));
+                }
+                // one that now and then fails, and lies about one person
+                2 => {
                     faults.every(41, Fault::status(500));
                     vendor.server.tune(|t| t.lies_about.clone_from(&lied_about));
                 }
+                // one that is down when it is first needed
+                3 => faults.next_changing([Fault::status(503)]),
+                // one whose first answer is lost after the bytes left
+                4 => faults.next_changing([Fault::SilenceAfter]),
                 // one that answers late
-                1 => {
-                    faults.latency(Duration::from_millis(40));
+                _ => {
+                    faults.latency(Duration::from_millis(5));
                     vendor.server.tune(|t| t.polls_until_done = 4);
                 }
-                // one whose first answer is lost after the bytes left; the first call is the probe
-                2 => faults.next([Fault::None, Fault::SilenceAfter]),
-                // one that limits
-                3 => faults.next([Fault::None, Fault::limited("retry-after", "1"), Fault::limited("x-ratelimit-reset", "1")]),
-                4 => faults.every(29, Fault::limited("retry-after", "0")),
-                _ => faults.next([Fault::None, Fault::status(503)]),
             }
         }
     }

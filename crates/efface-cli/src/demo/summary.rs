@@ -10,7 +10,7 @@ use super::{
     scenes::{Scene, Scenes},
     stage::Stage,
 };
-use crate::{args::GlobalArgs, command::import::Taken, wiring::Context};
+use crate::{args::GlobalArgs, demo::taking::Taken, wiring::Context};
 
 /// How many tasks of an account ended or stand how.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -92,9 +92,9 @@ impl Summary {
         println!("\n{} rows = {} filed + {} refused; of those filed {} are closed, {} open\n", self.rows, self.filed, self.refused, self.closed, self.open);
         let mut table = crate::print::Table::new(&["account", "action", "outcome", "evidence", "tasks"]);
         for line in &self.outcomes {
-            table.row(vec![line.account.clone(), line.action.clone(), line.outcome.clone(), line.evidence.clone(), line.tasks.to_string()]);
+            table.row([line.account.clone(), line.action.clone(), line.outcome.clone(), line.evidence.clone(), line.tasks.to_string()]);
         }
-        table.print();
+        table.print("nothing ended")?;
         println!("\nOpen tasks, each waiting for a person:");
         for (what, n) in &self.open_tasks {
             println!("  {n:>4}  {what}");

@@ -184,7 +184,6 @@ impl Check<'_> {
             .ok()?;
         let keyed_by = self.keyed_by(account, &built.manifest);
         let spec = AccountSpec {
-            time_scale: account.stand_in_time_scale.unwrap_or(1.0),
             id: self.name::<AccountId>(id)?,
             connector: self.name::<ConnectorId>(&account.connector)?,
             controller: self.name::<ControllerId>(&account.controller)?,
@@ -192,6 +191,7 @@ impl Check<'_> {
             manifest: Arc::new(built.manifest),
             keyed_by,
             people_per_day: account.daily_ceiling_people,
+            time_scale: account.stand_in_time_scale.unwrap_or(1.0),
         };
         let whole = self.problems.len() == before;
         whole.then(|| BuiltAccount { spec, connector: built.connector.into(), accepted })

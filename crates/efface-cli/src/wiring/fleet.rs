@@ -74,6 +74,7 @@ pub fn options(settings: &Settings, name: String) -> Options {
         lease: Duration::from_secs(worker.lease_seconds),
         call_timeout: Duration::from_secs(worker.call_timeout_seconds),
         calls_in_flight_total: usize::try_from(worker.calls_in_flight_total).unwrap_or(usize::MAX),
+        records_in_flight: worker.records_in_flight,
         drain: Duration::from_secs(worker.drain_seconds),
     }
 }

@@ -1,7 +1,8 @@
 //! The real clock, the operating system's chance, and who and where we are.
 
-use std::path::Path;
+use std::{fs, io::Write as _, path::Path};
 
+use anyhow::{Context as _, Result};
 use efface_core::{
     Timestamp,
     outside::{Chance, Clock},
@@ -107,4 +108,21 @@ pub fn mode(path: &Path) -> Option<u32> {
 #[must_use]
 pub fn mode(_path: &Path) -> Option<u32> {
     None
+}
+
+/// Writes a file that must not be there yet, readable by its owner alone, down to the disk.
+///
+/// # Errors
+/// When it is there, or cannot be written.
+pub fn write_private(path: &Path, text: &str) -> Result<()> {
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let write = || -> std::io::Result<()> {
+        let mut file = options.open(path)?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()
+    };
+    write().with_context(|| format!("cannot write {}", path.display()))
 }

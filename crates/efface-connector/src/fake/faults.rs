@@ -41,6 +41,7 @@ impl Fault {
 #[derive(Debug, Default)]
 pub struct Faults {
     script: Mutex<VecDeque<Fault>>,
+    changing: Mutex<VecDeque<Fault>>,
     every: Mutex<Vec<(u64, Fault)>>,
     always: Mutex<Option<Fault>>,
     latency: Mutex<Duration>,
@@ -50,6 +51,13 @@ impl Faults {
     /// Adds to the script; each entry serves one call.
     pub fn next(&self, faults: impl IntoIterator<Item = Fault>) {
         if let Ok(mut script) = self.script.lock() {
+            script.extend(faults);
+        }
+    }
+
+    /// Adds to the script of calls that are no GET.
+    pub fn next_changing(&self, faults: impl IntoIterator<Item = Fault>) {
+        if let Ok(mut script) = self.changing.lock() {
             script.extend(faults);
         }
     }
@@ -88,6 +96,9 @@ impl Faults {
             return fault;
         }
         if changing {
+            if let Some(fault) = self.changing.lock().ok().and_then(|mut s| s.pop_front()) {
+                return fault;
+            }
             let every = self.every.lock().map(|e| e.clone()).unwrap_or_default();
             if let Some((_, fault)) = every.into_iter().find(|(each, _)| n.is_multiple_of(*each)) {
                 return fault;

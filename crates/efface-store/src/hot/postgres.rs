@@ -6,7 +6,7 @@ SELECT id, request_id, account, lane, action, scope, generation, version, step, 
 
 pub(super) const UPDATE_TASKS: &str = "\
 UPDATE task SET generation = x.generation, version = x.version, step = x.step, failures = x.failures, evidence = x.evidence, sent = x.sent, cancel_marked = x.cancel_marked, state = x.state, body = x.body, depends_on = x.depends_on, queue = x.queue, wake_at = x.wake_at, since = x.since, memo = CASE x.memo_change WHEN 1 THEN x.memo ELSE task.memo END, prior = coalesce(x.prior, task.prior)
-FROM unnest($1::bytea[], $2::int8[], $3::int8[], $4::int8[], $5::text[], $6::int8[], $7::text[], $8::int8[], $9::int8[], $10::text[], $11::text[], $12::bytea[], $13::int8[], $14::int8[], $15::int8[], $16::int8[], $17::bytea[], $18::bytea[]) AS x(id, read_version, generation, version, step, failures, evidence, sent, cancel_marked, state, body, depends_on, queue, wake_at, since, memo_change, memo, prior)
+FROM (SELECT * FROM unnest($1::bytea[], $2::int8[], $3::int8[], $4::int8[], $5::text[], $6::int8[], $7::text[], $8::int8[], $9::int8[], $10::text[], $11::text[], $12::bytea[], $13::int8[], $14::int8[], $15::int8[], $16::int8[], $17::bytea[], $18::bytea[]) AS u(id, read_version, generation, version, step, failures, evidence, sent, cancel_marked, state, body, depends_on, queue, wake_at, since, memo_change, memo, prior) ORDER BY id) AS x
 WHERE task.id = x.id AND task.version = x.read_version
 RETURNING task.id";
 
@@ -40,7 +40,7 @@ SELECT id, at, request_id, body, items FROM unnest($1::bytea[], $2::int8[], $3::
 
 pub(super) const UPSERT_FOLLOW_UPS: &str = "\
 INSERT INTO follow_up (request_id, due_at, seq)
-SELECT request_id, due_at, seq FROM unnest($1::bytea[], $2::int8[], $3::int8[]) AS x(request_id, due_at, seq)
+SELECT request_id, min(due_at), max(seq) FROM unnest($1::bytea[], $2::int8[], $3::int8[]) AS x(request_id, due_at, seq) GROUP BY request_id ORDER BY request_id
 ON CONFLICT (request_id) DO UPDATE SET due_at = CASE WHEN excluded.due_at < follow_up.due_at THEN excluded.due_at ELSE follow_up.due_at END, seq = follow_up.seq + 1";
 
 pub(super) const DELETE_FOLLOW_UPS: &str = "\
@@ -53,7 +53,7 @@ SELECT id, version, controller, action, scope, state, due_at, filed_at, import_i
 
 pub(super) const UPDATE_REQUESTS: &str = "\
 UPDATE request SET version = x.version, state = x.state, due_at = x.due_at, nobody_found_decided = x.nobody_found_decided, body = x.body
-FROM unnest($1::bytea[], $2::int8[], $3::int8[], $4::text[], $5::int8[], $6::int8[], $7::text[]) AS x(id, read_version, version, state, due_at, nobody_found_decided, body)
+FROM (SELECT * FROM unnest($1::bytea[], $2::int8[], $3::int8[], $4::text[], $5::int8[], $6::int8[], $7::text[]) AS u(id, read_version, version, state, due_at, nobody_found_decided, body) ORDER BY id) AS x
 WHERE request.id = x.id AND request.version = x.read_version
 RETURNING request.id";
 
@@ -64,9 +64,12 @@ WHERE request.id = x.id
 RETURNING request.id";
 
 pub(super) const INSERT_TAGS: &str = "\
-INSERT INTO tag (tag, request_id, kind, drives)
-SELECT tag, request_id, kind, drives FROM unnest($1::bytea[], $2::bytea[], $3::text[], $4::int8[]) AS x(tag, request_id, kind, drives)
-ON CONFLICT (tag, request_id) DO UPDATE SET drives = CASE WHEN excluded.drives > tag.drives THEN excluded.drives ELSE tag.drives END";
+INSERT INTO tag (tag, request_id, kind, drives, shared)
+SELECT tag, request_id, min(kind), max(drives), max(shared) FROM unnest($1::bytea[], $2::bytea[], $3::text[], $4::int8[], $5::int8[]) AS x(tag, request_id, kind, drives, shared) GROUP BY tag, request_id
+ON CONFLICT (tag, request_id) DO UPDATE SET drives = greatest(excluded.drives, tag.drives), shared = greatest(excluded.shared, tag.shared)";
+
+pub(super) const SHARE_TAGS: &str = "\
+UPDATE tag SET shared = 1 WHERE tag = ANY($1::bytea[]) AND shared = 0";
 
 pub(super) const MATCH_TAGS: &str = "\
 SELECT t.tag, t.request_id, t.kind, t.drives, t.shared, r.controller, r.action, r.scope, r.state, r.version
@@ -77,6 +80,7 @@ SELECT filing_key, id FROM request WHERE filing_key = ANY($1::bytea[])";
 
 pub(super) const CHECK_LEASES: &str = "\
 SELECT lane.name FROM lane JOIN unnest($1::text[], $2::text[], $3::int8[]) AS x(name, owner, epoch) ON lane.name = x.name AND lane.owner = x.owner AND lane.epoch = x.epoch
+ORDER BY lane.name
 FOR SHARE OF lane";
 
 pub(super) const TAKE_NUMBERS: &str = "\
@@ -87,7 +91,7 @@ RETURNING lane.name, lane.last_number";
 
 pub(super) const UPDATE_ACCOUNTS: &str = "\
 UPDATE account SET version = x.version, body = x.body
-FROM unnest($1::text[], $2::int8[], $3::int8[], $4::text[]) AS x(id, read_version, version, body)
+FROM (SELECT * FROM unnest($1::text[], $2::int8[], $3::int8[], $4::text[]) AS u(id, read_version, version, body) ORDER BY id) AS x
 WHERE account.id = x.id AND account.version = x.read_version
 RETURNING account.id";
 
@@ -97,9 +101,8 @@ UPDATE task SET wake_at = NULL FROM due WHERE task.id = due.id RETURNING task.id
 
 pub(super) const OPEN_DESK: &str = "\
 INSERT INTO desk (id, subject_kind, subject_id, reason, opened_at, body, sealed)
-SELECT DISTINCT ON (x.subject_kind, x.subject_id, x.reason) x.id, x.subject_kind, x.subject_id, x.reason, x.opened_at, x.body, x.sealed
-FROM unnest($1::bytea[], $2::text[], $3::text[], $4::text[], $5::int8[], $6::text[], $7::bytea[]) AS x(id, subject_kind, subject_id, reason, opened_at, body, sealed)
-WHERE NOT EXISTS (SELECT 1 FROM desk AS d WHERE d.subject_kind = x.subject_kind AND d.subject_id = x.subject_id AND d.reason = x.reason AND d.closed_at IS NULL)";
+SELECT id, subject_kind, subject_id, reason, opened_at, body, sealed FROM unnest($1::bytea[], $2::text[], $3::text[], $4::text[], $5::int8[], $6::text[], $7::bytea[]) AS x(id, subject_kind, subject_id, reason, opened_at, body, sealed)
+ON CONFLICT (subject_kind, subject_id, reason) WHERE closed_at IS NULL DO NOTHING";
 
 pub(super) const CLOSE_DESK: &str = "\
 UPDATE desk SET closed_at = x.at, closed_by = x.by_whom, closed_how = x.how

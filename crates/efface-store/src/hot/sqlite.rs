@@ -63,9 +63,12 @@ WHERE request.id = x.id
 RETURNING request.id";
 
 pub(super) const INSERT_TAGS: &str = "\
-INSERT INTO tag (tag, request_id, kind, drives)
-SELECT unhex(value->>0), unhex(value->>1), value->>2, value->>3 FROM json_each(?1) WHERE true
-ON CONFLICT (tag, request_id) DO UPDATE SET drives = CASE WHEN excluded.drives > tag.drives THEN excluded.drives ELSE tag.drives END";
+INSERT INTO tag (tag, request_id, kind, drives, shared)
+SELECT unhex(value->>0), unhex(value->>1), value->>2, value->>3, value->>4 FROM json_each(?1) WHERE true
+ON CONFLICT (tag, request_id) DO UPDATE SET drives = max(excluded.drives, tag.drives), shared = max(excluded.shared, tag.shared)";
+
+pub(super) const SHARE_TAGS: &str = "\
+UPDATE tag SET shared = 1 WHERE tag IN (SELECT unhex(value->>0) FROM json_each(?1)) AND shared = 0";
 
 pub(super) const MATCH_TAGS: &str = "\
 SELECT t.tag, t.request_id, t.kind, t.drives, t.shared, r.controller, r.action, r.scope, r.state, r.version
@@ -95,8 +98,8 @@ RETURNING id";
 
 pub(super) const OPEN_DESK: &str = "\
 INSERT INTO desk (id, subject_kind, subject_id, reason, opened_at, body, sealed)
-SELECT unhex(x.value->>0), x.value->>1, x.value->>2, x.value->>3, x.value->>4, x.value->>5, unhex(x.value->>6) FROM json_each(?1) AS x
-WHERE NOT EXISTS (SELECT 1 FROM desk AS d WHERE d.subject_kind = x.value->>1 AND d.subject_id = x.value->>2 AND d.reason = x.value->>3 AND d.closed_at IS NULL)";
+SELECT unhex(x.value->>0), x.value->>1, x.value->>2, x.value->>3, x.value->>4, x.value->>5, unhex(x.value->>6) FROM json_each(?1) AS x WHERE true
+ON CONFLICT (subject_kind, subject_id, reason) WHERE closed_at IS NULL DO NOTHING";
 
 pub(super) const CLOSE_DESK: &str = "\
 UPDATE desk SET closed_at = x.at, closed_by = x.by_whom, closed_how = x.how

@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use efface_core::{LaneId, RequestId, TaskId, Timestamp};
+use efface_core::{LaneId, OrderId, ReceiptId, RequestId, TaskId, Timestamp};
 use efface_vault::WrappedKey;
 
 use crate::{
-    Error, MemoWrite, Unit,
-    hot::{Batch, Cell, Hot, Tx},
-    sql::{Database, rows, seal::Sealer},
+    Company, Error, MemoWrite, Unit,
+    hot::{Batch, Cell, Hot, Returned, Tx},
+    sql::{Database, company, filing, rows, seal::Sealer},
 };
 
 /// A unit turned into rows, ready to be written together with others.
@@ -21,8 +21,10 @@ pub(super) struct PreparedUnit {
     born: Batch,
     new_orders: Batch,
     orders: Batch,
+    order_ids: Vec<OrderId>,
     new_receipts: Batch,
     receipts: Batch,
+    receipt_ids: Vec<ReceiptId>,
     exchanges: Batch,
     journal: Batch,
     follow_ups: Batch,
@@ -31,6 +33,8 @@ pub(super) struct PreparedUnit {
     request_ids: Vec<RequestId>,
     reseals: Batch,
     tags: Batch,
+    shared_tags: Batch,
+    company: Vec<Company>,
     accounts: Batch,
     desk_closes: Batch,
     desk_opens: Batch,
@@ -51,6 +55,9 @@ impl PreparedUnit {
         }
         self.task_ids.extend(other.task_ids);
         self.request_ids.extend(other.request_ids);
+        self.order_ids.extend(other.order_ids);
+        self.receipt_ids.extend(other.receipt_ids);
+        self.company.extend(other.company);
         self.errands.extend(other.errands);
         self.wakes.extend(other.wakes);
         for (mine, theirs) in [
@@ -67,6 +74,7 @@ impl PreparedUnit {
             (&mut self.requests, other.requests),
             (&mut self.reseals, other.reseals),
             (&mut self.tags, other.tags),
+            (&mut self.shared_tags, other.shared_tags),
             (&mut self.accounts, other.accounts),
             (&mut self.desk_closes, other.desk_closes),
             (&mut self.desk_opens, other.desk_opens),
@@ -90,22 +98,20 @@ async fn keys_for(
         .chain(unit.desk_opens.iter().filter_map(|d| d.sealed.as_ref().map(|(r, _)| *r)))
         .chain(unit.requests.iter().filter(|r| r.dossier.is_some()).map(|r| r.request.id))
         .collect();
-    let mut keys = HashMap::with_capacity(needed.len());
-    for id in needed {
-        let found = database
-            .rows(
-                "SELECT wrapped_key, wrapped_by FROM request WHERE id = $1",
-                &[Cell::from(id.bytes())],
-            )
-            .await?;
-        let row = found.first().ok_or_else(|| Error::NotFound {
-            what: "request",
-            id: id.to_string(),
-            list: "request",
-        })?;
-        keys.insert(id, WrappedKey { bytes: row.bytes(0)?, wrapped_by: row.text(1)? });
-    }
-    Ok(keys)
+    let found = database
+        .rows_by_batch(
+            "SELECT r.id, r.wrapped_key, r.wrapped_by FROM json_each(?1) AS j CROSS JOIN request r ON r.id = unhex(j.value->>0)",
+            "SELECT r.id, r.wrapped_key, r.wrapped_by FROM unnest($1::bytea[]) AS x(id) JOIN request r ON r.id = x.id",
+            &Batch::ids(needed.iter().map(RequestId::bytes)),
+        )
+        .await?;
+    found
+        .iter()
+        .map(|r| {
+            let key = WrappedKey { bytes: r.bytes(1)?, wrapped_by: r.text(2)? };
+            Ok((RequestId(r.id(0)?), key))
+        })
+        .collect()
 }
 
 /// Encodes and seals a unit, outside of any transaction.
@@ -194,6 +200,7 @@ pub(super) fn prepare_with(
         out.new_orders.push(rows::order_cells(order)?);
     }
     for order in &unit.orders {
+        out.order_ids.push(order.id);
         out.orders.push([
             order.id.bytes().into(),
             order.state.word().into(),
@@ -205,6 +212,7 @@ pub(super) fn prepare_with(
         out.new_receipts.push(rows::receipt_cells(receipt)?);
     }
     for receipt in &unit.receipts {
+        out.receipt_ids.push(receipt.id);
         out.receipts.push([
             receipt.id.bytes().into(),
             rows::next_poll(receipt),
@@ -249,13 +257,12 @@ pub(super) fn prepare_with(
         }
     }
     for tag in &unit.new_tags {
-        out.tags.push([
-            Cell::from(&tag.tag),
-            tag.request.bytes().into(),
-            tag.kind.as_str().into(),
-            tag.drives.into(),
-        ]);
+        out.tags.push(rows::tag_cells(tag));
     }
+    for tag in &unit.shared_tags {
+        out.shared_tags.push([Cell::from(tag)]);
+    }
+    out.company = unit.company;
     for write in &unit.accounts {
         out.accounts.push([
             write.id.as_str().into(),
@@ -305,6 +312,9 @@ pub(super) fn prepare_with(
 
 /// Writes a prepared group; every write proves what it hit.
 pub(super) async fn write(tx: &mut Tx, unit: &PreparedUnit) -> Result<(), Error> {
+    if !unit.company.is_empty() {
+        filing::take_turn(tx).await?;
+    }
     check_leases(tx, &unit.leases).await?;
     let mut numbers = Batch::default();
     for (lane, number) in &unit.numbers {
@@ -312,14 +322,8 @@ pub(super) async fn write(tx: &mut Tx, unit: &PreparedUnit) -> Result<(), Error>
     }
     tx.run(Hot::TAKE_NUMBERS, &numbers).await?;
     let hit = tx.run(Hot::UPDATE_TASKS, &unit.tasks).await?;
-    if hit.len() != unit.task_ids.len() {
-        let written: HashSet<uuid::Uuid> = hit.iter().map(|r| r.id(0)).collect::<Result<_, _>>()?;
-        let mut missed: Vec<TaskId> =
-            unit.task_ids.iter().filter(|t| !written.contains(&t.0)).copied().collect();
-        if missed.is_empty() {
-            missed = unit.task_ids.clone();
-        }
-        return Err(Error::Stale { tasks: missed });
+    if let Some(missed) = missed(&hit, unit.task_ids.iter().map(|t| t.0))? {
+        return Err(Error::Stale { tasks: missed.into_iter().map(TaskId).collect() });
     }
     let hit = tx.run(Hot::UPDATE_REQUESTS, &unit.requests).await?;
     if hit.len() != unit.request_ids.len() {
@@ -329,16 +333,19 @@ pub(super) async fn write(tx: &mut Tx, unit: &PreparedUnit) -> Result<(), Error>
     if hit.len() != unit.accounts.len() {
         return Err(Error::Stale { tasks: vec![] });
     }
+    tx.run(Hot::INSERT_TASKS, &unit.born).await?;
+    tx.run(Hot::INSERT_ORDERS, &unit.new_orders).await?;
+    let hit = tx.run(Hot::UPDATE_ORDERS, &unit.orders).await?;
+    all_there("order", &hit, unit.order_ids.iter().map(|o| o.0))?;
+    tx.run(Hot::INSERT_RECEIPTS, &unit.new_receipts).await?;
+    let hit = tx.run(Hot::UPDATE_RECEIPTS, &unit.receipts).await?;
+    all_there("receipt", &hit, unit.receipt_ids.iter().map(|r| r.0))?;
     for (hot, batch) in [
-        (Hot::INSERT_TASKS, &unit.born),
-        (Hot::INSERT_ORDERS, &unit.new_orders),
-        (Hot::UPDATE_ORDERS, &unit.orders),
-        (Hot::INSERT_RECEIPTS, &unit.new_receipts),
-        (Hot::UPDATE_RECEIPTS, &unit.receipts),
         (Hot::INSERT_EXCHANGES, &unit.exchanges),
         (Hot::INSERT_JOURNAL, &unit.journal),
         (Hot::RESEAL_REQUESTS, &unit.reseals),
         (Hot::INSERT_TAGS, &unit.tags),
+        (Hot::SHARE_TAGS, &unit.shared_tags),
         (Hot::DELETE_FOLLOW_UPS, &unit.followed),
         (Hot::UPSERT_FOLLOW_UPS, &unit.follow_ups),
         (Hot::CLOSE_DESK, &unit.desk_closes),
@@ -349,7 +356,57 @@ pub(super) async fn write(tx: &mut Tx, unit: &PreparedUnit) -> Result<(), Error>
     for (id, answer, now) in &unit.errands {
         let cells =
             [Cell::from(id.as_bytes()), Cell::from(answer.clone()), Cell::from(now.millis())];
-        tx.small("UPDATE errand SET answer = $2, done_at = $3 WHERE id = $1", &cells).await?;
+        let sql = "UPDATE errand SET answer = $2, done_at = $3 WHERE id = $1 RETURNING id";
+        let hit = tx.small(sql, &cells).await?;
+        all_there("errand", &hit, std::iter::once(*id))?;
+    }
+    check_company(tx, &unit.company).await
+}
+
+/// The ids asked for that were not hit; `None` when all were.
+fn missed(
+    hit: &[Returned],
+    asked: impl ExactSizeIterator<Item = uuid::Uuid> + Clone,
+) -> Result<Option<Vec<uuid::Uuid>>, Error> {
+    if hit.len() == asked.len() {
+        return Ok(None);
+    }
+    let written: HashSet<uuid::Uuid> = hit.iter().map(|r| r.id(0)).collect::<Result<_, _>>()?;
+    let missed: Vec<uuid::Uuid> = asked.clone().filter(|id| !written.contains(id)).collect();
+    // each was hit, and one of them was asked for twice
+    Ok(Some(if missed.is_empty() { asked.collect() } else { missed }))
+}
+
+fn all_there(
+    what: &'static str,
+    hit: &[Returned],
+    asked: impl ExactSizeIterator<Item = uuid::Uuid> + Clone,
+) -> Result<(), Error> {
+    match missed(hit, asked)? {
+        None => Ok(()),
+        Some(missed) => Err(Error::NotFound {
+            what,
+            id: missed.first().map_or_else(String::new, ToString::to_string),
+            list: "desk",
+        }),
+    }
+}
+
+/// Refuses units that met more company than they knew of.
+async fn check_company(tx: &mut Tx, all: &[Company]) -> Result<(), Error> {
+    let mut batch = Batch::default();
+    for tag in all.iter().flat_map(|c| &c.tags) {
+        batch.push([Cell::from(tag)]);
+    }
+    let matches = company::read_matches(&tx.run(Hot::MATCH_TAGS, &batch).await?)?;
+    for one in all {
+        let known = one.tags.iter().flat_map(|t| matches.get(t).into_iter().flatten());
+        // a tag asked for by several units of a group is found several times
+        let others: HashSet<_> =
+            known.filter(|k| k.drives && k.request != one.request).map(|k| (k.tag, k.request)).collect();
+        if others.len() != one.others {
+            return Err(Error::Stale { tasks: vec![] });
+        }
     }
     Ok(())
 }

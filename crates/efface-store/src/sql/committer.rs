@@ -10,8 +10,8 @@ use efface_core::{LaneId, Timestamp, outside::Clock};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
-    Error, Filed, Filing, Unit, Wakes,
-    hot::{Batch, Hot, Tx},
+    Directory, Error, Filed, Filing, Unit, Wakes,
+    hot::{Batch, Hot},
     sql::{
         Database,
         commit::{self, PreparedUnit},
@@ -51,6 +51,7 @@ impl Committer {
         sealer: Arc<Sealer>,
         wakes: Arc<Wakes>,
         clock: Arc<dyn Clock>,
+        directory: Arc<Directory>,
     ) -> Self {
         let (jobs, inbox) = mpsc::channel(WAITING_JOBS);
         let worker = Worker {
@@ -58,6 +59,7 @@ impl Committer {
             sealer: sealer.clone(),
             wakes,
             clock: clock.clone(),
+            directory,
             rung: Mutex::default(),
         };
         tokio::spawn(worker.run(inbox));
@@ -111,6 +113,7 @@ struct Worker {
     sealer: Arc<Sealer>,
     wakes: Arc<Wakes>,
     clock: Arc<dyn Clock>,
+    directory: Arc<Directory>,
     /// Lanes rung since the other processes were last told.
     rung: Mutex<BTreeSet<LaneId>>,
 }
@@ -176,16 +179,11 @@ impl Worker {
         let all: Vec<&PreparedFiling> = prepared.iter().collect();
         let outcomes = match self.file_together(&all).await {
             Ok(filed) => filed.into_iter().map(Ok).collect(),
-            Err(error) if error.is_passing() => {
-                all.iter().map(|_| Err(Error::Unavailable(error.to_string()))).collect()
-            }
-            Err(error) if all.len() == 1 => vec![Err(error)],
+            Err(error) if error.is_passing() => all.iter().map(|_| Err(error.told_again())).collect(),
             Err(_) => {
                 let mut outcomes = vec![];
                 for one in &all {
-                    outcomes.push(self.file_together(&[one]).await.and_then(|mut filed| {
-                        filed.pop().ok_or_else(|| Error::Database("nothing was filed".into()))
-                    }));
+                    outcomes.push(self.file_alone(one).await);
                 }
                 outcomes
             }
@@ -195,11 +193,33 @@ impl Worker {
         }
     }
 
+    /// A request met in company may change while it is read: then it is read anew.
+    async fn file_alone(&self, filing: &PreparedFiling) -> Result<Filed, Error> {
+        let mut last = Err(Error::Database("nothing was filed".into()));
+        for _ in 0..ATTEMPTS {
+            last = self.file_together(&[filing]).await.and_then(|mut filed| {
+                filed.pop().ok_or_else(|| Error::Database("nothing was filed".into()))
+            });
+            if !matches!(last, Err(Error::Stale { .. })) {
+                break;
+            }
+        }
+        last
+    }
+
     async fn file_together(&self, filings: &[&PreparedFiling]) -> Result<Vec<Filed>, Error> {
-        let mut tx = self.database.begin().await?;
-        let (filed, wakes) =
-            filing::write(&mut tx, &self.database, &self.sealer, filings, self.clock.now()).await?;
-        tx.commit().await?;
+        let (filed, wakes) = uncontended(|| async {
+            let desk = filing::Desk {
+                sealer: &self.sealer,
+                directory: &self.directory,
+                now: self.clock.now(),
+            };
+            let mut tx = self.database.begin().await?;
+            let done = filing::write(&mut tx, &desk, filings).await?;
+            tx.commit().await?;
+            Ok(done)
+        })
+        .await?;
         self.ring_lanes(wakes.iter());
         Ok(filed)
     }
@@ -217,59 +237,52 @@ impl Worker {
 
     /// One transaction for all; when it fails for any but a passing reason, each unit is written alone.
     async fn write_group(&self, units: Vec<PreparedUnit>) -> Vec<Result<(), Error>> {
-        let count = units.len();
-        let mut tx = match self.database.begin().await {
-            Ok(tx) => tx,
-            Err(error) => return fail_all(count, &error),
-        };
-        let together = write_all(&mut tx, &units).await;
-        let together = match together {
-            Ok(()) => tx.commit().await,
-            Err(error) => {
-                drop(tx);
-                Err(error)
-            }
-        };
-        match together {
-            Ok(()) => {
-                self.ring(&units);
-                (0..count).map(|_| Ok(())).collect()
-            }
-            Err(error) if error.is_passing() => fail_all(count, &error),
-            Err(error) if count == 1 => vec![Err(error)],
+        let mut together = PreparedUnit::default();
+        for unit in &units {
+            together.append(unit.clone());
+        }
+        match self.write_one(&together).await {
+            Ok(()) => units.iter().map(|_| Ok(())).collect(),
+            Err(error) if error.is_passing() => units.iter().map(|_| Err(error.told_again())).collect(),
+            Err(error) if units.len() == 1 => vec![Err(error)],
             Err(_) => {
                 let mut outcomes = vec![];
-                for unit in units {
-                    outcomes.push(self.write_alone(unit).await);
+                for unit in &units {
+                    outcomes.push(self.write_one(unit).await);
                 }
                 outcomes
             }
         }
     }
 
-    async fn write_alone(&self, unit: PreparedUnit) -> Result<(), Error> {
-        let mut tx = self.database.begin().await?;
-        commit::write(&mut tx, &unit).await?;
-        tx.commit().await?;
-        self.ring(std::slice::from_ref(&unit));
+    async fn write_one(&self, unit: &PreparedUnit) -> Result<(), Error> {
+        uncontended(|| async {
+            let mut tx = self.database.begin().await?;
+            commit::write(&mut tx, unit).await?;
+            tx.commit().await
+        })
+        .await?;
+        self.ring_lanes(unit.wakes.iter());
         Ok(())
     }
-
-    fn ring(&self, units: &[PreparedUnit]) {
-        self.ring_lanes(units.iter().flat_map(|u| &u.wakes));
-    }
 }
 
-async fn write_all(tx: &mut Tx, units: &[PreparedUnit]) -> Result<(), Error> {
-    let mut together = PreparedUnit::default();
-    for unit in units {
-        together.append(unit.clone());
-    }
-    commit::write(tx, &together).await
-}
+/// How often a transaction that lost a fight for rows is run.
+const ATTEMPTS: usize = 8;
 
-fn fail_all(count: usize, error: &Error) -> Vec<Result<(), Error>> {
-    (0..count).map(|_| Err(Error::Unavailable(error.to_string()))).collect()
+/// Runs a transaction again while it loses fights for rows; what lost was rolled back whole.
+async fn uncontended<T, F>(mut transaction: impl FnMut() -> F) -> Result<T, Error>
+where
+    F: Future<Output = Result<T, Error>>,
+{
+    let mut last = transaction().await;
+    for _ in 1..ATTEMPTS {
+        match &last {
+            Err(error) if error.is_contended() => last = transaction().await,
+            Ok(_) | Err(_) => break,
+        }
+    }
+    last
 }
 
 fn weight(job: &Job) -> usize {

@@ -4,22 +4,22 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use efface_core::{
-    Identifier, LaneId, RequestId, Standing, Timestamp,
-    desk::{DeskItem, Reason, Subject},
-    ids::DeskId,
+    Identifier, LaneId, RequestId, Timestamp,
+    desk::{Reason, Subject},
     journal::{About, Entry, TaskChange},
     plan::{Account, Wish, plan},
     request::{Request, RequestState},
-    subject::{Dossier, same_person},
-    task::{self, Cause, Rules, TaskState},
+    subject::Dossier,
+    task::Task,
 };
 use efface_vault::WrappedKey;
 
 use crate::{
-    DeskOpen, Error, Filed, Filing, NewTag, NewTask, REQUESTS_LANE, RequestWrite, TaskWrite, Unit,
+    Directory, Error, Filed, Filing, NewTag, NewTask, Unit,
     hot::{Batch, Cell, Hot, Tx},
     sql::{
         Database, commit,
+        company::{self, Earlier, Known, Matches, Met, Stranger, Tag, Writing},
         rows::{self, task_columns},
         seal::{Sealed, Sealer},
     },
@@ -40,14 +40,18 @@ impl PreparedFiling {
     }
 }
 
-fn tags_of(sealer: &Sealer, request: RequestId, dossier: &Dossier) -> Vec<NewTag> {
-    let mut seen = HashSet::new();
-    let mut tags = vec![];
+/// A dossier's tags, each once; one proved anywhere counts as proved.
+pub(crate) fn tags_of(sealer: &Sealer, request: RequestId, dossier: &Dossier) -> Vec<NewTag> {
+    let mut tags: Vec<NewTag> = vec![];
     for identifier in &dossier.identifiers {
         let tag = sealer.tag(identifier);
-        if seen.insert(tag) {
-            let proved = matches!(identifier.provenance, efface_core::Provenance::Proved { .. });
-            tags.push(NewTag { request, tag, kind: identifier.kind.word(), drives: proved });
+        let drives = matches!(identifier.provenance, efface_core::Provenance::Proved { .. });
+        match tags.iter_mut().find(|t| t.tag == tag) {
+            Some(known) => known.drives |= drives,
+            None => {
+                let kind = identifier.kind.word();
+                tags.push(NewTag { request, tag, kind, drives, shared: false });
+            }
         }
     }
     tags
@@ -76,48 +80,35 @@ pub(super) fn prepare(
     Ok(PreparedFiling { filing, tags, sealed, entry, task_cells })
 }
 
-/// A request that shares a tag with the one being filed.
-#[derive(Clone)]
-struct Match {
-    request: RequestId,
-    drives: bool,
-    controller: String,
-    action: String,
-    scope: Option<String>,
-    open: bool,
-}
-
-/// Going to the desk and being planned asks no rule of account or action.
-const NO_RULES: Rules = Rules {
-    floor: efface_core::EvidenceLevel::None,
-    verified_by_look_up: false,
-    verify_after: std::time::Duration::ZERO,
-    bound: std::time::Duration::ZERO,
-    retry: efface_core::retry::RetryPolicy {
-        base: std::time::Duration::ZERO,
-        cap: std::time::Duration::ZERO,
-        tries_before_desk: 0,
-    },
-};
-
 /// The key of the advisory lock that makes filings of all processes take turns on PostgreSQL.
 const FILING_LOCK: i64 = 0x6566_6661_6365;
+
+/// Lets filings, and whatever else adds a proved identifier, take turns. SQLite has one writer anyway.
+pub(super) async fn take_turn(tx: &mut Tx) -> Result<(), Error> {
+    if matches!(tx, Tx::Postgres(_)) {
+        tx.small("SELECT 1::int8 FROM pg_advisory_xact_lock($1)", &[Cell::from(FILING_LOCK)])
+            .await?;
+    }
+    Ok(())
+}
+
+/// What a group of filings is written with.
+pub(super) struct Desk<'a> {
+    pub sealer: &'a Sealer,
+    pub directory: &'a Directory,
+    pub now: Timestamp,
+}
 
 /// Writes a group of filings; what became of each, and the lanes to wake.
 pub(super) async fn write(
     tx: &mut Tx,
-    database: &Database,
-    sealer: &Sealer,
+    desk: &Desk<'_>,
     filings: &[&PreparedFiling],
-    now: Timestamp,
 ) -> Result<(Vec<Filed>, BTreeSet<LaneId>), Error> {
-    if database.is_postgres() {
-        tx.small("SELECT 1::int8 FROM pg_advisory_xact_lock($1)", &[Cell::from(FILING_LOCK)])
-            .await?;
-    }
+    take_turn(tx).await?;
     let mut known = known_filings(tx, filings).await?;
     let mut matches = match_tags(tx, filings).await?;
-    let mut writer = Writer { tx, sealer, now, rows: Rows::default(), wakes: BTreeSet::new() };
+    let mut writer = Writer { tx, desk, rows: Rows::default(), wakes: BTreeSet::new() };
     let mut filed = Vec::with_capacity(filings.len());
     for filing in filings {
         let before = filing.filing.filing_key.and_then(|key| known.get(&key).copied());
@@ -125,26 +116,14 @@ pub(super) async fn write(
             filed.push(Filed::Before(before));
             continue;
         }
-        let outcome = writer.one(filing, &matches).await?;
+        let outcome = writer.one(filing, &mut matches).await?;
         if let Some(key) = filing.filing.filing_key {
             known.insert(key, filing.filing.request.id);
         }
-        let request = &filing.filing.request;
-        let is_new = matches!(outcome, Filed::New(_));
-        for tag in filing.tags.iter().filter(|_| is_new) {
-            matches.entry(tag.tag).or_default().push(Match {
-                request: request.id,
-
-                drives: tag.drives,
-                controller: request.controller.to_string(),
-                action: request.action.word().to_owned(),
-                scope: request.scope.map(|s| s.word().to_owned()),
-                open: true,
-            });
-        }
         filed.push(outcome);
     }
-    let wakes = writer.finish().await?;
+    let Writer { tx, rows, wakes, .. } = writer;
+    flush(tx, rows).await?;
     Ok((filed, wakes))
 }
 
@@ -165,39 +144,20 @@ async fn known_filings(
     Ok(known)
 }
 
-async fn match_tags(
-    tx: &mut Tx,
-    filings: &[&PreparedFiling],
-) -> Result<HashMap<[u8; 32], Vec<Match>>, Error> {
+async fn match_tags(tx: &mut Tx, filings: &[&PreparedFiling]) -> Result<Matches, Error> {
     let mut batch = Batch::default();
-    let tags: BTreeSet<[u8; 32]> =
-        filings.iter().flat_map(|f| f.tags.iter().map(|t| t.tag)).collect();
+    let tags: BTreeSet<Tag> = filings.iter().flat_map(|f| f.tags.iter().map(|t| t.tag)).collect();
     for tag in &tags {
         batch.push([Cell::from(tag)]);
     }
-    let mut matches: HashMap<[u8; 32], Vec<Match>> = HashMap::new();
-    for row in tx.run(Hot::MATCH_TAGS, &batch).await? {
-        let tag: [u8; 32] =
-            row.bytes(0)?.try_into().map_err(|_| Error::corrupt("tag", "wrong length"))?;
-        let scope = row.text(7)?;
-        let state = row.text(8)?;
-        matches.entry(tag).or_default().push(Match {
-            request: RequestId(row.id(1)?),
-
-            drives: row.int(3)? != 0,
-            controller: row.text(5)?,
-            action: row.text(6)?,
-            scope: (!scope.is_empty()).then_some(scope),
-            open: matches!(state.as_str(), "received" | "identified" | "released" | "running"),
-        });
-    }
-    Ok(matches)
+    company::read_matches(&tx.run(Hot::MATCH_TAGS, &batch).await?)
 }
 
 #[derive(Default)]
 struct Rows {
     requests: Batch,
     tags: Batch,
+    shared: Batch,
     tasks: Batch,
     journal: Batch,
     follow_ups: Batch,
@@ -205,19 +165,12 @@ struct Rows {
 
 struct Writer<'a> {
     tx: &'a mut Tx,
-    sealer: &'a Sealer,
-    now: Timestamp,
+    desk: &'a Desk<'a>,
     rows: Rows,
     wakes: BTreeSet<LaneId>,
 }
 
 impl Writer<'_> {
-    async fn finish(self) -> Result<BTreeSet<LaneId>, Error> {
-        let Self { tx, rows, wakes, .. } = self;
-        flush(tx, rows).await?;
-        Ok(wakes)
-    }
-
     /// Writes what is gathered, so that a read in this transaction sees it.
     async fn flush(&mut self) -> Result<(), Error> {
         flush(self.tx, std::mem::take(&mut self.rows)).await
@@ -226,69 +179,72 @@ impl Writer<'_> {
     async fn one(
         &mut self,
         prepared: &PreparedFiling,
-        matches: &HashMap<[u8; 32], Vec<Match>>,
+        matches: &mut Matches,
     ) -> Result<Filed, Error> {
-        let met: Vec<(&NewTag, &Match)> = prepared
-            .tags
-            .iter()
-            .flat_map(|t| {
-                matches
-                    .get(&t.tag)
-                    .into_iter()
-                    .flatten()
-                    .filter(|m| t.drives && m.drives)
-                    .map(move |m| (t, m))
-            })
-            .collect();
-        if met.is_empty() {
-            self.gather(prepared);
-            return Ok(Filed::New(prepared.filing.request.id));
-        }
-        // a request gathered but not yet written may be among those met
-        self.flush().await?;
-        let mut same: Vec<&Match> = vec![];
-        let mut shared: Vec<([u8; 32], RequestId)> = vec![];
-        for (tag, found) in met {
-            let strangers = self.tags_of(found.request).await?;
-            let mine: Vec<(String, [u8; 32])> =
-                prepared.tags.iter().map(|t| (t.kind.clone(), t.tag)).collect();
-            if same_person(&mine, &strangers) {
-                same.push(found);
-            } else {
-                shared.push((tag.tag, found.request));
-            }
-        }
         let request = &prepared.filing.request;
-        let first = same
-            .iter()
-            .filter(|m| m.open && m.controller == request.controller.as_str())
-            .find(|m| {
-                m.action == request.action.word()
-                    && m.scope.as_deref() == request.scope.map(efface_core::Scope::word)
-            });
+        let pairs = company::pairs(request.id, &prepared.tags, matches);
+        let met = if pairs.is_empty() {
+            Met::default()
+        } else {
+            // a request gathered but not yet written may be among those met
+            self.flush().await?;
+            let mut theirs = HashMap::new();
+            for (_, known) in &pairs {
+                if !theirs.contains_key(&known.request) {
+                    theirs.insert(known.request, self.tags_of(known.request).await?);
+                }
+            }
+            company::meet(&prepared.tags, &pairs, &theirs)
+        };
+        let first = met.same.iter().find(|m| {
+            m.open
+                && m.controller == request.controller.as_str()
+                && m.action == request.action.word()
+                && m.scope.as_deref() == request.scope.map(efface_core::Scope::word)
+        });
         if let Some(first) = first {
             return self.duplicate(prepared, first.request).await;
         }
-        self.with_company(prepared, &same, &shared).await
+        if met.same.is_empty() && met.shared.is_empty() {
+            self.gather(prepared);
+        } else {
+            self.with_company(prepared, &met).await?;
+        }
+        for tag in &prepared.tags {
+            let known = matches.entry(tag.tag).or_default();
+            let shared = met.shared.contains(&tag.tag);
+            known.iter_mut().for_each(|k| k.shared |= shared);
+            known.push(Known {
+                tag: tag.tag,
+                request: request.id,
+                drives: tag.drives,
+                shared,
+                controller: request.controller.to_string(),
+                action: request.action.word().to_owned(),
+                scope: request.scope.map(|s| s.word().to_owned()),
+                open: true,
+            });
+        }
+        Ok(Filed::New(request.id))
     }
 
     /// The common case: nobody met.
     fn gather(&mut self, prepared: &PreparedFiling) {
         let filing = &prepared.filing;
         self.push_request(&filing.request, prepared, &prepared.sealed.dossier);
-        for tag in &prepared.tags {
-            self.rows.tags.push([
-                Cell::from(&tag.tag),
-                tag.request.bytes().into(),
-                tag.kind.as_str().into(),
-                tag.drives.into(),
-            ]);
-        }
+        self.push_tags(&prepared.tags, &HashSet::new());
         for cells in &prepared.task_cells {
             self.rows.tasks.push(cells.clone());
         }
         self.rows.journal.push(rows::entry_cells(&prepared.entry, Some(filing.request.id)));
         self.ask_for_follow_up(&filing.request);
+    }
+
+    fn push_tags(&mut self, tags: &[NewTag], shared: &HashSet<Tag>) {
+        for tag in tags {
+            let shared = tag.shared || shared.contains(&tag.tag);
+            self.rows.tags.push(rows::tag_cells(&NewTag { shared, ..tag.clone() }));
+        }
     }
 
     fn push_request(&mut self, request: &Request, prepared: &PreparedFiling, dossier: &[u8]) {
@@ -313,34 +269,26 @@ impl Writer<'_> {
 
     fn ask_for_follow_up(&mut self, request: &Request) {
         if let RequestState::Released { cooling_until, .. } = request.state {
-            self.rows.follow_ups.push([
-                request.id.bytes().into(),
-                cooling_until.millis().into(),
-                1i64.into(),
-            ]);
-            if let Ok(lane) = LaneId::new(REQUESTS_LANE) {
-                self.wakes.insert(lane);
-            }
+            self.follow_up(request.id, cooling_until);
         }
     }
 
-    async fn tags_of(&mut self, request: RequestId) -> Result<Vec<(String, [u8; 32])>, Error> {
-        let found = self
-            .tx
-            .small(
-                "SELECT kind, tag FROM tag WHERE request_id = $1",
-                &[Cell::from(request.bytes())],
-            )
-            .await?;
-        found
-            .iter()
-            .map(|r| {
-                Ok((
-                    r.text(0)?,
-                    r.bytes(1)?.try_into().map_err(|_| Error::corrupt("tag", "wrong length"))?,
-                ))
-            })
-            .collect()
+    fn follow_up(&mut self, request: RequestId, at: Timestamp) {
+        self.rows.follow_ups.push([request.bytes().into(), at.millis().into(), 1i64.into()]);
+        self.wakes.extend(company::requests_lane());
+    }
+
+    async fn tags_of(&mut self, request: RequestId) -> Result<Vec<(String, Tag)>, Error> {
+        let sql = "SELECT kind, tag FROM tag WHERE request_id = $1";
+        let found = self.tx.small(sql, &[Cell::from(request.bytes())]).await?;
+        found.iter().map(|r| Ok((r.text(0)?, company::read_tag(r.bytes(1)?)?))).collect()
+    }
+
+    fn writing<'a>(&self, filing: &'a Filing) -> Writing<'a>
+    where
+        Self: 'a,
+    {
+        Writing { sealer: self.desk.sealer, now: self.desk.now, actor: &filing.actor }
     }
 
     /// Same person, action, scope and controller, first still open: kept as a duplicate. What it
@@ -354,16 +302,16 @@ impl Writer<'_> {
         let filing = &prepared.filing;
         let mut request = filing.request.clone();
         request.state = RequestState::Duplicate { of };
-        let known: HashSet<[u8; 32]> =
+        let known: HashSet<Tag> =
             self.tags_of(of).await?.into_iter().map(|(_, tag)| tag).collect();
         let brings_more = prepared.tags.iter().any(|t| !known.contains(&t.tag));
         let about = About::RequestFiled {
             request: Box::new(request.clone()),
-            commitments: self.sealer.commitments(&filing.dossier)?,
+            commitments: self.desk.sealer.commitments(&filing.dossier)?,
         };
         let entry = Entry::new(
-            rows::entry_id(self.now, self.sealer.chance()),
-            self.now,
+            rows::entry_id(self.desk.now, self.desk.sealer.chance()),
+            self.desk.now,
             &filing.actor,
             about,
             &[],
@@ -378,7 +326,7 @@ impl Writer<'_> {
                 ),
             };
             let unit = Unit {
-                desk_opens: vec![self.desk(Subject::Request(of), reason)],
+                desk_opens: vec![self.writing(filing).desk(Subject::Request(of), reason)],
                 ..Unit::default()
             };
             self.write_unit(unit, &HashMap::new()).await?;
@@ -386,187 +334,123 @@ impl Writer<'_> {
         Ok(Filed::Duplicate { id: request.id, of })
     }
 
-    fn desk(&self, subject: Subject, reason: Reason) -> DeskOpen {
-        let id = DeskId::new(self.now, self.sealer.chance());
-        DeskOpen {
-            item: DeskItem { id, subject, reason, opened_at: self.now, closed: None },
-            sealed: None,
-        }
-    }
-
     async fn write_unit(
         &mut self,
         unit: Unit,
         keys: &HashMap<RequestId, WrappedKey>,
     ) -> Result<(), Error> {
-        let prepared = commit::prepare_with(self.sealer, unit, keys, self.now)?;
+        let prepared = commit::prepare_with(self.desk.sealer, unit, keys, self.desk.now)?;
         commit::write(self.tx, &prepared).await
     }
 
     /// Other requests of the same person go first at each account; identifiers met at a stranger
     /// are shared from now on, for both.
-    async fn with_company(
-        &mut self,
-        prepared: &PreparedFiling,
-        same: &[&Match],
-        shared: &[([u8; 32], RequestId)],
-    ) -> Result<Filed, Error> {
+    async fn with_company(&mut self, prepared: &PreparedFiling, met: &Met) -> Result<(), Error> {
+        let sealer = self.desk.sealer;
         let mut filing = prepared.filing.clone();
         let mut dossier_bytes = prepared.sealed.dossier.clone();
-        if !shared.is_empty() {
-            let tags: HashSet<[u8; 32]> = shared.iter().map(|(tag, _)| *tag).collect();
-            self.mark_shared(&mut filing.dossier, &tags);
-            replan(
-                &mut filing.tasks,
-                filing.request.action,
-                filing.request.scope,
-                &filing.dossier.identifiers,
-                &filing.accounts,
-            );
-            let key = self.sealer.key(filing.request.id, &prepared.sealed.wrapped)?;
-            dossier_bytes = self.sealer.seal_dossier(&key, filing.request.id, &filing.dossier)?;
-            let strangers: BTreeSet<RequestId> = shared.iter().map(|(_, r)| *r).collect();
-            for stranger in strangers {
-                self.share_with(stranger, &tags, &filing.accounts, &filing.actor).await?;
+        if !met.shared.is_empty() {
+            company::mark_shared(sealer, &mut filing.dossier, &met.shared);
+            replan(&mut filing);
+            let key = sealer.key(filing.request.id, &prepared.sealed.wrapped)?;
+            dossier_bytes = sealer.seal_dossier(&key, filing.request.id, &filing.dossier)?;
+            for stranger in &met.strangers {
+                self.share_with(*stranger, &met.shared, &filing).await?;
+            }
+            for tag in &met.shared {
+                self.rows.shared.push([Cell::from(tag)]);
             }
         }
-        for found in same.iter().filter(|m| m.open) {
-            let earlier = self.tasks_of(found.request).await?;
-            for new in &mut filing.tasks {
-                let before =
-                    earlier.iter().find(|e| e.account == new.task.account && !e.state.is_settled());
-                if let (Some(before), false) = (before, new.task.state.is_settled()) {
-                    new.task.state = TaskState::Blocked { cause: Cause::Dependency(before.id) };
-                }
+        let mut earlier = Earlier::default();
+        for found in met.same.iter().filter(|m| m.open) {
+            earlier.add(self.desk.directory, found, self.tasks_of(found.request).await?);
+        }
+        let mut waited_for = BTreeSet::new();
+        for new in &mut filing.tasks {
+            if let Some(state) = earlier.after(&new.task.account, &new.task.state, |_| false) {
+                new.task.state = state;
+                waited_for.extend(earlier.before(&new.task.account).map(|t| t.request));
             }
         }
-        let entry = filing_entry(self.sealer, &filing, self.now)?;
+        // what settles while this is written is seen by nobody: its request is looked at once more
+        for request in waited_for {
+            self.follow_up(request, self.desk.now);
+        }
+        let entry = filing_entry(sealer, &filing, self.desk.now)?;
         self.push_request(&filing.request, prepared, &dossier_bytes);
-        for tag in &prepared.tags {
-            self.rows.tags.push([
-                Cell::from(&tag.tag),
-                tag.request.bytes().into(),
-                tag.kind.as_str().into(),
-                tag.drives.into(),
-            ]);
-        }
+        self.push_tags(&prepared.tags, &met.shared);
         for new in &filing.tasks {
-            self.rows.tasks.push(rows::new_task_cells(new, self.now)?);
+            self.rows.tasks.push(rows::new_task_cells(new, self.desk.now)?);
         }
         self.rows.journal.push(rows::entry_cells(&entry, Some(filing.request.id)));
         self.ask_for_follow_up(&filing.request);
-        Ok(Filed::New(filing.request.id))
+        Ok(())
     }
 
-    fn mark_shared(&self, dossier: &mut Dossier, tags: &HashSet<[u8; 32]>) {
-        for identifier in &mut dossier.identifiers {
-            if tags.contains(&self.sealer.tag(identifier)) {
-                identifier.standing = Standing::Shared;
-            }
-        }
-    }
-
-    async fn tasks_of(
-        &mut self,
-        request: RequestId,
-    ) -> Result<Vec<efface_core::task::Task>, Error> {
+    async fn tasks_of(&mut self, request: RequestId) -> Result<Vec<Task>, Error> {
         let sql = concat!("SELECT ", task_columns!(), " FROM task t WHERE t.request_id = $1");
         let found = self.tx.small(sql, &[Cell::from(request.bytes())]).await?;
         found.iter().map(|r| Ok(rows::read_task(r)?.task)).collect()
     }
 
-    /// The stranger's request learns that an identifier is shared: unsent tasks that have no other
-    /// go to the desk.
+    /// A stranger's request learns that an identifier is shared.
     async fn share_with(
         &mut self,
-        stranger: RequestId,
-        tags: &HashSet<[u8; 32]>,
-        accounts: &[Account],
-        actor: &str,
+        id: RequestId,
+        tags: &HashSet<Tag>,
+        filing: &Filing,
     ) -> Result<(), Error> {
-        let cells = [Cell::from(stranger.bytes())];
-        let found = self.tx.small("SELECT body, sealed, wrapped_key, wrapped_by, nobody_found_decided FROM request WHERE id = $1", &cells).await?;
+        let sql = "SELECT body, sealed, wrapped_key, wrapped_by, nobody_found_decided FROM request WHERE id = $1";
+        let found = self.tx.small(sql, &[Cell::from(id.bytes())]).await?;
         let Some(row) = found.first() else { return Ok(()) };
         let request = rows::read_request(&row.text(0)?)?;
         if request.state.is_over() {
             return Ok(());
         }
         let wrapped = WrappedKey { bytes: row.bytes(2)?, wrapped_by: row.text(3)? };
-        let key = self.sealer.key(stranger, &wrapped)?;
-        let mut dossier = self.sealer.open_dossier(&key, stranger, &row.bytes(1)?)?;
-        self.mark_shared(&mut dossier, tags);
-        let mut next = request.clone();
-        next.version += 1;
-        let wish = Wish {
-            action: request.action,
-            scope: request.scope,
-            identifiers: &dossier.identifiers,
-        };
-        let fresh = plan(wish, accounts);
-        let mut unit = Unit::default();
-        let mut changes = vec![];
-        for task in self.tasks_of(stranger).await? {
-            let unsent = matches!(task.state, TaskState::Blocked { .. } | TaskState::Ready { .. });
-            let starves = fresh.iter().any(|p| {
-                p.account == task.account
-                    && p.action == task.action
-                    && matches!(
-                        p.state,
-                        TaskState::Blocked { cause: Cause::MissingIdentifier { .. } }
-                    )
-            });
-            if unsent
-                && starves
-                && !matches!(
-                    task.state,
-                    TaskState::Blocked { cause: Cause::MissingIdentifier { .. } }
-                )
-            {
-                let event = task::Event::ToDesk { reason: Reason::SharedIdentifier };
-                let moved = task::apply(&task, &event, &NO_RULES, self.now, 0)?.task;
-                changes.push(TaskChange::of(&moved, "identifier turned out shared"));
-                unit.desk_opens.push(self.desk(Subject::Task(task.id), Reason::SharedIdentifier));
-                unit.tasks.push(TaskWrite::new(task.version, moved));
-            }
-        }
-        let about = About::RequestMoved {
-            event: "identifier shared".into(),
-            after: Box::new(next.clone()),
-            commitments: vec![],
-        };
-        let entry = Entry::new(
-            rows::entry_id(self.now, self.sealer.chance()),
-            self.now,
-            actor,
-            about,
-            &changes,
-        );
-        unit.entries.push(crate::EntryRow { entry, request: Some(stranger) });
-        unit.requests.push(RequestWrite {
-            read_version: request.version,
-            request: next,
-            dossier: Some(dossier),
+        let key = self.desk.sealer.key(id, &wrapped)?;
+        let dossier = self.desk.sealer.open_dossier(&key, id, &row.bytes(1)?)?;
+        let accounts = self.accounts_of(&request, filing).await?;
+        let stranger = Stranger {
+            tasks: self.tasks_of(id).await?,
             nobody_found_decided: row.int(4)? != 0,
-        });
-        self.write_unit(unit, &HashMap::from([(stranger, wrapped)])).await
+            request,
+            dossier,
+        };
+        let mut unit = Unit::default();
+        self.writing(filing).share(&mut unit, stranger, tags, &accounts)?;
+        self.write_unit(unit, &HashMap::from([(id, wrapped)])).await
+    }
+
+    /// The accounts a request is planned over: its own controller's.
+    async fn accounts_of(
+        &mut self,
+        request: &Request,
+        filing: &Filing,
+    ) -> Result<Vec<Account>, Error> {
+        if request.controller == filing.request.controller {
+            return Ok(filing.accounts.to_vec());
+        }
+        let mut conditions = HashMap::new();
+        for row in self.tx.small("SELECT id, body FROM account", &[]).await? {
+            conditions.insert(row.text(0)?, rows::decode("account", &row.text(1)?)?);
+        }
+        let condition = |id: &efface_core::AccountId| conditions.get(id.as_str()).cloned();
+        Ok(self.desk.directory.planned_accounts(&request.controller, condition))
     }
 }
 
 /// Plans anew for identifiers whose standing changed; ids stay.
-fn replan(
-    tasks: &mut [NewTask],
-    action: efface_core::RequestAction,
-    scope: Option<efface_core::Scope>,
-    identifiers: &[Identifier],
-    accounts: &[Account],
-) {
-    let fresh = plan(Wish { action, scope, identifiers }, accounts);
-    for new in tasks {
+fn replan(filing: &mut Filing) {
+    let identifiers: &[Identifier] = &filing.dossier.identifiers;
+    let (action, scope) = (filing.request.action, filing.request.scope);
+    let fresh = plan(Wish { action, scope, identifiers }, &filing.accounts);
+    for NewTask { task, .. } in &mut filing.tasks {
         if let Some(planned) =
-            fresh.iter().find(|p| p.account == new.task.account && p.action == new.task.action)
+            fresh.iter().find(|p| p.account == task.account && p.action == task.action)
         {
-            new.task.state = planned.state.clone();
-            new.task.step = planned.step.clone();
+            task.state = planned.state.clone();
+            task.step = planned.step.clone();
         }
     }
 }
@@ -575,6 +459,7 @@ async fn flush(tx: &mut Tx, rows: Rows) -> Result<(), Error> {
     for (hot, batch) in [
         (Hot::INSERT_REQUESTS, &rows.requests),
         (Hot::INSERT_TAGS, &rows.tags),
+        (Hot::SHARE_TAGS, &rows.shared),
         (Hot::INSERT_TASKS, &rows.tasks),
         (Hot::INSERT_JOURNAL, &rows.journal),
         (Hot::UPSERT_FOLLOW_UPS, &rows.follow_ups),

@@ -34,6 +34,14 @@ fn ttl(terms: LeaseTerms) -> i64 {
     i64::try_from(terms.ttl.as_millis()).unwrap_or(i64::MAX)
 }
 
+/// Lane rows are locked in the order of their names, here and in commits: two processes that want the
+/// same ones wait for each other in one direction.
+fn in_order<'a, T>(all: &'a [T], name: impl Fn(&T) -> &str) -> Vec<&'a T> {
+    let mut sorted: Vec<&T> = all.iter().collect();
+    sorted.sort_by(|a, b| name(a).cmp(name(b)));
+    sorted
+}
+
 pub(super) async fn take(
     database: &Database,
     owner: &str,
@@ -43,7 +51,7 @@ pub(super) async fn take(
     let mut taken = vec![];
     let mut tx = database.begin().await?;
     let now = lease_clock(&mut tx, database).await?;
-    for lane in lanes {
+    for lane in in_order(lanes, LaneId::as_str) {
         let name = Cell::from(lane.as_str());
         tx.small(
             "INSERT INTO lane (name) VALUES ($1) ON CONFLICT (name) DO NOTHING",
@@ -78,7 +86,7 @@ pub(super) async fn renew(
     let mut kept = vec![];
     let mut tx = database.begin().await?;
     let now = lease_clock(&mut tx, database).await?;
-    for lease in leases {
+    for lease in in_order(leases, |l| l.lane.as_str()) {
         let cells = [
             Cell::from(lease.lane.as_str()),
             Cell::from(lease.owner.as_str()),
@@ -99,7 +107,7 @@ pub(super) async fn renew(
 
 pub(super) async fn give_back(database: &Database, leases: &[Lease]) -> Result<(), Error> {
     let mut tx = database.begin().await?;
-    for lease in leases {
+    for lease in in_order(leases, |l| l.lane.as_str()) {
         let cells = [
             Cell::from(lease.lane.as_str()),
             Cell::from(lease.owner.as_str()),

@@ -2,6 +2,7 @@
 
 mod commit;
 mod committer;
+mod company;
 mod connect;
 mod filing;
 mod lanes;
@@ -68,12 +69,13 @@ impl SqlStore {
         let database = connection.into_database();
         let wakes = Arc::new(Wakes::default());
         let sealer = Arc::new(Sealer::new(vault, chance.clone()));
+        let directory = Arc::new(directory);
         let committer =
-            Committer::start(database.clone(), sealer.clone(), wakes.clone(), clock.clone());
+            Committer::start(database.clone(), sealer.clone(), wakes.clone(), clock.clone(), directory.clone());
         let store = Self {
             database,
             sealer,
-            directory: Arc::new(directory),
+            directory,
             clock,
             chance,
             committer,
@@ -166,7 +168,12 @@ impl Store for SqlStore {
     }
 
     async fn wake_due(&self, lane: &LaneId, now: Timestamp) -> Result<usize, Error> {
-        self.committer.wake_due(lane, now).await
+        // most looks find nothing, and a look need not wait for the writer
+        if read::anything_to_wake(&self.database, lane, now).await? {
+            self.committer.wake_due(lane, now).await
+        } else {
+            Ok(0)
+        }
     }
 
     async fn due_tasks(
@@ -180,6 +187,14 @@ impl Store for SqlStore {
 
     async fn open_orders(&self, lane: &LaneId) -> Result<Vec<OpenOrder>, Error> {
         read::open_orders(&self.database, &self.sealer, lane).await
+    }
+
+    async fn unknown_orders(
+        &self,
+        lane: &LaneId,
+        now: Timestamp,
+    ) -> Result<Vec<OpenOrder>, Error> {
+        read::unknown_orders(&self.database, &self.sealer, lane, now).await
     }
 
     async fn due_receipts(

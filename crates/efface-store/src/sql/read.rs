@@ -157,8 +157,28 @@ pub(super) async fn open_orders(
     lane: &LaneId,
 ) -> Result<Vec<OpenOrder>, Error> {
     let found = database.rows("SELECT body FROM orders WHERE lane = $1 AND state <> 'answered' AND state <> 'desk' ORDER BY id", &[lane.as_str().into()]).await?;
+    with_items(database, sealer, &found).await
+}
+
+/// The condition `state <> 'answered'` names the partial index; the other alone would not.
+pub(super) async fn unknown_orders(
+    database: &Database,
+    sealer: &Sealer,
+    lane: &LaneId,
+    now: Timestamp,
+) -> Result<Vec<OpenOrder>, Error> {
+    let cells = [Cell::from(lane.as_str()), Cell::from(now.millis())];
+    let found = database.rows("SELECT body FROM orders WHERE lane = $1 AND state = 'unknown' AND state <> 'answered' AND look_at <= $2 ORDER BY id LIMIT 500", &cells).await?;
+    with_items(database, sealer, &found).await
+}
+
+async fn with_items(
+    database: &Database,
+    sealer: &Sealer,
+    found: &[Returned],
+) -> Result<Vec<OpenOrder>, Error> {
     let mut open = vec![];
-    for row in &found {
+    for row in found {
         let order: Order = rows::read_order(&row.text(0)?)?;
         let mut items = tasks_by_id(database, sealer, &order.items).await?;
         items.retain(|i| matches!(&i.task.state, TaskState::Sending { order: o } | TaskState::Unknown { order: o, .. } if *o == order.id));
@@ -292,34 +312,25 @@ pub(super) async fn next_wake(
     database: &Database,
     lane: &LaneId,
 ) -> Result<Option<Timestamp>, Error> {
-    let cells = [Cell::from(lane.as_str())];
-    let first = |found: Vec<Returned>| -> Result<Option<i64>, Error> {
-        found.first().map_or(Ok(None), |r| r.opt_int(0))
-    };
-    let tasks = first(
-        database
-            .rows("SELECT min(wake_at) FROM task WHERE lane = $1 AND wake_at IS NOT NULL", &cells)
-            .await?,
-    )?;
-    let receipts = first(
-        database
-            .rows(
-                "SELECT min(next_poll) FROM receipt WHERE lane = $1 AND next_poll IS NOT NULL",
-                &cells,
-            )
-            .await?,
-    )?;
-    let orders = first(
-        database
-            .rows("SELECT min(look_at) FROM orders WHERE lane = $1 AND state = 'unknown'", &cells)
-            .await?,
-    )?;
-    let follow = if lane.as_str() == crate::REQUESTS_LANE {
-        first(database.rows("SELECT min(due_at) FROM follow_up", &[]).await?)?
-    } else {
-        None
-    };
-    Ok([tasks, receipts, orders, follow].into_iter().flatten().min().map(Timestamp::from_millis))
+    let sql = "SELECT (SELECT min(wake_at) FROM task WHERE lane = $1 AND wake_at IS NOT NULL), \
+         (SELECT min(next_poll) FROM receipt WHERE lane = $1 AND next_poll IS NOT NULL), \
+         (SELECT min(look_at) FROM orders WHERE lane = $1 AND state = 'unknown' AND state <> 'answered'), \
+         (SELECT min(due_at) FROM follow_up WHERE $1 = 'requests')";
+    let found = database.rows(sql, &[lane.as_str().into()]).await?;
+    let Some(row) = found.first() else { return Ok(None) };
+    let times = (0..4).map(|n| row.opt_int(n)).collect::<Result<Vec<_>, _>>()?;
+    Ok(times.into_iter().flatten().min().map(Timestamp::from_millis))
+}
+
+/// Whether something of the lane has waited long enough.
+pub(super) async fn anything_to_wake(
+    database: &Database,
+    lane: &LaneId,
+    now: Timestamp,
+) -> Result<bool, Error> {
+    let cells = [Cell::from(lane.as_str()), Cell::from(now.millis())];
+    let sql = "SELECT 1 FROM task WHERE lane = $1 AND wake_at IS NOT NULL AND wake_at <= $2 LIMIT 1";
+    Ok(!database.rows(sql, &cells).await?.is_empty())
 }
 
 /// The journal's stored entries (body, items) in the order of their ids, for replay and packs.

@@ -186,6 +186,16 @@ pub(crate) fn entry_cells(entry: &Entry, request: Option<RequestId>) -> [Cell; 5
     ]
 }
 
+pub(crate) fn tag_cells(tag: &crate::NewTag) -> [Cell; 5] {
+    [
+        Cell::from(&tag.tag),
+        tag.request.bytes().into(),
+        tag.kind.as_str().into(),
+        tag.drives.into(),
+        tag.shared.into(),
+    ]
+}
+
 pub(crate) fn read_order(text: &str) -> Result<Order, Error> {
     decode("order", text)
 }

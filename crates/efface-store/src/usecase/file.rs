@@ -296,6 +296,8 @@ impl SqlStore {
         let policy = &self.directory.policy;
         let by = match &new.release_by {
             Some(by) => by.clone(),
+            // many at once are looked at by a person first, whatever they ask for
+            None if new.import.is_some() => return Ok(request),
             None if !new.action.erases() && policy.auto_release_suppress => {
                 "policy: auto_release_suppress".into()
             }

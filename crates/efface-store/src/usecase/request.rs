@@ -451,7 +451,7 @@ impl SqlStore {
         self.until_fresh(|| async {
             let loaded = self.load(id).await?;
             let tasks: Vec<task::Task> = loaded.tasks.iter().map(|t| t.task.clone()).collect();
-            if loaded.request.state.is_over() || !tasks.iter().all(|t| t.state.is_settled()) || request::ending(&tasks).is_some() {
+            if loaded.request.state.is_over() || !tasks.iter().all(|t| t.state.is_settled()) || request::ending(&tasks, |t| self.directory.tells_absence(t)).is_some() {
                 return Err(Error::Refused("no-match can be decided only when every vendor was asked and none knew the person".into()));
             }
             let mut unit = Unit::default();

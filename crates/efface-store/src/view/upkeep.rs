@@ -50,14 +50,25 @@ impl SqlStore {
     }
 
     /// Tasks of an import's requests that wait for release: `(account, action, state, how many)`.
+    /// What waits for an identifier counts as `missing_identifier`.
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub async fn release_counts(&self, import: ImportId) -> Result<Vec<(String, String, String, u64)>, Error> {
-        let sql = "SELECT t.account, t.action, t.state, count(*) FROM task t JOIN request r ON r.id = t.request_id \
-                   WHERE r.import_id = $1 AND r.state = 'identified' GROUP BY t.account, t.action, t.state ORDER BY t.account, t.action, t.state";
+    pub async fn release_counts(
+        &self,
+        import: ImportId,
+    ) -> Result<Vec<(String, String, String, u64)>, Error> {
+        let sql = "SELECT t.account, t.action, \
+                   CASE WHEN t.state = 'blocked' AND t.body LIKE '%\"missing_identifier\"%' THEN 'missing_identifier' ELSE t.state END, count(*) \
+                   FROM task t JOIN request r ON r.id = t.request_id \
+                   WHERE r.import_id = $1 AND r.state = 'identified' GROUP BY 1, 2, 3 ORDER BY 1, 2, 3";
         let found = self.database.rows(sql, &[Cell::from(import.bytes())]).await?;
-        found.iter().map(|r| Ok((r.text(0)?, r.text(1)?, r.text(2)?, u64::try_from(r.int(3)?).unwrap_or(0)))).collect()
+        found
+            .iter()
+            .map(|r| {
+                Ok((r.text(0)?, r.text(1)?, r.text(2)?, u64::try_from(r.int(3)?).unwrap_or(0)))
+            })
+            .collect()
     }
 
     /// The journal's entries that belong to one request, oldest first.

@@ -30,7 +30,7 @@ use efface_store::{
 };
 use efface_vault::Vault;
 
-pub use bench::{Bench, Kind};
+pub use bench::Bench;
 pub use people::*;
 pub use raw::Raw;
 

@@ -42,6 +42,7 @@ fn manifest() -> Manifest {
             latency: Latency::AT_ONCE,
             highest: EvidenceLevel::Verified,
             verified_by_look_up: true,
+            tells_absence: true,
         }],
         suppress_order: SuppressOrder::With,
         look_up: Some(LookUpCard { batch_items: 10, by: vec![IdentifierKind::Email] }),

@@ -33,6 +33,12 @@ impl Cells {
         self.ends.len()
     }
 
+    /// Bytes held.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// The cells as text, or the number (from 1) of the first that is not UTF-8.
     ///
     /// # Errors
@@ -239,8 +245,7 @@ mod tests {
         let mut cells = Cells::default();
         let mut all = vec![];
         while let Some(span) = records.read(&mut cells).expect("memory can be read") {
-            let texts =
-                cells.texts().map(|t| t.map(str::to_owned).collect()).unwrap_or_default();
+            let texts = cells.texts().map(|t| t.map(str::to_owned).collect()).unwrap_or_default();
             all.push((span, texts));
         }
         all
@@ -249,7 +254,7 @@ mod tests {
     #[test]
     fn every_short_file_is_read_as_the_csv_crate_reads_it() {
         let alphabet = *b"a,\"\n\r";
-        for length in 0..=7u32 {
+        for length in 0..=6u32 {
             for mut number in 0..5usize.pow(length) {
                 let mut text = vec![];
                 for _ in 0..length {
@@ -283,10 +288,8 @@ mod tests {
     #[test]
     fn a_record_too_long_is_passed_over_by_the_same_rules() {
         let check = |text: &str, want: &[(u64, Option<Fault>)]| {
-            let got: Vec<(u64, Option<Fault>)> = read_all(text.as_bytes(), 8)
-                .iter()
-                .map(|(s, _)| (s.first_line, s.fault))
-                .collect();
+            let got: Vec<(u64, Option<Fault>)> =
+                read_all(text.as_bytes(), 8).iter().map(|(s, _)| (s.first_line, s.fault)).collect();
             assert_eq!(got, want, "{text}");
         };
         check("12345678\nok", &[(1, None), (2, None)]);

@@ -127,7 +127,7 @@ impl<'de> Visitor<'de> for Object<'_> {
         f.write_str("an object")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
         while let Some(Key(key)) = map.next_key::<Key<'de>>()? {
             let raw = map.next_value::<&'de RawValue>()?;
             if let Err(fault) = self.put(&key, raw.get()) {
@@ -227,15 +227,23 @@ mod tests {
                 let got: Vec<(&str, &str)> = got.iter().map(|(k, v)| (k.as_str(), *v)).collect();
                 assert_eq!(got, want, "{text}");
             }
-            Err(part) => assert!(read.as_ref().is_err_and(|e| e.contains(part)), "{text}: {read:?}"),
+            Err(part) => {
+                assert!(read.as_ref().is_err_and(|e| e.contains(part)), "{text}: {read:?}")
+            }
         }
     }
 
     #[test]
     fn objects_are_read_as_written_or_refused_without_their_values() {
         check(r#"{"email":"ada@example.org"}"#, Ok(&[("email", "ada@example.org")]));
-        check(r#" {"Mail" : "a@b.de", "Name": ["x"], "User ID": 12345678901234567890123} "#, Ok(&[("email", "a@b.de"), ("user_id", "12345678901234567890123")]));
-        check(r#"{"note":"say \"hi\"\u00e9", "phone": null, "language":""}"#, Ok(&[("note", "say \"hi\"é"), ("language", "")]));
+        check(
+            r#" {"Mail" : "a@b.de", "Name": ["x"], "User ID": 12345678901234567890123} "#,
+            Ok(&[("email", "a@b.de"), ("user_id", "12345678901234567890123")]),
+        );
+        check(
+            r#"{"note":"say \"hi\"\u00e9", "phone": null, "language":""}"#,
+            Ok(&[("note", "say \"hi\"é"), ("language", "")]),
+        );
         check(r#"{"note":"\""}"#, Ok(&[("note", "\"")]));
         check(r#"{"em\u0061il":"a@b.de"}"#, Ok(&[("email", "a@b.de")]));
         check(r#"{"email":["a@b.de","c@d.de"]}"#, Err("one bare value per key"));

@@ -61,7 +61,14 @@ impl Rows {
         let due_days = directory.policy.due_days;
         let store = store.clone();
         let key = Box::new(move |id: &ControllerId, text: &str| store.filing_key(id, text));
-        Self { defaults, controllers, due_days, actor: actor.to_owned(), key, meaning: String::new() }
+        Self {
+            defaults,
+            controllers,
+            due_days,
+            actor: actor.to_owned(),
+            key,
+            meaning: String::new(),
+        }
     }
 
     /// Reads one row.
@@ -122,7 +129,10 @@ impl Rows {
         let id = cell.unwrap_or(self.defaults.controller.as_str());
         self.controllers.iter().find(|c| c.id.as_str() == id).ok_or_else(|| {
             let known: Vec<&str> = self.controllers.iter().map(|c| c.id.as_str()).collect();
-            format!("controller is none of those in the settings that have a time zone ({})", known.join(", "))
+            format!(
+                "controller is none of those in the settings that have a time zone ({})",
+                known.join(", ")
+            )
         })
     }
 
@@ -150,9 +160,7 @@ fn word<T: Copy>(
     all: &[T],
     of: impl Fn(T) -> &'static str,
 ) -> Result<T, String> {
-    let same = |a: u8, b: u8| {
-        a.eq_ignore_ascii_case(&b) || (b == b'_' && matches!(a, b' ' | b'-'))
-    };
+    let same = |a: u8, b: u8| a.eq_ignore_ascii_case(&b) || (b == b'_' && matches!(a, b' ' | b'-'));
     let fits = |t: &&T| {
         let word = of(**t);
         word.len() == text.len() && text.bytes().zip(word.bytes()).all(|(a, b)| same(a, b))
@@ -190,10 +198,14 @@ fn identifiers<'a>(
             continue;
         }
         if cell.contains(';') {
-            return Err(format!("{kind} holds a `;`: one bare value per cell; further ones go into columns of their own, such as {kind}_2"));
+            return Err(format!(
+                "{kind} holds a `;`: one bare value per cell; further ones go into columns of their own, such as {kind}_2"
+            ));
         }
         if is_spoiled(kind, cell) {
-            return Err(format!("{kind} was spoiled by a spreadsheet (an error sign, or a number cut short to 1.2E+11); export the column as text"));
+            return Err(format!(
+                "{kind} was spoiled by a spreadsheet (an error sign, or a number cut short to 1.2E+11); export the column as text"
+            ));
         }
         let read = Identifier::parse(kind.clone(), cell, Provenance::Stated, region)
             .map_err(|e| e.to_string())?;
@@ -213,7 +225,10 @@ fn is_spoiled(kind: &IdentifierKind, cell: &str) -> bool {
         return false;
     }
     if cell.starts_with('#') {
-        return matches!(cell.trim_end_matches(['!', '?']), "#REF" | "#N/A" | "#VALUE" | "#NAME" | "#NUM" | "#DIV/0" | "#NULL");
+        return matches!(
+            cell.trim_end_matches(['!', '?']),
+            "#REF" | "#N/A" | "#VALUE" | "#NAME" | "#NUM" | "#DIV/0" | "#NULL"
+        );
     }
     let Some((number, power)) = cell.split_once("E+").or_else(|| cell.split_once("e+")) else {
         return false;
@@ -284,7 +299,9 @@ mod tests {
             actor: "tester".into(),
             key: Box::new(|_, text| {
                 let mut key = [0u8; 32];
-                text.bytes().enumerate().for_each(|(n, b)| key[n % 32] = key[n % 32].wrapping_mul(31) ^ b);
+                text.bytes()
+                    .enumerate()
+                    .for_each(|(n, b)| key[n % 32] = key[n % 32].wrapping_mul(31) ^ b);
                 key
             }),
             meaning: String::new(),
@@ -299,26 +316,44 @@ mod tests {
 
     fn check(cells: &[(&str, &str)], want: Result<&str, &str>) {
         let told = read(cells).map(|new| {
-            let ids: Vec<String> = new.identifiers.iter().map(|i| format!("{}={}", i.kind, i.normal.expose())).collect();
+            let ids: Vec<String> = new
+                .identifiers
+                .iter()
+                .map(|i| format!("{}={}", i.kind, i.normal.expose()))
+                .collect();
             let scope = new.scope.map_or("-", Scope::word);
             let proof = new.proof.map_or_else(|| "-".into(), |p| p.how);
             format!("{} {scope} {proof} {}", new.action, ids.join(" "))
         });
         match want {
             Ok(want) => assert_eq!(told.as_deref(), Ok(want), "{cells:?}"),
-            Err(part) => assert!(told.as_ref().is_err_and(|e| e.contains(part)), "{cells:?}: {told:?}"),
+            Err(part) => {
+                assert!(told.as_ref().is_err_and(|e| e.contains(part)), "{cells:?}: {told:?}")
+            }
         }
     }
 
     #[test]
     fn rows_become_requests() {
         check(&[("email", " Ada@Example.org ")], Ok("erase - - email=ada@example.org"));
-        check(&[("email", "a@b.de"), ("email_2", "c@d.de"), ("email_3", "")], Ok("erase - - email=a@b.de email=c@d.de"));
+        check(
+            &[("email", "a@b.de"), ("email_2", "c@d.de"), ("email_3", "")],
+            Ok("erase - - email=a@b.de email=c@d.de"),
+        );
         check(&[("email", "a@b.de"), ("email_2", "A@B.de")], Ok("erase - - email=a@b.de"));
         check(&[("phone", "030 901820")], Ok("erase - - phone=+4930901820"));
-        check(&[("email", "a@b.de"), ("action", "Erase and Suppress"), ("scope", "sale-or-sharing")], Ok("erase_and_suppress sale_or_sharing - email=a@b.de"));
-        check(&[("user_id", "U-7"), ("vendor:hubspot", "51"), ("proof", "account login")], Ok("erase - account login user_id=U-7 vendor:hubspot=51"));
-        check(&[("email", "a@b.de"), ("note", "two\nlines"), ("received_on", "2026-11-20")], Ok("erase - - email=a@b.de"));
+        check(
+            &[("email", "a@b.de"), ("action", "Erase and Suppress"), ("scope", "sale-or-sharing")],
+            Ok("erase_and_suppress sale_or_sharing - email=a@b.de"),
+        );
+        check(
+            &[("user_id", "U-7"), ("vendor:hubspot", "51"), ("proof", "account login")],
+            Ok("erase - account login user_id=U-7 vendor:hubspot=51"),
+        );
+        check(
+            &[("email", "a@b.de"), ("note", "two\nlines"), ("received_on", "2026-11-20")],
+            Ok("erase - - email=a@b.de"),
+        );
     }
 
     #[test]
@@ -330,10 +365,16 @@ mod tests {
         check(&[("user_id", "1.23457E+11")], Err("spreadsheet"));
         check(&[("user_id", "#N/A")], Err("spreadsheet"));
         check(&[("user_id", "E+7")], Ok("erase - - user_id=E+7"));
-        check(&[("email", "a@b.de"), ("action", "delete")], Err("action is none of: erase, suppress"));
+        check(
+            &[("email", "a@b.de"), ("action", "delete")],
+            Err("action is none of: erase, suppress"),
+        );
         check(&[("email", "a@b.de"), ("scope", "everything")], Err("scope is none of"));
         check(&[("email", "a@b.de"), ("controller", "acme")], Err("controller is none of"));
-        check(&[("email", "a@b.de"), ("requester_relation", "friend")], Err("requester_relation is none of: self"));
+        check(
+            &[("email", "a@b.de"), ("requester_relation", "friend")],
+            Err("requester_relation is none of: self"),
+        );
         check(&[("email", "a@b.de"), ("received_on", "22.11.2026")], Err("YYYY-MM-DD"));
         check(&[("email", "a@b.de"), ("received_on", "2026-11-23")], Err("lies in the future"));
         check(&[("email", "a@b.de"), ("regime", "gd\npr")], Err("regime holds a line break"));
@@ -342,7 +383,15 @@ mod tests {
 
     #[test]
     fn a_slipped_column_does_not_repeat_the_person() {
-        for name in ["action", "scope", "controller", "requester_relation", "received_on", "phone", "email_2"] {
+        for name in [
+            "action",
+            "scope",
+            "controller",
+            "requester_relation",
+            "received_on",
+            "phone",
+            "email_2",
+        ] {
             let refused = read(&[("email", "a@b.de"), (name, "canary@@example")]);
             assert!(refused.is_err_and(|e| !e.contains("canary")), "{name}");
         }

@@ -68,15 +68,20 @@ impl Source {
         let from_stdin = path == Path::new("-");
         let by_name = if from_stdin { None } else { by_extension(path) };
         if format.is_none() && by_name.is_none() && !from_stdin {
-            return Err(Failure::usage("the name of the file does not tell its form")
-                .hint("add --format csv or --format ndjson; a spreadsheet is first saved as CSV (UTF-8)"));
+            return Err(Failure::usage("the name of the file does not tell its form").hint(
+                "add --format csv or --format ndjson; a spreadsheet is first saved as CSV (UTF-8)",
+            ));
         }
         let (name, file, bytes, inner): (_, _, _, Box<dyn Read + Send>) = if from_stdin {
             ("standard input".to_owned(), None, None, Box::new(io::stdin()))
         } else {
             let name = path.display().to_string();
             let cannot = |why: io::Error| {
-                let exit = if why.kind() == io::ErrorKind::NotFound { Exit::NotFound } else { Exit::Failed };
+                let exit = if why.kind() == io::ErrorKind::NotFound {
+                    Exit::NotFound
+                } else {
+                    Exit::Failed
+                };
                 Failure::new(exit, format!("{name} cannot be read: {why}"))
             };
             let opened = File::open(path).map_err(cannot)?;
@@ -130,7 +135,8 @@ fn beginning(input: &mut impl BufRead, longest: usize) -> io::Result<Vec<u8>> {
         let used = end.unwrap_or_else(|| room.min(chunk.len()));
         taken.extend_from_slice(&chunk[..used]);
         input.consume(used);
-        let is_blank = taken.strip_prefix(BOM).unwrap_or(&taken).iter().all(u8::is_ascii_whitespace);
+        let is_blank =
+            taken.strip_prefix(BOM).unwrap_or(&taken).iter().all(u8::is_ascii_whitespace);
         if (end.is_some() && !is_blank) || used == room {
             return Ok(taken);
         }
@@ -143,7 +149,9 @@ fn text_of<'a>(name: &str, beginning: &'a [u8]) -> Result<&'a [u8], Failure> {
         Err(Failure::new(Exit::Failed, format!("{name}, line 1: {what}")).hint(hint))
     };
     match beginning {
-        [] | BOM => refuse("the file is empty", "it needs a line of column names and one line per request"),
+        [] | BOM => {
+            refuse("the file is empty", "it needs a line of column names and one line per request")
+        }
         [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [_, 0, _, 0, ..] | [0, _, 0, _, ..] => {
             refuse("the text is UTF-16", "save it as UTF-8 (in a spreadsheet: \"CSV UTF-8\")")
         }
@@ -225,7 +233,15 @@ mod tests {
 
     #[test]
     fn delimiters_as_typed() {
-        for (text, want) in [(";", Some(b';')), ("tab", Some(b'\t')), ("\\t", Some(b'\t')), ("\"", None), ("ab", None), ("", None), ("§", None)] {
+        for (text, want) in [
+            (";", Some(b';')),
+            ("tab", Some(b'\t')),
+            ("\\t", Some(b'\t')),
+            ("\"", None),
+            ("ab", None),
+            ("", None),
+            ("§", None),
+        ] {
             assert_eq!(delimiter(text).ok(), want, "{text}");
         }
     }

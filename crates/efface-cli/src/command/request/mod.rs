@@ -33,6 +33,8 @@ pub enum Command {
     Plan(plan::Args),
     /// File a request
     File(file::Args),
+    /// File many requests from a CSV or NDJSON file
+    Import(super::import::Args),
     /// Record a proof of who the person is
     Identify(identify::Args),
     /// Add identifiers to a request
@@ -65,6 +67,7 @@ pub async fn run(context: &Context, command: Command) -> Result<Exit> {
     match command {
         Command::Plan(args) => plan::run(context, args).await,
         Command::File(args) => file::run(context, args).await,
+        Command::Import(args) => super::import::run(context, args).await,
         Command::Identify(args) => identify::run(context, &args).await,
         Command::Amend(args) => amend::run(context, &args).await,
         Command::Release(args) => release::run(context, &args).await,

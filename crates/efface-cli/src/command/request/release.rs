@@ -209,8 +209,12 @@ async fn of_import(context: &Context, text: &str) -> Result<Preview> {
     let mut counts: BTreeMap<(String, String), [u64; 3]> = BTreeMap::new();
     for (account, action, state, n) in context.store.release_counts(import).await? {
         let slot = counts.entry((account, action)).or_default();
-        // blocked by a missing identifier is told apart only one by one
-        slot[if state == "settled" { 2 } else { 0 }] += n;
+        let at = match state.as_str() {
+            "missing_identifier" => 1,
+            "settled" => 2,
+            _ => 0,
+        };
+        slot[at] += n;
     }
     preview(context, ids, counts).await
 }

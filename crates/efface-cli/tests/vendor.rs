@@ -1,0 +1,171 @@
+//! The real binary against a vendor's stand-in: check, rehearse, enable, plan; and the service's
+//! start and end.
+
+mod house;
+
+use std::{
+    io::{BufRead as _, BufReader, Read as _, Write as _},
+    net::{TcpListener, TcpStream},
+    process::{Child, Command, Stdio},
+};
+
+use efface_connector::{
+    IdentifierKind,
+    fake::{FakeServer, Tuning},
+};
+use house::House;
+use tokio::runtime::Runtime;
+
+const VENDOR: &str = "mailchimp";
+const KEY: &str = "stand-in-key";
+
+struct Play {
+    house: House,
+    server: FakeServer,
+    _runtime: Runtime,
+}
+
+impl Play {
+    fn new() -> Self {
+        let runtime = Runtime::new().expect("a runtime");
+        let plugin = efface_registry::find(VENDOR).expect("the vendor");
+        let tuning = Tuning { key: KEY.into(), ..Tuning::default() };
+        let server =
+            runtime.block_on(FakeServer::start((plugin.fake)(), tuning, None)).expect("a server");
+        Self { house: House::new(), server, _runtime: runtime }
+    }
+
+    fn account(&self, key: &str, more: &str) {
+        let settings = toml::to_string(&self.server.fake().settings(key)).expect("settings");
+        self.house.append(&format!(
+            "[accounts.news]\nconnector = \"{VENDOR}\"\nbase_url = \"{}\"\nallow_loopback = true\n{more}\n[accounts.news.settings]\n{settings}",
+            self.server.base_url()
+        ));
+    }
+}
+
+#[test]
+fn an_account_is_checked_rehearsed_and_made_live_only_with_its_side_effects_accepted() {
+    let play = Play::new();
+    let house = &play.house;
+    play.account(KEY, "#accept");
+    play.server.fake().put(&[(IdentifierKind::Email, "ada@example.org".into())]);
+
+    house.run(&["connector", "check", "news"]).ends(0, &["acc1", "the key works"]);
+    house.run(&["connector", "list"]).ends(0, &["news", "observe"]);
+    let rehearsed =
+        house.run(&["connector", "rehearse", "news", "--email", "ada@example.org", "--json"]);
+    assert_eq!(rehearsed.done().json()[0]["presence"], "present");
+    std::fs::write(house.path().join("people.csv"), "email\nada@example.org\nbob@example.org\n")
+        .expect("written");
+    house
+        .run(&["connector", "rehearse", "news", "--file", "people.csv"])
+        .ends(0, &["1 there, 1 not there"]);
+
+    let plan =
+        ["request", "plan", "--email", "ada@example.org", "--action", "erase", "--proof", "login"];
+    house.run(&plan).ends(0, &["observe"]);
+    let refused = house.run(&["connector", "enable", "news", "--yes"]);
+    refused.ends(
+        3,
+        &["blocks_reentry", "accept_side_effects = [\"contacts_the_person\", \"blocks_reentry\"]"],
+    );
+
+    let path = house.path().join("efface.toml");
+    let text = std::fs::read_to_string(&path).expect("settings");
+    let accepted = "accept_side_effects = [\"contacts_the_person\", \"blocks_reentry\"]";
+    std::fs::write(&path, text.replace("#accept\n", &format!("{accepted}\n"))).expect("written");
+    let id = house.file(&["--action", "erase", "--proof", "login"]);
+    house.run(&["connector", "enable", "news"]).ends(3, &["Play Ltd", "--yes", &id]);
+    house
+        .run(&["connector", "enable", "news", "--yes", "--replan", &id])
+        .ends(0, &["is live", "planned anew"]);
+    house.run(&plan).ends(0, &["can act", "1 of 1 task can act"]);
+    house.run(&["connector", "show", "news"]).ends(0, &["acc1", "live"]);
+    let floor = [
+        "connector",
+        "floor",
+        "news",
+        "--action",
+        "erase",
+        "--level",
+        "confirmed",
+        "--reason",
+        "enough",
+    ];
+    house.run(&[&floor[..], &["--review-on", "2999-01-01"]].concat()).ends(0, &["takes confirmed"]);
+    house
+        .run(&[&floor[..], &["--review-on", "2001-01-01"]].concat())
+        .ends(2, &["not in the future"]);
+    house.run(&["stop", "--all"]).ends(0, &["stopped 1 account: news"]);
+    house.run(&["connector", "resume", "news"]).ends(0, &["goes on"]);
+    house.run(&["connector", "resume", "news"]).ends(3, &["nothing holds"]);
+    assert!(play.server.fake().holds(&IdentifierKind::Email, "ada@example.org"));
+}
+
+#[test]
+fn a_wrong_key_is_told_as_such() {
+    let play = Play::new();
+    play.account("wrong", "");
+    play.house.run(&["connector", "check", "news"]).ends(1, &["refuses the key", "hint:"]);
+}
+
+/// Starts `efface serve` and returns it with its address.
+fn serve(house: &House) -> (Child, String, BufReader<std::process::ChildStderr>) {
+    let mut child = house
+        .command(&["serve"])
+        .env("EFFACE__SERVER__LISTEN", "127.0.0.1:0")
+        .env("EFFACE__LOG__FORMAT", "json")
+        .stderr(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("serve starts");
+    let mut log = BufReader::new(child.stderr.take().expect("a log"));
+    let mut line = String::new();
+    while !line.contains("listening") {
+        line.clear();
+        assert!(log.read_line(&mut line).expect("a line") > 0, "serve ended: {:?}", child.wait());
+    }
+    let line: serde_json::Value = serde_json::from_str(&line).expect("JSON");
+    (child, line["address"].as_str().expect("an address").to_owned(), log)
+}
+
+#[cfg(unix)]
+#[test]
+fn the_service_answers_and_ends_when_told_to() {
+    let house = House::new();
+    let (mut child, address, mut log) = serve(&house);
+    let mut stream = TcpStream::connect(&address).expect("connected");
+    stream
+        .write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+        .expect("sent");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("answered");
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+
+    let second = house.command(&["worker"]).output().expect("runs");
+    let told = String::from_utf8_lossy(&second.stderr).into_owned();
+    assert!(
+        second.status.code() == Some(1) && told.contains("runs on this machine already"),
+        "{told}"
+    );
+
+    let pid = child.id().to_string();
+    assert!(Command::new("kill").args(["-TERM", &pid]).status().expect("kill").success());
+    let mut rest = String::new();
+    log.read_to_string(&mut rest).expect("the rest of the log");
+    assert_eq!(child.wait().expect("ended").code(), Some(0), "{rest}");
+    assert!(rest.contains("stopping") && rest.contains("stopped"), "{rest}");
+}
+
+#[test]
+fn a_taken_port_is_told_with_the_setting() {
+    let house = House::new();
+    let taken = TcpListener::bind("127.0.0.1:0").expect("bound");
+    let address = taken.local_addr().expect("an address").to_string();
+    let ran =
+        house.command(&["serve"]).env("EFFACE__SERVER__LISTEN", &address).output().expect("runs");
+    let told = String::from_utf8_lossy(&ran.stderr).into_owned();
+    assert_eq!(ran.status.code(), Some(1), "{told}");
+    assert!(told.contains("server.listen") && told.contains("taken"), "{told}");
+}

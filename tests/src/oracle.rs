@@ -1,0 +1,377 @@
+//! The judge. It reads what the vendors logged and what the database holds, and asks no worker.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use efface_connector::fake::LogLine;
+use efface_core::{
+    EvidenceLevel, OrderId, Outcome, RequestId, TaskId,
+    journal::{About, Entry, ReadEntry, Replay},
+    manifest::EffectClass,
+    order::Order,
+    task::{Task, TaskState},
+};
+use efface_store::{RequestView, SqlStore, Store as _, WhyLine};
+
+use crate::peek::{Peek, StoredExchange};
+
+/// Everything there is to judge by.
+pub struct Evidence<'a> {
+    /// By vendor; the vendors' own words.
+    pub logs: BTreeMap<String, Vec<LogLine>>,
+    /// The keyed digest under the test's own key.
+    pub digest: Box<dyn Fn(&[u8]) -> String + 'a>,
+    pub orders: Vec<Order>,
+    pub exchanges: Vec<StoredExchange>,
+    pub journal: Vec<ReadEntry>,
+    pub requests: Vec<(RequestView, Vec<WhyLine>)>,
+    pub filed: usize,
+    pub stored: usize,
+    /// Whether every vendor held everybody: then none may say that it found nobody.
+    pub all_are_held: bool,
+}
+
+impl Evidence<'_> {
+    /// Reads everything once; `store` lends its key for the digests.
+    ///
+    /// # Panics
+    /// When a filed request or an entry of the journal cannot be read.
+    pub async fn gather<'a>(
+        store: &'a SqlStore,
+        peek: &Peek,
+        logs: BTreeMap<String, Vec<LogLine>>,
+        filed: &[RequestId],
+    ) -> Evidence<'a> {
+        let mut requests = vec![];
+        for id in filed {
+            let view = store.request(*id).await.expect("a filed request is there");
+            requests.push((view, store.why(*id).await.expect("why")));
+        }
+        let tail = efface_store::journal_tail(store).await.expect("journal");
+        let read = |(body, items): &(String, String)| Entry::read(body, items).expect("an entry");
+        Evidence {
+            logs,
+            digest: Box::new(|bytes| store.digest(bytes)),
+            orders: peek.orders().await,
+            exchanges: peek.exchanges().await,
+            journal: tail.iter().map(read).collect(),
+            requests,
+            filed: filed.len(),
+            stored: usize::try_from(peek.request_count().await).unwrap_or(0),
+            all_are_held: false,
+        }
+    }
+}
+
+/// What was counted on the way.
+#[derive(Debug, Default)]
+pub struct Tally {
+    pub calls: usize,
+    pub changing_calls: usize,
+    pub orders: usize,
+    /// Orders whose answer was lost at least once.
+    pub unknown_orders: usize,
+    /// By class: orders sent again, and calls a vendor saw again.
+    pub repeats: BTreeMap<&'static str, (usize, usize)>,
+    /// Settled tasks by outcome and evidence.
+    pub outcomes: BTreeMap<(String, String), usize>,
+    /// Tasks that wait for a person, by the reason's word.
+    pub on_the_desk: BTreeMap<String, usize>,
+    pub open_requests: usize,
+}
+
+/// The verdict: a sentence for each thing that must not be.
+#[derive(Debug, Default)]
+pub struct Verdict {
+    pub faults: Vec<String>,
+    pub tally: Tally,
+}
+
+#[must_use]
+pub fn class_word(class: EffectClass) -> &'static str {
+    match class {
+        EffectClass::ReadOnly => "read only",
+        EffectClass::NaturallyIdempotent => "naturally idempotent",
+        EffectClass::KeyIdempotent { .. } => "idempotent by key",
+        EffectClass::Wasteful => "wasteful",
+        EffectClass::AtMostOnce => "at most once",
+    }
+}
+
+/// Judges.
+#[must_use]
+pub fn judge(evidence: &Evidence<'_>) -> Verdict {
+    let mut verdict = Verdict::default();
+    let seen = Seen::read(evidence);
+    verdict.tally.calls = evidence.logs.values().map(Vec::len).sum();
+    verdict.tally.orders = evidence.orders.len();
+    verdict.nothing_is_lost(evidence);
+    verdict.no_word_without_a_call(evidence, &seen);
+    verdict.repeats_only_where_the_class_allows(evidence, &seen);
+    verdict.orders_stay_as_they_were(evidence);
+    verdict.nothing_is_regrouped(evidence);
+    verdict.the_journal_tells_the_same(evidence);
+    verdict
+}
+
+/// One vendor's calls by their digest: how often each came, and whether it changed a person.
+struct Seen<'a> {
+    by_vendor: HashMap<&'a str, HashMap<String, Calls<'a>>>,
+}
+
+#[derive(Default)]
+struct Calls<'a> {
+    lines: Vec<&'a LogLine>,
+}
+
+impl Calls<'_> {
+    fn is_changing(&self) -> bool {
+        self.lines.iter().any(|line| line.method != "GET")
+    }
+}
+
+impl<'a> Seen<'a> {
+    fn read(evidence: &'a Evidence<'_>) -> Self {
+        let mut by_vendor: HashMap<&str, HashMap<String, Calls<'_>>> = HashMap::new();
+        for (vendor, lines) in &evidence.logs {
+            let calls = by_vendor.entry(vendor).or_default();
+            for line in lines {
+                let input = format!("{} {}\n{}", line.method, line.path, line.body);
+                let digest = (evidence.digest)(input.as_bytes());
+                calls.entry(digest).or_default().lines.push(line);
+            }
+        }
+        Self { by_vendor }
+    }
+
+    fn count(&self, vendor: &str, digest: &str) -> usize {
+        self.by_vendor.get(vendor).and_then(|c| c.get(digest)).map_or(0, |c| c.lines.len())
+    }
+}
+
+/// Whether an outcome says that a vendor did something to the person.
+const fn says_done(outcome: &Outcome) -> bool {
+    match outcome {
+        Outcome::Erased | Outcome::Suppressed | Outcome::Lifted | Outcome::Anonymised => true,
+        Outcome::Instructed { .. }
+        | Outcome::NotFound
+        | Outcome::NotSupported
+        | Outcome::NotHeld
+        | Outcome::Observed(_)
+        | Outcome::Exempt { .. }
+        | Outcome::Waived { .. }
+        | Outcome::Cancelled
+        | Outcome::Superseded
+        | Outcome::Recalled => false,
+    }
+}
+
+impl Verdict {
+    fn fault(&mut self, words: impl Into<String>) {
+        // the first ones tell the story
+        if self.faults.len() < 50 {
+            self.faults.push(words.into());
+        }
+    }
+
+    fn nothing_is_lost(&mut self, evidence: &Evidence<'_>) {
+        if evidence.stored != evidence.filed || evidence.requests.len() != evidence.filed {
+            self.fault(format!(
+                "{} requests were filed and {} are stored",
+                evidence.filed, evidence.stored
+            ));
+        }
+        for (view, why) in &evidence.requests {
+            let id = view.request.id;
+            let is_over = view.request.state.is_over();
+            self.tally.open_requests += usize::from(!is_over);
+            if !is_over && why.is_empty() {
+                self.fault(format!("request {id} is open and nobody can say why"));
+            }
+            for task in view.tasks.iter().map(|t| &t.row.task) {
+                let told = why.iter().any(|line| line.task == Some(task.id));
+                match &task.state {
+                    TaskState::Settled { outcome, evidence: level } => {
+                        if evidence.all_are_held && *outcome == Outcome::NotFound {
+                            self.fault(format!("task {} at {}: a person who was held is not_found", task.id, task.account));
+                        }
+                        let key = (outcome.word(task.action).into(), level.word().into());
+                        *self.tally.outcomes.entry(key).or_default() += 1;
+                    }
+                    TaskState::Desk { reason } if told => {
+                        *self.tally.on_the_desk.entry(reason.word().into()).or_default() += 1;
+                    }
+                    // behind a task that waits for a person
+                    TaskState::Blocked { .. } if told => {
+                        *self.tally.on_the_desk.entry("(behind another)".into()).or_default() += 1;
+                    }
+                    TaskState::Blocked { .. }
+                    | TaskState::Desk { .. }
+                    | TaskState::Ready { .. }
+                    | TaskState::Sending { .. }
+                    | TaskState::Unknown { .. }
+                    | TaskState::Waiting { .. }
+                    | TaskState::Confirmed { .. } => {
+                        let word = task.state.word();
+                        self.fault(format!("task {} at {} came to rest as {word}", task.id, task.account));
+                    }
+                }
+                if is_over && !task.state.is_settled() {
+                    self.fault(format!("request {id} is over and its task {} is not", task.id));
+                }
+            }
+        }
+    }
+
+    fn no_word_without_a_call(&mut self, evidence: &Evidence<'_>, seen: &Seen<'_>) {
+        let mut exchanged: HashMap<OrderId, Vec<&str>> = HashMap::new();
+        for exchange in &evidence.exchanges {
+            if let (Some(order), Some(digest)) = (exchange.order, &exchange.request_digest) {
+                exchanged.entry(order).or_default().push(digest);
+            }
+        }
+        let mut orders: HashMap<TaskId, Vec<&Order>> = HashMap::new();
+        for order in evidence.orders.iter().filter(|o| o.class != EffectClass::ReadOnly) {
+            for item in &order.items {
+                orders.entry(*item).or_default().push(order);
+            }
+        }
+        for task in evidence.requests.iter().flat_map(|(v, _)| &v.tasks).map(|t| &t.row.task) {
+            let TaskState::Settled { outcome, evidence: level } = &task.state else { continue };
+            if !says_done(outcome) {
+                continue;
+            }
+            let vendor = task.account.as_str();
+            let carried = orders.get(&task.id).is_some_and(|mine| {
+                mine.iter().any(|order| {
+                    let arrived = seen.count(vendor, &order.body_digest) > 0;
+                    let kept = exchanged.get(&order.id).into_iter().flatten();
+                    arrived && kept.into_iter().any(|digest| seen.count(vendor, digest) > 0)
+                })
+            });
+            if !carried && *level != EvidenceLevel::Attested {
+                let word = outcome.word(task.action);
+                self.fault(format!("task {} at {vendor} is {word} by a call the vendor never saw", task.id));
+            }
+        }
+    }
+
+    fn repeats_only_where_the_class_allows(&mut self, evidence: &Evidence<'_>, seen: &Seen<'_>) {
+        let mut orders: HashMap<(&str, &str), Vec<&Order>> = HashMap::new();
+        for order in &evidence.orders {
+            orders.entry((order.account.as_str(), &order.body_digest)).or_default().push(order);
+            if order.repeats > 0 {
+                self.tally.repeats.entry(class_word(order.class)).or_default().0 += 1;
+            }
+            let most = match order.class {
+                EffectClass::AtMostOnce => 0,
+                EffectClass::Wasteful => 1,
+                EffectClass::ReadOnly
+                | EffectClass::NaturallyIdempotent
+                | EffectClass::KeyIdempotent { .. } => u32::MAX,
+            };
+            if order.repeats > most {
+                let class = class_word(order.class);
+                self.fault(format!("order {} is {class} and was repeated {} times", order.id, order.repeats));
+            }
+        }
+        for (vendor, calls) in &seen.by_vendor {
+            for (digest, calls) in calls {
+                if !calls.is_changing() {
+                    continue;
+                }
+                let times = calls.lines.len();
+                let Some(mine) = orders.get(&(*vendor, digest.as_str())) else {
+                    // a look by POST; what changes anybody needs an order
+                    if let Some(line) = calls.lines.iter().find(|l| !l.effects.is_empty()) {
+                        self.fault(format!("{vendor} did {:?} without a committed order", line.effects));
+                    }
+                    continue;
+                };
+                self.tally.changing_calls += times;
+                let allowed: usize = mine.iter().map(|o| 1 + o.repeats as usize).sum();
+                if times > allowed {
+                    let ids: Vec<String> = mine.iter().map(|o| o.id.to_string()).collect();
+                    self.fault(format!("{vendor} was called {times} times for {ids:?}, which were sent {allowed} times"));
+                }
+                if let Some(first) = mine.first() {
+                    let again = self.tally.repeats.entry(class_word(first.class)).or_default();
+                    again.1 += times.saturating_sub(mine.len());
+                }
+            }
+        }
+    }
+
+    fn orders_stay_as_they_were(&mut self, evidence: &Evidence<'_>) {
+        let mut numbers = BTreeSet::new();
+        for order in &evidence.orders {
+            if !numbers.insert((&order.lane, order.number)) {
+                self.fault(format!("number {} of lane {} was given twice", order.number, order.lane));
+            }
+        }
+        let stored: HashMap<OrderId, &Order> = evidence.orders.iter().map(|o| (o.id, o)).collect();
+        let mut unknown = HashSet::new();
+        for entry in &evidence.journal {
+            match &entry.about {
+                About::OrderSent { order } => {
+                    let as_sent = |o: &Order| (o.items.clone(), o.key.clone(), o.body_digest.clone());
+                    match stored.get(&order.id) {
+                        Some(found) if as_sent(found) == as_sent(order) => {}
+                        Some(_) => self.fault(format!("order {} changed its items, key or body", order.id)),
+                        None => self.fault(format!("order {} is in the journal alone", order.id)),
+                    }
+                }
+                About::OrderUnknown { order, .. } => {
+                    unknown.insert(*order);
+                }
+                _ => {}
+            }
+        }
+        self.tally.unknown_orders = unknown.len();
+    }
+
+    /// A task whose order is out or unknown enters no other order before a definite answer.
+    fn nothing_is_regrouped(&mut self, evidence: &Evidence<'_>) {
+        let mut changes: HashMap<TaskId, BTreeMap<u32, &TaskState>> = HashMap::new();
+        for change in evidence.journal.iter().flat_map(|e| &e.changes) {
+            changes.entry(change.task).or_default().insert(change.version, &change.state);
+        }
+        for (task, states) in &changes {
+            let states: Vec<&TaskState> = states.values().copied().collect();
+            for pair in states.windows(2) {
+                let [before, TaskState::Sending { order: next }] = pair else { continue };
+                let allowed = match before {
+                    TaskState::Ready { .. } | TaskState::Blocked { .. } => true,
+                    TaskState::Unknown { order, .. } | TaskState::Sending { order } => order == next,
+                    TaskState::Waiting { .. }
+                    | TaskState::Confirmed { .. }
+                    | TaskState::Desk { .. }
+                    | TaskState::Settled { .. } => false,
+                };
+                if !allowed {
+                    self.fault(format!("task {task} went from {before:?} into order {next}"));
+                }
+            }
+        }
+    }
+
+    fn the_journal_tells_the_same(&mut self, evidence: &Evidence<'_>) {
+        let mut replay = Replay::default();
+        for entry in &evidence.journal {
+            if let Err(error) = replay.take(entry.clone()) {
+                self.fault(format!("the journal does not replay: {error}"));
+            }
+        }
+        for (view, _) in &evidence.requests {
+            let id = view.request.id;
+            if replay.requests.get(&id) != Some(&view.request) {
+                self.fault(format!("the journal tells another request {id}: {:?}, stored {:?}", replay.requests.get(&id), view.request));
+            }
+            for task in view.tasks.iter().map(|t| &t.row.task) {
+                let told: Option<&Task> = replay.tasks.get(&task.id);
+                if told != Some(task) {
+                    self.fault(format!("the journal tells another task: {told:?}, stored {task:?}"));
+                }
+            }
+        }
+    }
+}

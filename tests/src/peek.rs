@@ -1,0 +1,84 @@
+//! A second connection to the worker's database, which only looks.
+
+use std::collections::BTreeMap;
+
+use efface_core::{OrderId, order::Order};
+use sea_orm::{
+    ConnectOptions, ConnectionTrait as _, DatabaseConnection, QueryResult, Statement,
+    sqlx::types::uuid::Uuid,
+};
+
+/// One exchange as it is stored.
+pub struct StoredExchange {
+    pub order: Option<OrderId>,
+    pub request_digest: Option<String>,
+}
+
+/// The onlooker.
+pub struct Peek {
+    database: DatabaseConnection,
+}
+
+impl Peek {
+    /// # Panics
+    /// When the database does not answer, here and below: this is a test's wiring.
+    pub async fn at(url: &str) -> Self {
+        let options = ConnectOptions::new(url).max_connections(2).sqlx_logging(false).to_owned();
+        Self { database: sea_orm::Database::connect(options).await.expect("a second connection") }
+    }
+
+    async fn rows(&self, sql: &str) -> Vec<QueryResult> {
+        let statement = Statement::from_string(self.database.get_database_backend(), sql);
+        self.database.query_all_raw(statement).await.expect(sql)
+    }
+
+    async fn number(&self, sql: &str) -> i64 {
+        let rows = self.rows(sql).await;
+        rows.first().expect("a row").try_get_by_index(0).expect("a number")
+    }
+
+    /// Orders whose call may be out.
+    pub async fn sending(&self) -> i64 {
+        self.number("SELECT count(*) FROM orders WHERE state = 'sending'").await
+    }
+
+    /// Tasks and follow-ups that go on by themselves.
+    pub async fn moving(&self, now_millis: i64) -> i64 {
+        let tasks = "SELECT count(*) FROM task WHERE state IN ('ready', 'sending', 'unknown', 'waiting', 'confirmed')";
+        let follow_ups = format!("SELECT count(*) FROM follow_up WHERE due_at <= {now_millis}");
+        self.number(tasks).await + self.number(&follow_ups).await
+    }
+
+    /// How often each lane has changed hands.
+    pub async fn epochs(&self) -> BTreeMap<String, i64> {
+        let rows = self.rows("SELECT name, epoch FROM lane").await;
+        rows.iter()
+            .map(|r| (r.try_get_by_index(0).expect("name"), r.try_get_by_index(1).expect("epoch")))
+            .collect()
+    }
+
+    pub async fn request_count(&self) -> i64 {
+        self.number("SELECT count(*) FROM request").await
+    }
+
+    pub async fn orders(&self) -> Vec<Order> {
+        let rows = self.rows("SELECT body FROM orders ORDER BY id").await;
+        let body = |r: &QueryResult| r.try_get_by_index::<String>(0).expect("a body");
+        rows.iter().map(|r| serde_json::from_str(&body(r)).expect("an order")).collect()
+    }
+
+    pub async fn exchanges(&self) -> Vec<StoredExchange> {
+        let rows = self.rows("SELECT order_id, body FROM exchange ORDER BY id").await;
+        rows.iter()
+            .map(|row| {
+                let order: Option<Vec<u8>> = row.try_get_by_index(0).expect("an order's id");
+                let body: String = row.try_get_by_index(1).expect("a body");
+                let body: serde_json::Value = serde_json::from_str(&body).expect("an exchange");
+                StoredExchange {
+                    order: order.map(|id| OrderId(Uuid::from_slice(&id).expect("an id"))),
+                    request_digest: body["request_digest"].as_str().map(str::to_owned),
+                }
+            })
+            .collect()
+    }
+}
