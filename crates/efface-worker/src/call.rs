@@ -10,6 +10,7 @@ use futures::FutureExt;
 use crate::{hands::Hands, record::read_memo};
 
 /// How a call ended.
+#[derive(Clone)]
 pub(crate) enum Ended<T> {
     Answered(T),
     Failed(ConnectorError),

@@ -130,7 +130,7 @@ impl Lane {
         self.soft.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    fn over(&self) -> bool {
+    pub(crate) fn over(&self) -> bool {
         self.stop.load(Ordering::Relaxed) || self.lost.load(Ordering::Relaxed)
     }
 

@@ -1,6 +1,7 @@
 //! THE HANDS. Lanes are leased, orders are committed before a byte leaves, answers are recorded
 //! with their evidence, and what is due is always a query.
 
+mod answer;
 mod call;
 mod errand;
 mod error;

@@ -39,18 +39,22 @@ impl Lane {
         }
     }
 
-    /// At the start of a life: what was Sending when the last owner was lost is Unknown.
+    /// At the start of a life: what was Sending when the last owner was lost is Unknown. Nothing
+    /// is sent before every such order is marked.
     pub(crate) async fn recover(self: &Arc<Self>) {
-        let open = loop {
-            match self.store.open_orders(&self.name).await {
-                Ok(open) => break open,
+        while !self.over() {
+            match self.mark_lost_orders().await {
+                Ok(()) | Err(StoreError::LaneLost { .. }) => return,
                 Err(error) => {
-                    tracing::warn!(lane = %self.name, %error, "the lane cannot read its orders yet");
+                    tracing::warn!(lane = %self.name, %error, "the lane waits to mark what was out");
                     self.hands.runtime.sleep(Duration::from_secs(1)).await;
                 }
             }
-        };
-        for OpenOrder { mut order, items } in open {
+        }
+    }
+
+    async fn mark_lost_orders(&self) -> Result<(), StoreError> {
+        for OpenOrder { mut order, items } in self.store.open_orders(&self.name).await? {
             if order.state != OrderState::Sending {
                 continue;
             }
@@ -58,23 +62,14 @@ impl Lane {
             order.recoveries += 1;
             order.recovered_at.push(now);
             order.state = OrderState::Unknown { since: now, look_at: now };
-            if let Err(error) = self
-                .move_all(
-                    &mut order,
-                    &items,
-                    &Event::OutcomeUnknown,
-                    "owner lost while the call was out",
-                    None,
-                )
-                .await
-            {
-                tracing::warn!(lane = %self.name, order = %order.id, %error, "a lost order could not be marked");
-            }
+            let why = "owner lost while the call was out";
+            self.move_all(&mut order, &items, &Event::OutcomeUnknown, why, None).await?;
         }
+        Ok(())
     }
 
     /// Applies one event to all items of an order and writes the order.
-    async fn move_all(
+    pub(crate) async fn move_all(
         &self,
         order: &mut Order,
         items: &[DueTask],

@@ -227,8 +227,14 @@ impl Next<'_> {
             Seen::Ambiguous => self.desk(Reason::AmbiguousMatch),
             Seen::Present | Seen::Failed => {
                 let late = seen == Seen::Present && self.now >= since.plus(self.rules.bound);
-                let wait = self.rules.verify_after.max(Duration::from_secs(3600));
-                let done_by = crate::retry::next_poll(self.now, wait, 0, self.random);
+                // a failed look is tried again soon; who is still there, ten times within the bound
+                let done_by = if seen == Seen::Failed {
+                    self.rules.retry.next(self.now, 3, None, self.random)
+                } else {
+                    let tenth = (self.rules.bound / 10)
+                        .clamp(Duration::from_secs(1), Duration::from_secs(86_400));
+                    crate::retry::next_poll(self.now, tenth, 0, self.random)
+                };
                 let effects = if late { vec![Effect::OpenDesk(Reason::Slow)] } else { vec![] };
                 self.with(
                     |t| {

@@ -150,46 +150,52 @@ impl Batch {
 
     /// `[[…],[…]]`, bytes as hex.
     pub(crate) fn json(&self) -> String {
-        use std::fmt::Write as _;
-        let mut out = String::with_capacity(self.rows * 256);
-        out.push('[');
+        use std::io::Write as _;
+        let mut out: Vec<u8> = Vec::with_capacity(self.rows * 512);
+        out.push(b'[');
         for row in 0..self.rows {
             if row > 0 {
-                out.push(',');
+                out.push(b',');
             }
-            out.push('[');
+            out.push(b'[');
             for (n, column) in self.columns.iter().enumerate() {
                 if n > 0 {
-                    out.push(',');
+                    out.push(b',');
                 }
                 match column {
                     Column::Bytes(all) => match &all[row] {
-                        Some(bytes) => {
-                            out.push('"');
-                            out.push_str(&hex::encode(bytes));
-                            out.push('"');
-                        }
-                        None => out.push_str("null"),
+                        Some(bytes) => push_hex(&mut out, bytes),
+                        None => out.extend_from_slice(b"null"),
                     },
                     Column::Text(all) => match &all[row] {
-                        Some(text) => {
-                            out.push_str(&serde_json::to_string(text).unwrap_or_default())
-                        }
-                        None => out.push_str("null"),
+                        // plain text cannot fail to be written into memory
+                        Some(text) => drop(serde_json::to_writer(&mut out, text)),
+                        None => out.extend_from_slice(b"null"),
                     },
                     Column::Int(all) => match all[row] {
                         Some(n) => {
                             let _ = write!(out, "{n}");
                         }
-                        None => out.push_str("null"),
+                        None => out.extend_from_slice(b"null"),
                     },
                 }
             }
-            out.push(']');
+            out.push(b']');
         }
-        out.push(']');
-        out
+        out.push(b']');
+        // JSON is UTF-8
+        String::from_utf8(out).unwrap_or_default()
     }
+}
+
+fn push_hex(out: &mut Vec<u8>, bytes: &[u8]) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    out.push(b'"');
+    for byte in bytes {
+        out.push(DIGITS[usize::from(byte >> 4)]);
+        out.push(DIGITS[usize::from(byte & 15)]);
+    }
+    out.push(b'"');
 }
 
 /// A hand-written statement: one text per database.
@@ -197,6 +203,13 @@ impl Batch {
 pub(crate) struct Hot {
     sqlite: &'static str,
     postgres: &'static str,
+}
+
+impl Hot {
+    /// For SQLite and for PostgreSQL.
+    pub(crate) const fn texts(self) -> (&'static str, &'static str) {
+        (self.sqlite, self.postgres)
+    }
 }
 
 macro_rules! statements {

@@ -18,7 +18,7 @@ use crate::{
     Directory, Error, Filed, Filing, NewTag, NewTask, Unit,
     hot::{Batch, Cell, Hot, Tx},
     sql::{
-        Database, commit,
+        commit,
         company::{self, Earlier, Known, Matches, Met, Stranger, Tag, Writing},
         rows::{self, task_columns},
         seal::{Sealed, Sealer},

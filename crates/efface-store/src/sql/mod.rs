@@ -2,7 +2,7 @@
 
 mod commit;
 mod committer;
-mod company;
+pub(crate) mod company;
 mod connect;
 mod filing;
 mod lanes;
@@ -25,6 +25,7 @@ use efface_core::{
 use efface_vault::Vault;
 
 pub use connect::{Connection, Database};
+pub(crate) use filing::tags_of;
 pub use read::journal_tail;
 pub(crate) use rows::{
     decode as decode_row, encode as encode_row, read_order as read_order_row,
@@ -230,4 +231,9 @@ impl Store for SqlStore {
     fn digest(&self, bytes: &[u8]) -> String {
         self.sealer.digest(bytes)
     }
+}
+
+/// The statement that finds other requests by their tags, on SQLite and on PostgreSQL.
+pub(crate) const fn match_tags_sql() -> (&'static str, &'static str) {
+    crate::hot::Hot::MATCH_TAGS.texts()
 }

@@ -120,7 +120,7 @@ async fn prior_of_suppress(
         "SELECT ",
         task_columns!(),
         sealed_columns!(),
-        " FROM tag mine JOIN tag other ON other.tag = mine.tag AND other.drives = 1 JOIN task t ON t.request_id = other.request_id JOIN request r ON r.id = t.request_id \
+        " FROM tag mine JOIN tag other ON other.tag = mine.tag AND other.drives = 1 AND other.shared = 0 JOIN task t ON t.request_id = other.request_id JOIN request r ON r.id = t.request_id \
          WHERE mine.request_id = $1 AND mine.drives = 1 AND t.account = $2 AND t.prior IS NOT NULL ORDER BY t.id LIMIT 1"
     );
     let cells = [Cell::from(lift.task.request.bytes()), Cell::from(lift.task.account.as_str())];

@@ -8,51 +8,38 @@ use efface_core::{
 };
 
 use crate::{
-    AccountRow, AccountWrite, DeskClose, Error, SqlStore, Store, Unit, hot::Cell, sql::encode_row,
+    AccountRow, AccountSpec, AccountWrite, DeskClose, Error, SqlStore, Store, Unit,
+    hot::{Cell, Tx},
+    sql::encode_row,
+    usecase::ATTEMPTS,
 };
 
 impl SqlStore {
-    /// Gives every account of the settings a row; new ones begin in observe.
+    /// Gives every account of the settings a row; new ones begin in observe. What a person changes
+    /// meanwhile stands.
     pub(crate) async fn write_missing_accounts(&self) -> Result<(), Error> {
-        let known = self.accounts().await?;
-        let mut tx = None;
-        for spec in &self.directory.accounts {
-            let row = known.iter().find(|k| k.id == spec.id);
-            let ceiling_changed =
-                row.is_some_and(|r| r.condition.ceiling.people_per_day != spec.people_per_day);
-            let moved = row.is_some_and(|r| {
-                r.lane != spec.lane
-                    || r.connector != spec.connector
-                    || r.controller != spec.controller
-            });
-            if row.is_some() && !ceiling_changed && !moved {
-                continue;
+        for _ in 0..ATTEMPTS {
+            let known = self.accounts().await?;
+            let differs = |spec: &&AccountSpec| {
+                known.iter().find(|k| k.id == spec.id).is_none_or(|row| {
+                    row.condition.ceiling.people_per_day != spec.people_per_day
+                        || row.lane != spec.lane
+                        || row.connector != spec.connector
+                        || row.controller != spec.controller
+                })
+            };
+            let different: Vec<&AccountSpec> =
+                self.directory.accounts.iter().filter(differs).collect();
+            if different.is_empty() {
+                return Ok(());
             }
-            let mut condition =
-                row.map_or_else(|| Condition::new(spec.people_per_day), |r| r.condition.clone());
-            condition.ceiling.people_per_day = spec.people_per_day;
-            if tx.is_none() {
-                tx = Some(self.database.begin().await?);
+            let mut tx = self.database.begin().await?;
+            for spec in different {
+                write_account(&mut tx, spec, known.iter().find(|k| k.id == spec.id)).await?;
             }
-            let Some(open) = tx.as_mut() else { continue };
-            let cells = [
-                spec.id.as_str().into(),
-                spec.connector.as_str().into(),
-                spec.controller.as_str().into(),
-                spec.lane.as_str().into(),
-                Cell::from(encode_row("account", &condition)?),
-            ];
-            open.small(
-                "INSERT INTO account (id, connector, controller, lane, version, body) VALUES ($1, $2, $3, $4, 1, $5) \
-                 ON CONFLICT (id) DO UPDATE SET connector = $2, controller = $3, lane = $4, version = account.version + 1, body = $5",
-                &cells,
-            )
-            .await?;
+            tx.commit().await?;
         }
-        match tx {
-            Some(tx) => tx.commit().await,
-            None => Ok(()),
-        }
+        Err(Error::Refused("the accounts kept changing; try again".into()))
     }
 
     async fn change_account(
@@ -60,6 +47,7 @@ impl SqlStore {
         id: &AccountId,
         change: &str,
         by: &str,
+        ends_desk_items: bool,
         edit: impl Fn(&mut Condition) -> Result<(), Error>,
     ) -> Result<AccountRow, Error> {
         self.until_fresh(|| async {
@@ -78,13 +66,15 @@ impl SqlStore {
                 by: by.to_owned(),
             };
             unit.entries.push(self.entry(by, about, &[], None));
-            unit.desk_closes.push(DeskClose {
-                subject: Subject::Account(id.clone()),
-                reason: None,
-                by: by.to_owned(),
-                how: change.to_owned(),
-                at: self.now(),
-            });
+            if ends_desk_items {
+                unit.desk_closes.push(DeskClose {
+                    subject: Subject::Account(id.clone()),
+                    reason: None,
+                    by: by.to_owned(),
+                    how: change.to_owned(),
+                    at: self.now(),
+                });
+            }
             unit.wakes.push(row.lane.clone());
             row.version += 1;
             Ok((unit, row))
@@ -103,7 +93,7 @@ impl SqlStore {
         by: &str,
     ) -> Result<AccountRow, Error> {
         let at = self.now();
-        self.change_account(id, "enabled (live)", by, |condition| {
+        self.change_account(id, "enabled (live)", by, true, |condition| {
             condition.mode = Mode::Live;
             condition.pinned = vendor_account.map(str::to_owned);
             condition.credentials = Credentials::Good { at };
@@ -118,7 +108,7 @@ impl SqlStore {
     /// # Errors
     /// When the account is not known.
     pub async fn observe_account(&self, id: &AccountId, by: &str) -> Result<AccountRow, Error> {
-        self.change_account(id, "set to observe", by, |condition| {
+        self.change_account(id, "set to observe", by, false, |condition| {
             condition.mode = Mode::Observe;
             Ok(())
         })
@@ -136,7 +126,7 @@ impl SqlStore {
         by: &str,
     ) -> Result<AccountRow, Error> {
         let at = self.now();
-        self.change_account(id, "paused", by, |condition| {
+        self.change_account(id, "paused", by, false, |condition| {
             if condition.pause.is_some() {
                 return Err(Error::Refused(format!("account {id} is paused already")));
             }
@@ -153,7 +143,7 @@ impl SqlStore {
     /// When nothing holds the account back.
     pub async fn resume_account(&self, id: &AccountId, by: &str) -> Result<AccountRow, Error> {
         let now = self.now();
-        self.change_account(id, "resumed", by, |condition| {
+        self.change_account(id, "resumed", by, true, |condition| {
             let held = condition.pause.is_some()
                 || matches!(condition.credentials, Credentials::Refused { .. })
                 || condition.settings_wrong.is_some()
@@ -219,6 +209,7 @@ impl SqlStore {
             id,
             &format!("floor of {action} is {level}: {reason}"),
             by,
+            false,
             |condition| {
                 condition.floors.push((action, decision.clone()));
                 Ok(())
@@ -226,4 +217,29 @@ impl SqlStore {
         )
         .await
     }
+}
+
+/// Writes an account's row as the settings have it; one that was changed since `row` was read stays.
+async fn write_account(
+    tx: &mut Tx,
+    spec: &AccountSpec,
+    row: Option<&AccountRow>,
+) -> Result<(), Error> {
+    let mut condition =
+        row.map_or_else(|| Condition::new(spec.people_per_day), |r| r.condition.clone());
+    condition.ceiling.people_per_day = spec.people_per_day;
+    let mut cells = vec![
+        spec.id.as_str().into(),
+        spec.connector.as_str().into(),
+        spec.controller.as_str().into(),
+        spec.lane.as_str().into(),
+        Cell::from(encode_row("account", &condition)?),
+    ];
+    let sql = if let Some(row) = row {
+        cells.push(row.version.into());
+        "UPDATE account SET connector = $2, controller = $3, lane = $4, version = version + 1, body = $5 WHERE id = $1 AND version = $6"
+    } else {
+        "INSERT INTO account (id, connector, controller, lane, version, body) VALUES ($1, $2, $3, $4, 1, $5) ON CONFLICT (id) DO NOTHING"
+    };
+    tx.small(sql, &cells).await.map(drop)
 }

@@ -7,7 +7,7 @@ use efface_core::{
 use crate::{
     ApiKeyRow, ErrandKind, ErrandState, Error, ImportRow, KeptAnswer, SqlStore, Store, Unit,
     hot::{Batch, Cell, Hot},
-    sql::encode_row,
+    sql::{encode_row, read_request_row},
 };
 
 impl SqlStore {
@@ -21,18 +21,15 @@ impl SqlStore {
         digest: &str,
         by: &str,
     ) -> Result<ImportId, Error> {
-        let found =
-            self.database.rows("SELECT id FROM import WHERE digest = $1", &[digest.into()]).await?;
-        if let Some(row) = found.first() {
-            return Ok(ImportId(row.id(0)?));
-        }
         let id = ImportId::new(self.now(), &*self.chance);
         let cells =
             [id.bytes().into(), name.into(), digest.into(), self.now().millis().into(), by.into()];
         let mut tx = self.database.begin().await?;
-        tx.small("INSERT INTO import (id, name, digest, at, by_whom, rows_read, filed, refused, finished) VALUES ($1, $2, $3, $4, $5, 0, 0, 0, 0)", &cells).await?;
+        tx.small("INSERT INTO import (id, name, digest, at, by_whom, rows_read, filed, refused, finished) VALUES ($1, $2, $3, $4, $5, 0, 0, 0, 0) ON CONFLICT (digest) DO NOTHING", &cells).await?;
+        let found = tx.small("SELECT id FROM import WHERE digest = $1", &[digest.into()]).await?;
+        let stands = found.first().map_or(Ok(id), |r| r.id(0).map(ImportId))?;
         tx.commit().await?;
-        Ok(id)
+        Ok(stands)
     }
 
     /// Ends an import with its counts.
@@ -331,37 +328,49 @@ impl SqlStore {
     /// When the database cannot be read or written.
     pub async fn mark_breaches(&self) -> Result<usize, Error> {
         let now = self.now();
-        let sql = "SELECT id FROM request WHERE due_at < $1 AND state IN ('received', 'identified', 'released', 'running') ORDER BY due_at LIMIT 10000";
-        let found = self.database.rows(sql, &[now.millis().into()]).await?;
+        let sql = "SELECT id, due_at, body FROM request \
+                   WHERE state IN ('received', 'identified', 'released', 'running') AND due_at < $1 AND (due_at > $2 OR (due_at = $2 AND id > $3)) \
+                   ORDER BY due_at, id LIMIT 1000";
         let mut marked = 0;
-        for row in &found {
-            let id = RequestId(row.id(0)?);
-            let done = self
-                .until_fresh(|| async {
-                    let loaded = self.load(id).await?;
-                    let event = efface_core::request::Event::Breached;
-                    if loaded.request.breached_at.is_some() || loaded.request.told.is_some() {
-                        return Ok((Unit::default(), false));
-                    }
-                    let next = efface_core::request::apply(&loaded.request, &event, self.now())?;
-                    let mut unit = Unit::default();
-                    let about = About::RequestMoved {
-                        event: event.word().into(),
-                        after: Box::new(next.clone()),
-                        commitments: vec![],
-                    };
-                    unit.entries.push(self.entry("schedule", about, &[], Some(id)));
-                    unit.requests.push(crate::RequestWrite {
-                        read_version: loaded.request.version,
-                        request: next,
-                        dossier: None,
-                        nobody_found_decided: loaded.nobody_found_decided,
-                    });
-                    Ok((unit, true))
-                })
-                .await?;
-            marked += usize::from(done);
+        let (mut after, mut after_id) = (i64::MIN, vec![]);
+        loop {
+            let cells = [now.millis().into(), after.into(), Cell::from(after_id.clone())];
+            let found = self.database.rows(sql, &cells).await?;
+            let Some(last) = found.last() else { return Ok(marked) };
+            (after_id, after) = (last.bytes(0)?, last.int(1)?);
+            for row in &found {
+                let request = read_request_row(&row.text(2)?)?;
+                if request.breached_at.is_none() && request.told.is_none() {
+                    marked += usize::from(self.mark_breach(request.id).await?);
+                }
+            }
         }
-        Ok(marked)
+    }
+
+    async fn mark_breach(&self, id: RequestId) -> Result<bool, Error> {
+        self.until_fresh(|| async {
+            let loaded = self.load(id).await?;
+            let event = efface_core::request::Event::Breached;
+            let request = &loaded.request;
+            if request.breached_at.is_some() || request.told.is_some() || request.state.is_over() {
+                return Ok((Unit::default(), false));
+            }
+            let next = efface_core::request::apply(request, &event, self.now())?;
+            let mut unit = Unit::default();
+            let about = About::RequestMoved {
+                event: event.word().into(),
+                after: Box::new(next.clone()),
+                commitments: vec![],
+            };
+            unit.entries.push(self.entry("schedule", about, &[], Some(id)));
+            unit.requests.push(crate::RequestWrite {
+                read_version: request.version,
+                request: next,
+                dossier: None,
+                nobody_found_decided: loaded.nobody_found_decided,
+            });
+            Ok((unit, true))
+        })
+        .await
     }
 }

@@ -102,10 +102,7 @@ impl SqlStore {
         let accounts = match self.accounts_by_controller(&requests).await {
             Ok(accounts) => accounts,
             Err(error) => {
-                return requests
-                    .iter()
-                    .map(|_| Err(Error::Unavailable(error.to_string())))
-                    .collect();
+                return requests.iter().map(|_| Err(error.told_again())).collect();
             }
         };
         let made: Vec<Result<Filing, Error>> = requests
@@ -198,17 +195,7 @@ impl SqlStore {
                 new.action
             )));
         }
-        for identifier in &new.identifiers {
-            match rules.guard.check(identifier) {
-                Ok(()) => {}
-                // what can be lifted again may concern a role or a colleague, but never a pattern
-                Err(hit)
-                    if !new.action.erases()
-                        && !matches!(hit.guard, Guard::Wildcard | Guard::Placeholder) => {}
-                Err(hit) => return Err(Error::Refused(hit.to_string())),
-            }
-        }
-        Ok(())
+        check_guard(rules, new.action, &new.identifiers)
     }
 
     fn filing(&self, new: NewRequest, accounts: Arc<Vec<Account>>) -> Result<Filing, Error> {
@@ -313,6 +300,25 @@ impl SqlStore {
     pub(crate) fn cooling_until(&self, action: RequestAction, now: Timestamp) -> Timestamp {
         if action.erases() { now.plus(self.directory.policy.cooling_off) } else { now }
     }
+}
+
+/// The guard list, at every door that takes identifiers.
+pub(crate) fn check_guard(
+    rules: &ControllerRules,
+    action: RequestAction,
+    identifiers: &[Identifier],
+) -> Result<(), Error> {
+    for identifier in identifiers {
+        match rules.guard.check(identifier) {
+            Ok(()) => {}
+            // what can be lifted again may concern a role or a colleague, but never a pattern
+            Err(hit)
+                if !action.erases()
+                    && !matches!(hit.guard, Guard::Wildcard | Guard::Placeholder) => {}
+            Err(hit) => return Err(Error::Refused(hit.to_string())),
+        }
+    }
+    Ok(())
 }
 
 /// The identifiers with the request's proof applied.

@@ -3,6 +3,7 @@
 
 mod account;
 mod admin;
+mod amend;
 mod file;
 mod request;
 mod stop;

@@ -1,18 +1,24 @@
 //! Doors of a request.
 
 use efface_core::{
-    Identifier, ImportId, LaneId, Provenance, RequestId,
+    ImportId, LaneId, RequestId,
     desk::{Reason, Subject},
     journal::{About, TaskChange},
-    plan::{Wish, plan},
     request::{self, DenialCode, Event, RequestState},
     task::{self, Cause, TaskState},
 };
 
 use crate::{
-    DeskClose, Error, FollowUp, NewTag, REQUESTS_LANE, RequestWrite, SqlStore, Unit,
-    usecase::{Loaded, Proof, file::new_tasks},
+    DeskClose, Error, FollowUp, REQUESTS_LANE, RequestWrite, SqlStore, Unit, usecase::Loaded,
 };
+
+/// Whether a task goes out by itself when its time comes.
+pub(super) const fn goes_by_itself(state: &TaskState) -> bool {
+    matches!(
+        state,
+        TaskState::Ready { .. } | TaskState::Blocked { cause: Cause::Vendor { .. } }
+    )
+}
 
 impl SqlStore {
     /// Applies `event` to a request alone.
@@ -32,7 +38,7 @@ impl SqlStore {
         .await
     }
 
-    fn write_request(
+    pub(super) fn write_request(
         &self,
         unit: &mut Unit,
         loaded: &Loaded,
@@ -55,7 +61,7 @@ impl SqlStore {
         });
     }
 
-    fn ask_requests_lane(&self, unit: &mut Unit, request: RequestId, at: efface_core::Timestamp) {
+    pub(super) fn ask_requests_lane(&self, unit: &mut Unit, request: RequestId, at: efface_core::Timestamp) {
         unit.follow_ups.push(FollowUp { request, due_at: at });
         unit.wakes.extend(LaneId::new(REQUESTS_LANE));
     }
@@ -91,194 +97,6 @@ impl SqlStore {
             )
             .await?;
         found.iter().map(|r| Ok(RequestId(r.id(0)?))).collect()
-    }
-
-    /// Records a proof of who the person is; the stated identifiers count as proved by it.
-    ///
-    /// # Errors
-    /// When the request is over.
-    pub async fn identify(&self, id: RequestId, proof: &Proof) -> Result<request::Request, Error> {
-        self.add(id, vec![], Some(proof), &proof.by).await
-    }
-
-    /// Adds identifiers (and a proof); after release this plans anew and needs release again.
-    ///
-    /// # Errors
-    /// When the request is over or the guard list refuses an identifier.
-    pub async fn amend(
-        &self,
-        id: RequestId,
-        identifiers: Vec<Identifier>,
-        proof: Option<&Proof>,
-        by: &str,
-    ) -> Result<request::Request, Error> {
-        self.add(id, identifiers, proof, by).await
-    }
-
-    async fn add(
-        &self,
-        id: RequestId,
-        identifiers: Vec<Identifier>,
-        proof: Option<&Proof>,
-        by: &str,
-    ) -> Result<request::Request, Error> {
-        self.until_fresh(|| async {
-            let loaded = self.load(id).await?;
-            let rules = self.controller(&loaded.request.controller)?;
-            for identifier in &identifiers {
-                rules.guard.check(identifier).map_err(|hit| Error::Refused(hit.to_string()))?;
-            }
-            let now = self.now();
-            let mut next = loaded.request.clone();
-            let mut words = vec![];
-            if !identifiers.is_empty() {
-                next = request::apply(&next, &Event::Amended { by: by.to_owned() }, now)?;
-                words.push("amended");
-            }
-            let is_new_proof = proof.is_some() && next.state == RequestState::Received;
-            if let (Some(proof), true) = (proof, is_new_proof) {
-                next = request::apply(
-                    &next,
-                    &Event::Identified { how: proof.how.clone(), by: proof.by.clone() },
-                    now,
-                )?;
-                words.push("identified");
-            } else if identifiers.is_empty() {
-                let event = Event::Identified { how: String::new(), by: String::new() };
-                return Err(request::Refusal {
-                    state: next.state.word(),
-                    event: event.word(),
-                    hint: "its identity is proved already; use `request amend` to add identifiers",
-                }
-                .into());
-            }
-            let mut dossier = self.dossier(id).await?;
-            for identifier in &identifiers {
-                if !dossier
-                    .identifiers
-                    .iter()
-                    .any(|i| i.kind == identifier.kind && i.normal == identifier.normal)
-                {
-                    dossier.identifiers.push(identifier.clone());
-                }
-            }
-            if let Some(proof) = proof {
-                for identifier in
-                    dossier.identifiers.iter_mut().filter(|i| i.provenance == Provenance::Stated)
-                {
-                    identifier.provenance =
-                        Provenance::Proved { how: proof.how.clone(), by: proof.by.clone() };
-                }
-            }
-            let mut unit = Unit::default();
-            let mut changes = vec![];
-            self.plan_anew(&mut unit, &mut changes, &loaded, &next, &dossier.identifiers, by)
-                .await?;
-            for identifier in &dossier.identifiers {
-                let drives = matches!(identifier.provenance, Provenance::Proved { .. });
-                unit.new_tags.push(NewTag {
-                    request: id,
-                    tag: self.sealer.tag(identifier),
-                    kind: identifier.kind.word(),
-                    drives,
-                });
-            }
-            let about = About::RequestMoved {
-                event: words.join(", "),
-                after: Box::new(next.clone()),
-                commitments: self.sealer.commitments(&dossier)?,
-            };
-            unit.entries.push(self.entry(by, about, &changes, Some(id)));
-            unit.requests.push(RequestWrite {
-                read_version: loaded.request.version,
-                request: next.clone(),
-                dossier: Some(dossier),
-                nobody_found_decided: false,
-            });
-            unit.desk_closes.push(DeskClose {
-                subject: Subject::Request(id),
-                reason: None,
-                by: by.to_owned(),
-                how: words.join(", "),
-                at: now,
-            });
-            Ok((unit, next))
-        })
-        .await
-    }
-
-    /// Plans an open request anew after its identifiers, or the accounts, changed. Tasks that were
-    /// sent stay as they are.
-    async fn plan_anew(
-        &self,
-        unit: &mut Unit,
-        changes: &mut Vec<TaskChange>,
-        loaded: &Loaded,
-        next: &request::Request,
-        identifiers: &[Identifier],
-        actor: &str,
-    ) -> Result<(), Error> {
-        let rows = crate::Store::accounts(self).await?;
-        let accounts = self.directory.planned_accounts(&next.controller, |id| {
-            rows.iter().find(|r| r.id == *id).map(|r| r.condition.clone())
-        });
-        let fresh = plan(Wish { action: next.action, scope: next.scope, identifiers }, &accounts);
-        let mut missing = vec![];
-        for planned in fresh {
-            let known = loaded
-                .tasks
-                .iter()
-                .find(|t| t.task.account == planned.account && t.task.action == planned.action);
-            match (known, &planned.state) {
-                (None, _) => missing.push(planned),
-                (Some(row), TaskState::Blocked { cause }) => {
-                    let waits_for_identifier = matches!(
-                        row.task.state,
-                        TaskState::Blocked { cause: Cause::MissingIdentifier { .. } }
-                    );
-                    let is_ready = matches!(row.task.state, TaskState::Ready { .. });
-                    if waits_for_identifier || is_ready {
-                        self.apply(
-                            unit,
-                            changes,
-                            row,
-                            &task::Event::Blocked { cause: cause.clone() },
-                            actor,
-                        )?;
-                    }
-                }
-                (Some(_), _) => {}
-            }
-        }
-        let now = self.now();
-        for new in new_tasks(next, missing, now, self) {
-            changes.push(TaskChange::birth(&new.task, "planned"));
-            unit.born.push(new);
-        }
-        if matches!(next.state, RequestState::Running { .. }) {
-            self.ask_requests_lane(unit, next.id, now);
-        }
-        Ok(())
-    }
-
-    /// Plans an open request anew over today's accounts, e.g. after an account went live.
-    ///
-    /// # Errors
-    /// When the request is over.
-    pub async fn replan(&self, id: RequestId, by: &str) -> Result<usize, Error> {
-        self.until_fresh(|| async {
-            let loaded = self.load(id).await?;
-            let event = Event::Amended { by: by.to_owned() };
-            let next = request::apply(&loaded.request, &event, self.now())?;
-            let dossier = self.dossier(id).await?;
-            let mut unit = Unit::default();
-            let mut changes = vec![];
-            self.plan_anew(&mut unit, &mut changes, &loaded, &next, &dossier.identifiers, by)
-                .await?;
-            self.write_request(&mut unit, &loaded, &next, &event, by, &changes);
-            Ok((unit, changes.len()))
-        })
-        .await
     }
 
     /// Denies with a code and a note.
@@ -320,24 +138,39 @@ impl SqlStore {
             let loaded = self.load(id).await?;
             let tasks: Vec<task::Task> = loaded.tasks.iter().map(|t| t.task.clone()).collect();
             let sent = request::anything_sent(&tasks);
+            if sent && matches!(event, Event::Denied { .. }) {
+                return Err(request::Refusal {
+                    state: loaded.request.state.word(),
+                    event: event.word(),
+                    hint: "something was sent for it already; cancel it, then tell the person what was done",
+                }
+                .into());
+            }
             let mut unit = Unit::default();
             let mut changes = vec![];
             // the rules refuse first, whatever was sent
-            let ended = request::apply(&loaded.request, &event, self.now())?;
+            let now = self.now();
+            let ended = request::apply(&loaded.request, &event, now)?;
             for row in
                 loaded.tasks.iter().filter(|t| !t.task.state.is_settled() && !t.task.cancel_marked)
             {
                 self.apply(&mut unit, &mut changes, row, &task::Event::Cancelled, by)?;
             }
-            unit.follow_ups.clear();
-            let next = if sent {
-                self.ask_requests_lane(&mut unit, id, self.now());
-                let mut next = loaded.request.clone();
-                next.version += 1;
-                next
-            } else {
-                ended
+            let next = match (sent, &loaded.request.state) {
+                (false, _) => ended,
+                // amended after its release: nothing new leaves, and what is out must still end it
+                (true, RequestState::Identified) => {
+                    let last = Event::Released { by: by.to_owned(), cooling_until: now };
+                    request::apply(&loaded.request, &last, now)?
+                }
+                (true, _) => {
+                    let mut next = loaded.request.clone();
+                    next.version += 1;
+                    next
+                }
             };
+            // whoever waits for one of these tasks is freed, whether or not the request goes on
+            self.ask_requests_lane(&mut unit, id, now);
             self.write_request(&mut unit, &loaded, &next, &event, by, &changes);
             unit.desk_closes.push(DeskClose {
                 subject: Subject::Request(id),
@@ -367,9 +200,7 @@ impl SqlStore {
             let next = request::apply(&loaded.request, &event, self.now())?;
             let mut unit = Unit::default();
             let mut changes = vec![];
-            for row in
-                loaded.tasks.iter().filter(|t| matches!(t.task.state, TaskState::Ready { .. }))
-            {
+            for row in loaded.tasks.iter().filter(|t| goes_by_itself(&t.task.state)) {
                 let cause = Cause::Hold { reason: reason.to_owned() };
                 self.apply(&mut unit, &mut changes, row, &task::Event::Blocked { cause }, by)?;
             }

@@ -3,16 +3,17 @@
 use efface_core::{
     DeskId, OrderId, RequestId, TaskId,
     desk::{Choice, DeskItem, Reason, Subject},
-    journal::About,
+    journal::{About, TaskChange},
     manifest::StepId,
     order::{Order, OrderState},
+    request::RequestState,
     subject::Value,
-    task::{Answered, Event, TaskState},
+    task::{Answered, Cause, Event, TaskState},
 };
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    DeskClose, Error, MemoWrite, SqlStore, Unit,
+    DeskClose, Error, MemoWrite, SqlStore, TaskRow, Unit,
     hot::Cell,
     sql::{decode_row, read_order_row},
 };
@@ -31,6 +32,7 @@ impl SqlStore {
             let mut unit = Unit::default();
             let mut changes = vec![];
             self.apply(&mut unit, &mut changes, &row, &event, by)?;
+            self.keep_back(&mut unit, &mut changes, &row, by).await?;
             let about = About::DeskClosed {
                 subject: format!("task {id}"),
                 decision: event.word().into(),
@@ -43,10 +45,54 @@ impl SqlStore {
         .await
     }
 
-    /// Puts a task on the desk back into its lane.
+    /// A task that left the desk for its lane waits where its request does not run or is held, and
+    /// is refused when there is nothing to ask the vendor by.
+    async fn keep_back(
+        &self,
+        unit: &mut Unit,
+        changes: &mut Vec<TaskChange>,
+        row: &TaskRow,
+        by: &str,
+    ) -> Result<(), Error> {
+        let Some(moved) = unit.tasks.last().map(|w| w.task.clone()) else { return Ok(()) };
+        if moved.id != row.task.id || !matches!(moved.state, TaskState::Ready { .. }) {
+            return Ok(());
+        }
+        let loaded = self.load(moved.request).await?;
+        let request = &loaded.request;
+        let dossier = self.dossier(request.id).await?;
+        for fresh in self.planned_anew(request, &dossier.identifiers).await? {
+            if let TaskState::Blocked { cause: Cause::MissingIdentifier { needs } } = fresh.state
+                && (&fresh.account, fresh.action) == (&moved.account, moved.action)
+            {
+                return Err(Error::Refused(format!(
+                    "{} cannot be asked: it needs {}{}; add one with `efface request amend {}`",
+                    moved.account,
+                    if moved.action.erases() { "a proved, personal " } else { "" },
+                    needs.join(" or "),
+                    request.id
+                )));
+            }
+        }
+        let cause = match (&request.hold, &request.state) {
+            (Some(hold), _) => Cause::Hold { reason: hold.reason.clone() },
+            (None, RequestState::Running { .. }) => return Ok(()),
+            (None, _) => Cause::Phase(self.directory.phase(&moved, request.action)),
+        };
+        let back = TaskRow { task: moved, ..row.clone() };
+        unit.tasks.pop();
+        let event = Event::Blocked { cause };
+        self.apply(unit, changes, &back, &event, by)?;
+        if let Some(write) = unit.tasks.last_mut() {
+            write.read_version = row.task.version;
+        }
+        Ok(())
+    }
+
+    /// Puts a task on the desk back into its lane, or behind its request's hold or release.
     ///
     /// # Errors
-    /// When the task is not on the desk.
+    /// When the task is not on the desk, or there is nothing to ask the vendor by.
     pub async fn retry_task(&self, id: TaskId, by: &str) -> Result<(), Error> {
         self.move_task(id, Event::Retried { by: by.to_owned() }, by, "").await
     }
@@ -137,7 +183,7 @@ impl SqlStore {
             )));
         }
         match (&item.subject, choice) {
-            (_, Choice::Dismiss) => self.dismiss(&item, detail, by).await,
+            (_, Choice::Dismiss) => self.close_item(&item, "dismissed", detail, by).await,
             (Subject::Task(task), Choice::Retry) => self.retry_task(*task, by).await,
             (Subject::Task(task), Choice::Attest) => self.attest_task(*task, detail, by).await,
             (Subject::Task(task), Choice::Waive) => self.waive_task(*task, detail, by).await,
@@ -151,8 +197,13 @@ impl SqlStore {
             (Subject::Request(request), Choice::NoMatch) => {
                 self.decide_no_match(*request, by).await
             }
+            (Subject::Request(_), Choice::Attest | Choice::Waive) if detail.trim().is_empty() => {
+                Err(Error::Refused(format!(
+                    "{choice} needs words: what was done, or the reason why nothing is"
+                )))
+            }
             (Subject::Request(_), Choice::Retry | Choice::Attest | Choice::Waive) => {
-                self.dismiss(&item, detail, by).await
+                self.close_item(&item, choice.word(), detail, by).await
             }
             (Subject::Account(account), Choice::Resume) => {
                 self.resume_account(account, by).await.map(drop)
@@ -163,20 +214,27 @@ impl SqlStore {
         }
     }
 
-    async fn dismiss(&self, item: &DeskItem, note: &str, by: &str) -> Result<(), Error> {
+    async fn close_item(
+        &self,
+        item: &DeskItem,
+        how: &str,
+        note: &str,
+        by: &str,
+    ) -> Result<(), Error> {
+        let request = self.desk_row(item.id).await?.request;
         let mut unit = Unit::default();
         let about = About::DeskClosed {
             subject: format!("{} {}", item.subject.kind(), item.subject.id()),
-            decision: "dismissed".into(),
+            decision: how.into(),
             by: by.to_owned(),
             note: note.to_owned(),
         };
-        unit.entries.push(self.entry(by, about, &[], None));
+        unit.entries.push(self.entry(by, about, &[], request));
         unit.desk_closes.push(DeskClose {
             subject: item.subject.clone(),
             reason: Some(item.reason.word()),
             by: by.to_owned(),
-            how: "dismissed".into(),
+            how: how.into(),
             at: self.now(),
         });
         crate::Store::commit(self, unit).await
@@ -211,6 +269,7 @@ impl SqlStore {
             let mut changes = vec![];
             let event = Event::Answered { answer: Answered::Next { step: pick.step.clone() } };
             self.apply(&mut unit, &mut changes, &row, &event, by)?;
+            self.keep_back(&mut unit, &mut changes, &row, by).await?;
             if let Some(write) = unit.tasks.last_mut() {
                 write.memo = MemoWrite::Set(Value::new(pick.memo.clone()));
             }
@@ -293,6 +352,7 @@ impl SqlStore {
                     _ => Event::Waived { by: by.to_owned(), reason: detail.to_owned() },
                 };
                 self.apply(&mut unit, &mut changes, &row, &event, by)?;
+                self.keep_back(&mut unit, &mut changes, &row, by).await?;
             }
             order.state = OrderState::Answered;
             let about = About::DeskClosed {

@@ -202,8 +202,9 @@ impl World {
         let tasks: Vec<Task> = due.tasks.iter().map(|t| t.task.clone()).collect();
         let action = due.request.action;
         let phase = |task: &Task| directory.phase(task, action);
-        let advance =
-            request::advance(&due.request, &tasks, phase, directory.policy.phase_patience, due.nobody_found_decided, now);
+        let tells = |task: &Task| directory.tells_absence(task);
+        let patience = directory.policy.phase_patience;
+        let advance = request::advance(&due.request, &tasks, phase, tells, patience, due.nobody_found_decided, now);
         let mut unit = Unit { followed: vec![(due.request.id, due.seq)], ..Unit::default() };
         let mut changes = vec![];
         for row in due.tasks.iter().filter(|r| advance.open.contains(&r.task.id)) {

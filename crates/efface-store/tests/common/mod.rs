@@ -103,6 +103,7 @@ fn card(action: TaskAction, keyed_by: Vec<IdentifierKind>, highest: EvidenceLeve
         latency: Latency::AT_ONCE,
         highest,
         verified_by_look_up: highest == EvidenceLevel::Verified,
+        tells_absence: true,
     }
 }
 

@@ -4,14 +4,14 @@ use std::{collections::VecDeque, path::PathBuf, sync::Arc};
 
 use anyhow::Result;
 use efface_core::{ImportId, RequestId};
-use efface_store::{Error, Filed, SqlStore, Store as _};
+use efface_store::{Error, Filed, SqlStore};
 use tokio::{sync::mpsc::Receiver, task::JoinHandle};
 
 use super::{
+    origin::{Earlier, Origin},
     reader::{Group, Parsed},
-    receipt::{self, Outcome, Receipt},
+    receipt::{Outcome, Receipt},
     report::{Refusals, Sample},
-    source::hash_of,
     tally::{Mark, Tally, is_of_the_row, stopped},
 };
 use crate::{
@@ -24,18 +24,6 @@ use crate::{
 const IN_FLIGHT: usize = 2;
 /// Masked rows of a preview.
 pub const SAMPLES: usize = 10;
-
-/// What is known of the file before its rows are read.
-pub struct Origin {
-    /// As typed.
-    pub path: PathBuf,
-    /// Set where the file can be read twice.
-    pub file: Option<PathBuf>,
-    /// The options that change what a row means.
-    pub options: String,
-    pub receipt: Option<PathBuf>,
-    pub dry_run: bool,
-}
 
 /// Rows by fate.
 #[derive(Clone, Copy, Debug, Default)]
@@ -55,21 +43,6 @@ impl Counts {
     #[must_use]
     pub const fn rows(&self) -> u64 {
         self.filed() + self.refused
-    }
-}
-
-/// The import's own rows from an earlier run that still wait for release.
-#[derive(Default)]
-struct Earlier {
-    ids: Vec<RequestId>,
-    met: Vec<bool>,
-}
-
-impl Earlier {
-    /// Whether `id` is one of them, met for the first time.
-    fn meet(&mut self, id: RequestId) -> Option<bool> {
-        let at = self.ids.binary_search(&id).ok()?;
-        self.met.get_mut(at).map(|met| !std::mem::replace(met, true))
     }
 }
 
@@ -186,45 +159,19 @@ impl<'a> Carrier<'a> {
         if std::mem::replace(&mut self.begun, true) {
             return Ok(());
         }
-        let named = self.origin.receipt.clone();
         if self.origin.dry_run {
-            self.receipt = named.map(|path| Receipt::begin(path, &self.origin.path)).transpose()?;
+            self.receipt = self.origin.named_receipt()?;
             return Ok(());
         }
-        if let (Some(path), _) | (None, Some(path)) = (&named, &self.origin.file) {
-            let path = named.clone().unwrap_or_else(|| receipt::default_path(path, None));
-            self.receipt = Some(Receipt::begin(path, &self.origin.path)?);
-        }
-        let import = self.begin_import().await?;
+        // a receipt that cannot be written is told before anything is stored
+        self.receipt = self.origin.receipt_beside()?;
+        let import = self.origin.begin_import(self.context).await?;
         if self.receipt.is_none() {
-            let path = receipt::default_path(&self.origin.path, Some(import));
-            self.receipt = Some(Receipt::begin(path, &self.origin.path)?);
+            self.receipt = Some(self.origin.receipt_of(import)?);
         }
-        let ids = self.context.store.awaiting_release(import).await?;
-        self.earlier = Earlier { met: vec![false; ids.len()], ids };
+        self.earlier = Earlier::of(self.context.store.awaiting_release(import).await?);
         self.import = Some(import);
         Ok(())
-    }
-
-    /// The same file under the same options is the same import; what can be read only once is told
-    /// apart by its time.
-    async fn begin_import(&self) -> Result<ImportId> {
-        let Origin { file, options, .. } = &self.origin;
-        let (name, content) = match file {
-            Some(file) => {
-                let to_hash = file.clone();
-                let hash = tokio::task::spawn_blocking(move || hash_of(&to_hash)).await??;
-                let name = file.file_name().unwrap_or(file.as_os_str());
-                (name.to_string_lossy().into_owned(), hex::encode(hash))
-            }
-            None => {
-                let at = self.context.now();
-                ("standard input".to_owned(), format!("{at} {}", std::process::id()))
-            }
-        };
-        // keyed: the bare hash of a short file could be guessed
-        let digest = self.context.store.digest(format!("import\n{content}\n{options}").as_bytes());
-        Ok(self.context.store.begin_import(&name, &digest, &self.context.actor).await?)
     }
 
     async fn send(&mut self, group: Group) -> Result<Flight> {

@@ -4,7 +4,9 @@
 mod carry;
 mod columns;
 mod csv;
+mod meaning;
 mod ndjson;
+mod origin;
 mod reader;
 mod receipt;
 mod report;
@@ -20,8 +22,9 @@ use efface_core::{ControllerId, RequestAction, Scope};
 use jiff::civil::Date;
 
 use self::{
-    carry::{Carrier, Origin},
+    carry::Carrier,
     columns::Naming,
+    origin::Origin,
     reader::Reader,
     report::Refusals,
     row::{Defaults, Rows},

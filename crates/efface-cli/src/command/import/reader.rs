@@ -231,6 +231,9 @@ fn header(
                 .hint("save the file as UTF-8 (in a spreadsheet: \"CSV UTF-8\")"));
         }
     };
+    if names.iter().all(|name| name.trim().is_empty()) {
+        return Err(refuse(line, "the line of column names is blank".into()));
+    }
     naming.layout(&names).map_err(|bad| {
         let failure = refuse(line, bad.problems);
         match bad.hint {

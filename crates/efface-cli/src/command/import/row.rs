@@ -1,7 +1,7 @@
 //! From the cells of a row to a request. What is refused is told without repeating a cell: in a
 //! file whose columns have slipped any cell may hold a person.
 
-use std::{fmt::Write as _, sync::Arc};
+use std::sync::Arc;
 
 use efface_core::{
     ControllerId, Identifier, IdentifierKind, Provenance, RequestAction, Scope, deadline,
@@ -10,7 +10,10 @@ use efface_core::{
 use efface_store::{NewRequest, Proof, SqlStore, Store as _};
 use jiff::civil::Date;
 
-use super::columns::{Column, Field};
+use super::{
+    columns::{Column, Field},
+    meaning::write_meaning,
+};
 
 /// What holds for rows whose own cell is empty.
 #[derive(Clone, Debug)]
@@ -235,41 +238,6 @@ fn is_spoiled(kind: &IdentifierKind, cell: &str) -> bool {
     };
     let digits = |t: &str| !t.is_empty() && t.bytes().all(|b| b.is_ascii_digit());
     digits(power) && digits(&number.replacen(['.', ','], "", 1))
-}
-
-/// Writes down what makes this row this row. Dates left open are left out: tomorrow the same row is
-/// still the same row.
-fn write_meaning(into: &mut String, new: &NewRequest) {
-    into.clear();
-    let mut put = |name: &str, text: &str| {
-        // lengths, so that no text can pass for the end of another; a String takes every write
-        let _ = writeln!(into, "{name} {} {text}", text.len());
-    };
-    put("import row", "1");
-    put("action", new.action.word());
-    put("scope", new.scope.map_or("", Scope::word));
-    let mut order: Vec<&Identifier> = new.identifiers.iter().collect();
-    order.sort_by(|a, b| (&a.kind, a.normal.expose()).cmp(&(&b.kind, b.normal.expose())));
-    for identifier in order {
-        put(&identifier.kind.word(), identifier.normal.expose());
-    }
-    put("relation", new.requester.relation.word());
-    let contact = new.requester.contact.as_ref();
-    let received_on = new.received_on.map(|d| d.to_string());
-    for (name, text) in [
-        ("contact", contact.map(Value::expose)),
-        ("language", new.requester.language.as_deref()),
-        ("proof", new.proof.as_ref().map(|p| p.how.as_str())),
-        ("received_on", received_on.as_deref()),
-        ("regime", new.regime.as_deref()),
-        ("channel", new.channel.as_deref()),
-        ("reference", new.external_reference.as_deref()),
-        ("note", new.note.as_deref()),
-    ] {
-        if let Some(text) = text {
-            put(name, text);
-        }
-    }
 }
 
 #[cfg(test)]
