@@ -64,7 +64,9 @@ async fn a_wasteful_order_whose_answer_was_lost_is_repeated_once_and_then_put_be
     place: Place,
 ) {
     let world = world(&place, &["mixpanel"]).await;
-    world.fakes["mixpanel"].faults().next_changing([Fault::SilenceAfter, Fault::SilenceAfter]);
+    // the first is a question: who the key belongs to
+    let lost = [Fault::None, Fault::SilenceAfter, Fault::SilenceAfter];
+    world.fakes["mixpanel"].faults().next_changing(lost);
     let filed = world.file(RequestAction::Erase, 0..3).await;
     let store = &world.store;
     let asked = world.run_until(LONG, async || store.desk(true, 10).await.is_ok_and(|d| !d.is_empty()));

@@ -8,6 +8,8 @@ mod directory;
 mod error;
 mod hot;
 mod model;
+#[doc(hidden)]
+pub mod plan_probe;
 mod sql;
 mod usecase;
 mod view;
@@ -19,9 +21,9 @@ use efface_core::{AccountId, LaneId, Timestamp, task::Queue};
 pub use directory::{AccountSpec, ControllerRules, Directory, Policy};
 pub use error::Error;
 pub use model::{
-    AccountRow, AccountWrite, Company, DeskClose, DeskOpen, DueFollowUp, DueReceipt, DueTask, EntryRow,
-    Errand, ErrandDone, ErrandKind, ExchangeRow, Filed, Filing, FollowUp, KeptAnswer, Lease,
-    LeaseTerms, MemoWrite, NewTag, NewTask, OpenOrder, REQUESTS_LANE, RequestWrite, TaskRow,
+    AccountRow, AccountWrite, Company, DeskClose, DeskOpen, DueFollowUp, DueReceipt, DueTask,
+    EntryRow, Errand, ErrandDone, ErrandKind, ExchangeRow, Filed, Filing, FollowUp, KeptAnswer,
+    Lease, LeaseTerms, MemoWrite, NewTag, NewTask, OpenOrder, REQUESTS_LANE, RequestWrite, TaskRow,
     TaskWrite, Unit,
 };
 pub use sql::{Connection, Database, SqlStore, journal_tail};
@@ -66,8 +68,7 @@ pub trait Store: Send + Sync {
     /// Orders that are sending or unknown.
     async fn open_orders(&self, lane: &LaneId) -> Result<Vec<OpenOrder>, Error>;
     /// Orders whose answer was lost and that are due to be looked into.
-    async fn unknown_orders(&self, lane: &LaneId, now: Timestamp)
-    -> Result<Vec<OpenOrder>, Error>;
+    async fn unknown_orders(&self, lane: &LaneId, now: Timestamp) -> Result<Vec<OpenOrder>, Error>;
     async fn due_receipts(
         &self,
         lane: &LaneId,

@@ -57,6 +57,8 @@ const CASES: &[Case] = cases! {
         a_phone_shared_across_controllers_starves_the_other_controllers_task,
         a_phone_that_is_amended_in_is_shared_too,
         a_phone_that_is_proved_later_is_shared_too,
+        a_phone_that_two_prove_at_the_same_moment_is_shared,
+        what_is_proved_later_keeps_its_place_and_names_its_twin,
         a_lift_gets_back_the_state_before_its_own_suppress_and_nobody_elses;
     doors:
         identify_proves_and_says_when_it_is_late,
@@ -96,6 +98,7 @@ const CASES: &[Case] = cases! {
         a_write_to_what_is_not_there_is_refused,
         units_about_one_request_travel_together,
         processes_that_write_the_same_tasks_in_any_order_do_not_deadlock,
+        a_unit_that_loses_a_fight_for_rows_is_written_again,
         a_follow_up_asked_for_meanwhile_stays;
     desk:
         an_item_is_opened_once_per_subject_and_reason,

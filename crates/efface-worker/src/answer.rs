@@ -62,8 +62,9 @@ impl Lane {
             match self.commit_record(&told.unit).await {
                 Written::Done => break told,
                 Written::Moved if attempts < ATTEMPTS => match self.still_open(&sent).await {
-                    Some(fresh) => items = fresh,
-                    None => {
+                    Some(fresh) if fresh.order == sent => items = fresh.items,
+                    // the order itself went on without this answer
+                    Some(_) | None => {
                         self.keep_late(told.unit.clone()).await;
                         break told;
                     }
@@ -159,28 +160,32 @@ impl Lane {
         }
     }
 
-    /// The items of an order that still wait for its answer, as they stand now.
-    async fn still_open(&self, order: &Order) -> Option<Vec<DueTask>> {
-        let open = self.store.open_orders(&self.name).await.ok()?;
-        let found = open.into_iter().find(|o| o.order.id == order.id)?;
-        (!found.items.is_empty()).then_some(found.items)
+    /// An order that still waits for its answer, as it and its items stand now.
+    async fn still_open(&self, order: &Order) -> Option<OpenOrder> {
+        while !self.lost.load(Ordering::Relaxed) {
+            match self.store.open_orders(&self.name).await {
+                Ok(open) => {
+                    let found = open.into_iter().find(|o| o.order.id == order.id)?;
+                    return (!found.items.is_empty()).then_some(found);
+                }
+                Err(error) => {
+                    tracing::warn!(lane = %self.name, order = %order.id, %error, "an answer waits for the database");
+                    self.hands.runtime.sleep(Duration::from_millis(200)).await;
+                }
+            }
+        }
+        None
     }
 
     /// An answer that cannot be written is a lost one: its order is looked into.
     async fn lose(&self, order: &Order) {
-        let now = self.hands.clock.now();
-        while !self.lost.load(Ordering::Relaxed) {
-            let open = match self.store.open_orders(&self.name).await {
-                Ok(open) => open,
-                Err(_) => vec![],
-            };
-            let found = open.into_iter().find(|o| o.order.id == order.id);
-            let Some(OpenOrder { mut order, items }) = found else { return };
+        while let Some(OpenOrder { mut order, items }) = self.still_open(order).await {
             if order.state != OrderState::Sending {
                 return;
             }
-            order.state =
-                OrderState::Unknown { since: now, look_at: now.plus(self.look_after(&order)) };
+            let since = self.hands.clock.now();
+            let look_at = since.plus(self.look_after(&order));
+            order.state = OrderState::Unknown { since, look_at };
             let why = "the answer could not be written";
             match self.move_all(&mut order, &items, &Event::OutcomeUnknown, why, None).await {
                 Ok(()) | Err(StoreError::LaneLost { .. }) => return,

@@ -38,14 +38,15 @@ impl Lane {
             .filter_map(|m| m.manifest.look_up.as_ref().map(|l| l.batch_items))
             .max()
             .unwrap_or(1);
+        // read first: an answer written between the two is seen by the query, one still out by this
+        let out = self.soft().asking.clone();
         let due = self
             .store
             .due_tasks(&self.name, Queue::LookUp, most.saturating_mul(largest).clamp(1, 10_000))
             .await?;
         let mut by_account: BTreeMap<AccountId, Vec<DueTask>> = BTreeMap::new();
         for task in due {
-            let free = !self.soft().asking.contains(&task.task.id.0);
-            if free {
+            if !out.contains(&task.task.id.0) {
                 by_account.entry(task.task.account.clone()).or_default().push(task);
             }
         }

@@ -32,7 +32,12 @@ impl Lane {
         }
         let now = self.hands.clock.now();
         let mut launched = 0;
+        // read first: an answer written between the two is seen by the query, one still out by this
+        let out = self.soft().asking.clone();
         for due in self.store.due_receipts(&self.name, now, most).await? {
+            if out.contains(&due.receipt.id.0) {
+                continue;
+            }
             let held = accounts
                 .get(&due.receipt.account)
                 .is_none_or(|row| row.condition.stands_in_the_way(now).is_some());

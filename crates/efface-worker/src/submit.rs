@@ -18,7 +18,7 @@ use efface_core::{
 use efface_store::{AccountRow, AccountWrite, DueTask, EntryRow, Error as StoreError, Unit};
 
 use crate::{
-    call::{Ended, guarded, wire_order},
+    call::{guarded, wire_order},
     fleet::ConnectedAccount,
     lane::{Lane, Out},
     record::Record,

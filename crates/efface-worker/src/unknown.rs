@@ -40,20 +40,23 @@ impl Lane {
     }
 
     /// At the start of a life: what was Sending when the last owner was lost is Unknown. Nothing
-    /// is sent before every such order is marked.
+    /// is sent before that is written; what cannot be written at all holds nobody else up.
     pub(crate) async fn recover(self: &Arc<Self>) {
         while !self.over() {
             match self.mark_lost_orders().await {
-                Ok(()) | Err(StoreError::LaneLost { .. }) => return,
+                Ok(true) | Err(StoreError::LaneLost { .. }) => return,
+                Ok(false) => {}
                 Err(error) => {
-                    tracing::warn!(lane = %self.name, %error, "the lane waits to mark what was out");
-                    self.hands.runtime.sleep(Duration::from_secs(1)).await;
+                    tracing::warn!(lane = %self.name, %error, "the lane cannot read its orders yet");
                 }
             }
+            self.hands.runtime.sleep(Duration::from_secs(1)).await;
         }
     }
 
-    async fn mark_lost_orders(&self) -> Result<(), StoreError> {
+    /// Whether all are marked that can be.
+    async fn mark_lost_orders(&self) -> Result<bool, StoreError> {
+        let mut all = true;
         for OpenOrder { mut order, items } in self.store.open_orders(&self.name).await? {
             if order.state != OrderState::Sending {
                 continue;
@@ -63,9 +66,17 @@ impl Lane {
             order.recovered_at.push(now);
             order.state = OrderState::Unknown { since: now, look_at: now };
             let why = "owner lost while the call was out";
-            self.move_all(&mut order, &items, &Event::OutcomeUnknown, why, None).await?;
+            match self.move_all(&mut order, &items, &Event::OutcomeUnknown, why, None).await {
+                Ok(()) => {}
+                Err(error @ StoreError::LaneLost { .. }) => return Err(error),
+                Err(error) => {
+                    // a task that moved meanwhile is read anew
+                    all &= !(error.is_passing() || matches!(error, StoreError::Stale { .. }));
+                    tracing::warn!(lane = %self.name, order = %order.id, %error, "a lost order could not be marked");
+                }
+            }
         }
-        Ok(())
+        Ok(all)
     }
 
     /// Applies one event to all items of an order and writes the order.
@@ -101,12 +112,14 @@ impl Lane {
     ) -> Result<bool, StoreError> {
         let now = self.hands.clock.now();
         let mut busy = false;
+        // read first: what ends between the two is seen by the query, what has not ended by this
+        let out = self.soft().resolving.clone();
         for OpenOrder { order, items } in self.store.unknown_orders(&self.name, now).await? {
             let OrderState::Unknown { look_at, .. } = order.state else { continue };
             let can = accounts
                 .get(&order.account)
                 .is_some_and(|row| row.condition.stands_in_the_way(now).is_none());
-            if look_at > now || !can || self.free_calls() == 0 {
+            if look_at > now || !can || out.contains(&order.id.0) || self.free_calls() == 0 {
                 continue;
             }
             let Some(account) = self.members.get(&order.account).cloned() else { continue };

@@ -7,7 +7,7 @@ use super::{
     bare,
     children::{Stub, outcome},
     engine::{self, Outcome, Setup},
-    load,
+    intake, load,
     place::{Kind, Places},
     report::{Report, quantile},
 };
@@ -141,7 +141,7 @@ impl Bench<'_> {
     /// Six accounts planned for each person.
     async fn intake(&mut self, kind: Kind) -> Result<()> {
         let people = self.sized(20_000, 2_000);
-        let (mut import, mut rows, mut cost) = (vec![], vec![], vec![]);
+        let (mut import, mut rows, mut cost, mut api) = (vec![], vec![], vec![], vec![]);
         for _ in 0..self.args.runs {
             let url = self.places.fresh(kind)?;
             let job = bare::Job::Insert { url: url.clone(), people, tasks: 6, group: 500 };
@@ -160,12 +160,20 @@ impl Bench<'_> {
             import.push(rate(&measured));
             cost.push(micros_each(&measured));
             self.places.drop(&setup.url).await?;
+            let served = Setup { url: self.places.fresh(kind)?, ..setup };
+            let server = Stub::api(&served).await?;
+            let job = intake::Clients { base: server.base.clone(), clients: 32, requests: people / 2 };
+            api.push(rate(&outcome("clients", &job).await?));
+            drop(server);
+            self.places.drop(&served.url).await?;
         }
         let (case, db) = ("intake", kind.word());
         self.report.figure(case, db, "import by 500, six accounts: requests", "/s", &import);
         self.report.figure(case, db, "bare rows (1 + 6) by 500: requests", "/s", &rows);
         self.report.figure(case, db, "import's processor time per request", "µs", &cost);
+        self.report.figure(case, db, "API, 32 connections, six accounts: requests", "/s", &api);
         self.report.ratio(case, db, "import / bare rows", &import, &rows);
+        self.report.ratio(case, db, "API / bare rows", &api, &rows);
         Ok(())
     }
 

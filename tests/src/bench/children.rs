@@ -45,17 +45,27 @@ async fn ask<T: DeserializeOwned>(part: &str, job: &str) -> Result<T> {
     Ok(serde_json::from_value(said)?)
 }
 
-/// A running stub; ends when dropped.
+/// A running stub or API; ends when dropped.
 pub struct Stub {
     pub base: String,
     _child: Child,
 }
 
 impl Stub {
+    /// The vendor's stand-in.
     pub async fn start() -> Result<Self> {
-        let mut child = start("stub", "")?;
+        Self::serve("stub", "").await
+    }
+
+    /// The engine's API.
+    pub async fn api(setup: &Setup) -> Result<Self> {
+        Self::serve("api", &serde_json::to_string(setup)?).await
+    }
+
+    async fn serve(part: &str, job: &str) -> Result<Self> {
+        let mut child = start(part, job)?;
         let said = line(&mut child).await?;
-        let base = said.get("base").and_then(|b| b.as_str()).context("the stub's address")?;
+        let base = said.get("base").and_then(|b| b.as_str()).context("an address")?;
         Ok(Self { base: base.to_owned(), _child: child })
     }
 

@@ -62,6 +62,7 @@ pub fn print(url: &str, size: Size, kills: &Kills, tally: &Tally) {
         row(&format!("  {class}: orders sent again / calls seen again"), format!("{orders} / {calls}"));
     }
     row("requests open, each with its cause", tally.open_requests.to_string());
+    row("not_found after a lost order had been carried out", tally.gone_when_asked_again.to_string());
     for ((outcome, level), count) in &tally.outcomes {
         row(&format!("  tasks {outcome} ({level})"), count.to_string());
     }

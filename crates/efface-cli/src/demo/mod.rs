@@ -6,7 +6,6 @@ mod people;
 mod scenes;
 mod stage;
 mod summary;
-mod taking;
 
 use std::{
     io::IsTerminal as _,
@@ -76,7 +75,7 @@ pub async fn run(demo: Demo, global: &GlobalArgs) -> Result<()> {
 
     let file = demo.folder.join("people.csv");
     std::fs::write(&file, people::csv(&people))?;
-    let taken = taking::take_file(&context, &file, "demo").await?;
+    let taken = crate::command::import::take_file(&context, &file).await?;
     let import: ImportId = taken.import;
     let awaiting = context.store.awaiting_release(import).await?;
     say(global, &format!("{} rows read: {} filed, {} refused; {} await release", taken.rows, taken.filed, taken.refused, awaiting.len()));

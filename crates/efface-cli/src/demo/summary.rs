@@ -10,7 +10,7 @@ use super::{
     scenes::{Scene, Scenes},
     stage::Stage,
 };
-use crate::{args::GlobalArgs, demo::taking::Taken, wiring::Context};
+use crate::{args::GlobalArgs, command::import::Taken, wiring::Context};
 
 /// How many tasks of an account ended or stand how.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

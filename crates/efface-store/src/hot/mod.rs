@@ -306,6 +306,27 @@ impl Tx {
         }
     }
 
+    /// Runs a hot update without asking which rows it hit; how many.
+    pub(crate) async fn count(&mut self, hot: Hot, batch: &Batch) -> Result<usize, Error> {
+        fn silent(text: &'static str) -> &'static str {
+            text.split_once("\nRETURNING").map_or(text, |(update, _)| update)
+        }
+        if batch.is_empty() {
+            return Ok(0);
+        }
+        let hit = match self {
+            Self::Sqlite(tx) => {
+                let query = sqlx::query(silent(hot.sqlite)).bind(batch.json());
+                query.execute(&mut **tx).await?.rows_affected()
+            }
+            Self::Postgres(tx) => {
+                let query = batch.bind_arrays(sqlx::query(silent(hot.postgres)));
+                query.execute(&mut **tx).await?.rows_affected()
+            }
+        };
+        Ok(usize::try_from(hit).unwrap_or(usize::MAX))
+    }
+
     /// Runs a small statement with text parameters, written `$1` in both dialects.
     pub(crate) async fn small(
         &mut self,

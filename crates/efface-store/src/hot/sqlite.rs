@@ -50,7 +50,7 @@ SELECT unhex(value->>0), value->>1, unhex(value->>2), value->>3, value->>4 FROM 
 pub(super) const UPSERT_FOLLOW_UPS: &str = "\
 WITH j AS MATERIALIZED (SELECT value FROM jsonb_each(?1))
 INSERT INTO follow_up (request_id, due_at, seq)
-SELECT unhex(value->>0), value->>1, value->>2 FROM j WHERE true
+SELECT unhex(value->>0), min(value->>1), max(value->>2) FROM j WHERE true GROUP BY 1
 ON CONFLICT (request_id) DO UPDATE SET due_at = CASE WHEN excluded.due_at < follow_up.due_at THEN excluded.due_at ELSE follow_up.due_at END, seq = follow_up.seq + 1";
 
 pub(super) const DELETE_FOLLOW_UPS: &str = "\

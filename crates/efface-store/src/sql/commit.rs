@@ -7,7 +7,7 @@ use efface_vault::WrappedKey;
 
 use crate::{
     Company, Error, MemoWrite, Unit,
-    hot::{Batch, Cell, Hot, Returned, Tx},
+    hot::{Batch, Cell, Hot, Tx},
     sql::{Database, company, filing, rows, seal::Sealer},
 };
 
@@ -310,8 +310,24 @@ pub(super) fn prepare_with(
     Ok(out)
 }
 
-/// Writes a prepared group; every write proves what it hit.
+/// Writes a prepared unit; every write proves what it hit.
 pub(super) async fn write(tx: &mut Tx, unit: &PreparedUnit) -> Result<(), Error> {
+    write_proved(tx, unit, Proof::ByName).await
+}
+
+/// Writes a group that is written again unit by unit when it misses anything.
+pub(super) async fn write_group(tx: &mut Tx, unit: &PreparedUnit) -> Result<(), Error> {
+    write_proved(tx, unit, Proof::ByCount).await
+}
+
+/// How an update proves that it hit every row: a count is cheap, names tell which it missed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Proof {
+    ByCount,
+    ByName,
+}
+
+async fn write_proved(tx: &mut Tx, unit: &PreparedUnit, proof: Proof) -> Result<(), Error> {
     if !unit.company.is_empty() {
         filing::take_turn(tx).await?;
     }
@@ -321,25 +337,25 @@ pub(super) async fn write(tx: &mut Tx, unit: &PreparedUnit) -> Result<(), Error>
         numbers.push([lane.as_str().into(), i64::try_from(*number).unwrap_or(i64::MAX).into()]);
     }
     tx.run(Hot::TAKE_NUMBERS, &numbers).await?;
-    let hit = tx.run(Hot::UPDATE_TASKS, &unit.tasks).await?;
-    if let Some(missed) = missed(&hit, unit.task_ids.iter().map(|t| t.0))? {
+    let asked = unit.task_ids.iter().map(|t| t.0);
+    if let Some(missed) = missed(tx, Hot::UPDATE_TASKS, &unit.tasks, asked, proof).await? {
         return Err(Error::Stale { tasks: missed.into_iter().map(TaskId).collect() });
     }
-    let hit = tx.run(Hot::UPDATE_REQUESTS, &unit.requests).await?;
-    if hit.len() != unit.request_ids.len() {
+    if tx.count(Hot::UPDATE_REQUESTS, &unit.requests).await? != unit.request_ids.len() {
         return Err(Error::Stale { tasks: vec![] });
     }
-    let hit = tx.run(Hot::UPDATE_ACCOUNTS, &unit.accounts).await?;
-    if hit.len() != unit.accounts.len() {
+    if tx.count(Hot::UPDATE_ACCOUNTS, &unit.accounts).await? != unit.accounts.len() {
         return Err(Error::Stale { tasks: vec![] });
     }
     tx.run(Hot::INSERT_TASKS, &unit.born).await?;
     tx.run(Hot::INSERT_ORDERS, &unit.new_orders).await?;
-    let hit = tx.run(Hot::UPDATE_ORDERS, &unit.orders).await?;
-    all_there("order", &hit, unit.order_ids.iter().map(|o| o.0))?;
+    let asked = unit.order_ids.iter().map(|o| o.0);
+    let gone = missed(tx, Hot::UPDATE_ORDERS, &unit.orders, asked, proof).await?;
+    all_there("order", gone)?;
     tx.run(Hot::INSERT_RECEIPTS, &unit.new_receipts).await?;
-    let hit = tx.run(Hot::UPDATE_RECEIPTS, &unit.receipts).await?;
-    all_there("receipt", &hit, unit.receipt_ids.iter().map(|r| r.0))?;
+    let asked = unit.receipt_ids.iter().map(|r| r.0);
+    let gone = missed(tx, Hot::UPDATE_RECEIPTS, &unit.receipts, asked, proof).await?;
+    all_there("receipt", gone)?;
     for (hot, batch) in [
         (Hot::INSERT_EXCHANGES, &unit.exchanges),
         (Hot::INSERT_JOURNAL, &unit.journal),
@@ -358,16 +374,24 @@ pub(super) async fn write(tx: &mut Tx, unit: &PreparedUnit) -> Result<(), Error>
             [Cell::from(id.as_bytes()), Cell::from(answer.clone()), Cell::from(now.millis())];
         let sql = "UPDATE errand SET answer = $2, done_at = $3 WHERE id = $1 RETURNING id";
         let hit = tx.small(sql, &cells).await?;
-        all_there("errand", &hit, std::iter::once(*id))?;
+        all_there("errand", hit.is_empty().then(|| vec![*id]))?;
     }
     check_company(tx, &unit.company).await
 }
 
-/// The ids asked for that were not hit; `None` when all were.
-fn missed(
-    hit: &[Returned],
+/// Runs an update. The ids asked for that were not hit, as far as the proof tells; `None` when all
+/// were.
+async fn missed(
+    tx: &mut Tx,
+    hot: Hot,
+    batch: &Batch,
     asked: impl ExactSizeIterator<Item = uuid::Uuid> + Clone,
+    proof: Proof,
 ) -> Result<Option<Vec<uuid::Uuid>>, Error> {
+    if proof == Proof::ByCount {
+        return Ok((tx.count(hot, batch).await? != asked.len()).then(Vec::new));
+    }
+    let hit = tx.run(hot, batch).await?;
     if hit.len() == asked.len() {
         return Ok(None);
     }
@@ -377,12 +401,8 @@ fn missed(
     Ok(Some(if missed.is_empty() { asked.collect() } else { missed }))
 }
 
-fn all_there(
-    what: &'static str,
-    hit: &[Returned],
-    asked: impl ExactSizeIterator<Item = uuid::Uuid> + Clone,
-) -> Result<(), Error> {
-    match missed(hit, asked)? {
+fn all_there(what: &'static str, missed: Option<Vec<uuid::Uuid>>) -> Result<(), Error> {
+    match missed {
         None => Ok(()),
         Some(missed) => Err(Error::NotFound {
             what,
@@ -402,8 +422,10 @@ async fn check_company(tx: &mut Tx, all: &[Company]) -> Result<(), Error> {
     for one in all {
         let known = one.tags.iter().flat_map(|t| matches.get(t).into_iter().flatten());
         // a tag asked for by several units of a group is found several times
-        let others: HashSet<_> =
-            known.filter(|k| k.drives && k.request != one.request).map(|k| (k.tag, k.request)).collect();
+        let others: HashSet<_> = known
+            .filter(|k| k.drives && k.request != one.request)
+            .map(|k| (k.tag, k.request))
+            .collect();
         if others.len() != one.others {
             return Err(Error::Stale { tasks: vec![] });
         }

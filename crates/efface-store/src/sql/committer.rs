@@ -120,7 +120,7 @@ struct Worker {
 
 impl Worker {
     async fn run(self, mut inbox: mpsc::Receiver<Job>) {
-        let mut notifier = Notifier::default();
+        let notifier = Notifier::start(&self.database);
         while let Some(first) = inbox.recv().await {
             let mut group = vec![first];
             let mut rows = weight(&group[0]);
@@ -130,8 +130,9 @@ impl Worker {
                 group.push(job);
             }
             self.carry_out(group).await;
-            let rung = std::mem::take(&mut *self.rung.lock().unwrap_or_else(PoisonError::into_inner));
-            notifier.tell(&self.database, rung.into_iter(), self.clock.now()).await;
+            let rung =
+                std::mem::take(&mut *self.rung.lock().unwrap_or_else(PoisonError::into_inner));
+            notifier.ring(rung);
         }
     }
 
@@ -179,7 +180,9 @@ impl Worker {
         let all: Vec<&PreparedFiling> = prepared.iter().collect();
         let outcomes = match self.file_together(&all).await {
             Ok(filed) => filed.into_iter().map(Ok).collect(),
-            Err(error) if error.is_passing() => all.iter().map(|_| Err(error.told_again())).collect(),
+            Err(error) if error.is_passing() => {
+                all.iter().map(|_| Err(error.told_again())).collect()
+            }
             Err(_) => {
                 let mut outcomes = vec![];
                 for one in &all {
@@ -241,9 +244,11 @@ impl Worker {
         for unit in &units {
             together.append(unit.clone());
         }
-        match self.write_one(&together).await {
+        match self.write_together(&together, units.len()).await {
             Ok(()) => units.iter().map(|_| Ok(())).collect(),
-            Err(error) if error.is_passing() => units.iter().map(|_| Err(error.told_again())).collect(),
+            Err(error) if error.is_passing() => {
+                units.iter().map(|_| Err(error.told_again())).collect()
+            }
             Err(error) if units.len() == 1 => vec![Err(error)],
             Err(_) => {
                 let mut outcomes = vec![];
@@ -256,9 +261,17 @@ impl Worker {
     }
 
     async fn write_one(&self, unit: &PreparedUnit) -> Result<(), Error> {
+        self.write_together(unit, 1).await
+    }
+
+    async fn write_together(&self, unit: &PreparedUnit, units: usize) -> Result<(), Error> {
         uncontended(|| async {
             let mut tx = self.database.begin().await?;
-            commit::write(&mut tx, unit).await?;
+            if units > 1 {
+                commit::write_group(&mut tx, unit).await?;
+            } else {
+                commit::write(&mut tx, unit).await?;
+            }
             tx.commit().await
         })
         .await?;

@@ -15,8 +15,7 @@ use efface_core::{
 };
 
 use crate::{
-    Directory, EntryRow, Error, NewTag, RequestWrite, TaskWrite, Unit,
-    hot::Returned,
+    Directory, EntryRow, Error, NewTag, RequestWrite, TaskWrite, Unit, hot::Returned,
     sql::seal::Sealer,
 };
 
@@ -257,7 +256,8 @@ impl Earlier {
         }
         let before = self.before(account)?;
         // two that wait for each other would wait for ever
-        if matches!(before.state, TaskState::Blocked { cause: Cause::Dependency(upon) } if own(upon)) {
+        if matches!(before.state, TaskState::Blocked { cause: Cause::Dependency(upon) } if own(upon))
+        {
             return None;
         }
         Some(TaskState::Blocked { cause: Cause::Dependency(before.id) })

@@ -34,6 +34,10 @@ pub struct Connection {
 }
 
 const BUSY: Duration = Duration::from_secs(60);
+/// How often a migration that met another process is tried.
+const ATTEMPTS: usize = 5;
+/// The key of the advisory lock under which the schema is made on PostgreSQL.
+const MIGRATION_LOCK: i64 = 0x6566_6d69_6772;
 
 impl Connection {
     /// Connects to `sqlite://path` or `postgres://…`.
@@ -76,17 +80,59 @@ impl Connection {
     /// # Errors
     /// [`Error::NewerSchema`] when the database was written by a newer version.
     pub async fn migrate(&self) -> Result<usize, Error> {
-        let orm = self.database.writer_orm();
-        let missing = match self.check_schema().await {
-            Ok(()) => 0,
-            Err(Error::NoSchema) => names().len(),
-            Err(Error::OldSchema { missing }) => missing,
-            Err(other) => return Err(other),
-        };
-        if missing > 0 {
-            Migrator::up(&orm, None).await?;
+        if self.missing().await? == 0 {
+            return Ok(0);
         }
-        Ok(missing)
+        // several processes may start at once: on PostgreSQL they take turns
+        let turn = match &self.database {
+            Database::Postgres { .. } => Some(self.take_turn().await?),
+            Database::Sqlite { .. } => None,
+        };
+        let mut last = Ok(0);
+        for _ in 0..ATTEMPTS {
+            let missing = self.missing().await?;
+            if missing == 0 {
+                break;
+            }
+            match Migrator::up(&self.database.writer_orm(), None).await {
+                Ok(()) => {
+                    last = Ok(missing);
+                    break;
+                }
+                // SQLite: another process was there first, or is at it; each migration is one
+                // transaction
+                Err(error) => last = Err(error.into()),
+            }
+        }
+        drop(turn);
+        match self.missing().await? {
+            0 => Ok(last.unwrap_or(0)),
+            _ => last,
+        }
+    }
+
+    /// How many migrations the database lacks.
+    async fn missing(&self) -> Result<usize, Error> {
+        match self.check_schema().await {
+            Ok(()) => Ok(0),
+            Err(Error::NoSchema) => Ok(names().len()),
+            Err(Error::OldSchema { missing }) => Ok(missing),
+            Err(other) => Err(other),
+        }
+    }
+
+    async fn take_turn(&self) -> Result<Tx, Error> {
+        let mut turn = self.database.begin().await?;
+        for sql in [
+            "SET LOCAL lock_timeout = 0",
+            "SET LOCAL statement_timeout = 0",
+            "SET LOCAL idle_in_transaction_session_timeout = 0",
+        ] {
+            turn.small(sql, &[]).await?;
+        }
+        let key = Cell::from(MIGRATION_LOCK);
+        turn.small("SELECT 1::int8 FROM pg_advisory_xact_lock($1)", &[key]).await?;
+        Ok(turn)
     }
 
     /// Compares the database's schema with the one this binary knows.
@@ -101,9 +147,7 @@ impl Connection {
             .await
         {
             Ok(rows) => rows.iter().map(|r| r.text(0)).collect::<Result<Vec<_>, _>>()?,
-            Err(error) if error.to_string().contains("seaql_migrations") => {
-                return Err(Error::NoSchema);
-            }
+            Err(error) if is_missing_table(&error) => return Err(Error::NoSchema),
             Err(error) => return Err(error),
         };
         if let Some(stranger) = applied.iter().find(|a| !known.contains(a)) {
@@ -152,6 +196,13 @@ impl Connection {
     pub(super) fn into_database(self) -> Database {
         self.database
     }
+}
+
+/// SQLite and PostgreSQL, each in its words.
+fn is_missing_table(error: &Error) -> bool {
+    let text = error.to_string();
+    text.contains("seaql_migrations")
+        && (text.contains("no such table") || text.contains("does not exist"))
 }
 
 async fn connect_sqlite(url: &str, max_connections: u32, create: bool) -> Result<Database, Error> {

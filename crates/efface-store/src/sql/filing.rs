@@ -302,8 +302,7 @@ impl Writer<'_> {
         let filing = &prepared.filing;
         let mut request = filing.request.clone();
         request.state = RequestState::Duplicate { of };
-        let known: HashSet<Tag> =
-            self.tags_of(of).await?.into_iter().map(|(_, tag)| tag).collect();
+        let known: HashSet<Tag> = self.tags_of(of).await?.into_iter().map(|(_, tag)| tag).collect();
         let brings_more = prepared.tags.iter().any(|t| !known.contains(&t.tag));
         let about = About::RequestFiled {
             request: Box::new(request.clone()),

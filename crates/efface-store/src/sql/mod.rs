@@ -7,7 +7,7 @@ mod connect;
 mod filing;
 mod lanes;
 mod notify;
-mod read;
+pub(crate) mod read;
 mod rows;
 mod seal;
 
@@ -71,8 +71,13 @@ impl SqlStore {
         let wakes = Arc::new(Wakes::default());
         let sealer = Arc::new(Sealer::new(vault, chance.clone()));
         let directory = Arc::new(directory);
-        let committer =
-            Committer::start(database.clone(), sealer.clone(), wakes.clone(), clock.clone(), directory.clone());
+        let committer = Committer::start(
+            database.clone(),
+            sealer.clone(),
+            wakes.clone(),
+            clock.clone(),
+            directory.clone(),
+        );
         let store = Self {
             database,
             sealer,
@@ -190,11 +195,7 @@ impl Store for SqlStore {
         read::open_orders(&self.database, &self.sealer, lane).await
     }
 
-    async fn unknown_orders(
-        &self,
-        lane: &LaneId,
-        now: Timestamp,
-    ) -> Result<Vec<OpenOrder>, Error> {
+    async fn unknown_orders(&self, lane: &LaneId, now: Timestamp) -> Result<Vec<OpenOrder>, Error> {
         read::unknown_orders(&self.database, &self.sealer, lane, now).await
     }
 

@@ -2,13 +2,15 @@
 //! milliseconds; on SQLite `data_version` tells that another connection has written. A hint may be
 //! lost: an owner looks every five seconds anyway.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use efface_core::{LaneId, Timestamp};
+use efface_core::LaneId;
 use sea_orm::sqlx::{
     self, Row,
     postgres::{PgListener, PgPool},
 };
+
+use tokio::sync::mpsc;
 
 use crate::{Error, Wakes, sql::Database};
 
@@ -16,26 +18,42 @@ const CHANNEL: &str = "efface_lane";
 const AT_MOST_EVERY: Duration = Duration::from_millis(5);
 const SQLITE_LOOK_EVERY: Duration = Duration::from_millis(200);
 
-/// Tells other processes which lanes have something to do.
-#[derive(Default)]
+/// Tells other processes which lanes have something to do, beside the commits.
 pub(super) struct Notifier {
-    last: HashMap<LaneId, Timestamp>,
+    lanes: Option<mpsc::UnboundedSender<BTreeSet<LaneId>>>,
 }
 
 impl Notifier {
-    pub(super) async fn tell(&mut self, database: &Database, lanes: impl Iterator<Item = LaneId>, now: Timestamp) {
-        let Database::Postgres { pool } = database else { return };
-        for lane in lanes {
-            let is_recent = self.last.get(&lane).is_some_and(|at| now >= *at && now.since(*at) < AT_MOST_EVERY);
-            if is_recent {
-                continue;
-            }
-            let told = sqlx::query("SELECT pg_notify($1, $2)").bind(CHANNEL).bind(lane.as_str()).execute(pool).await;
-            if let Err(error) = told {
-                tracing::debug!(%lane, %error, "a hint was not sent");
-            }
-            self.last.insert(lane, now);
+    pub(super) fn start(database: &Database) -> Self {
+        let Database::Postgres { pool } = database else { return Self { lanes: None } };
+        let (lanes, rung) = mpsc::unbounded_channel();
+        tokio::spawn(tell(pool.clone(), rung));
+        Self { lanes: Some(lanes) }
+    }
+
+    pub(super) fn ring(&self, lanes: BTreeSet<LaneId>) {
+        if let (Some(teller), false) = (&self.lanes, lanes.is_empty()) {
+            // a hint that cannot be given is one that is lost
+            let _ = teller.send(lanes);
         }
+    }
+}
+
+async fn tell(pool: PgPool, mut rung: mpsc::UnboundedReceiver<BTreeSet<LaneId>>) {
+    while let Some(mut lanes) = rung.recv().await {
+        while let Ok(more) = rung.try_recv() {
+            lanes.extend(more);
+        }
+        let names: Vec<&str> = lanes.iter().map(LaneId::as_str).collect();
+        let told = sqlx::query("SELECT pg_notify($1, lane) FROM unnest($2::text[]) AS x(lane)")
+            .bind(CHANNEL)
+            .bind(names)
+            .execute(&pool)
+            .await;
+        if let Err(error) = told {
+            tracing::debug!(%error, "a hint was not sent");
+        }
+        tokio::time::sleep(AT_MOST_EVERY).await;
     }
 }
 
@@ -52,7 +70,10 @@ pub(super) async fn listen(database: Database, wakes: Arc<Wakes>) -> Result<(), 
                 let mut known = 0i64;
                 loop {
                     tokio::time::sleep(SQLITE_LOOK_EVERY).await;
-                    let version = sqlx::query("PRAGMA data_version").fetch_one(&mut connection).await.and_then(|r| r.try_get::<i64, _>(0));
+                    let version = sqlx::query("PRAGMA data_version")
+                        .fetch_one(&mut connection)
+                        .await
+                        .and_then(|r| r.try_get::<i64, _>(0));
                     match version {
                         Ok(version) if version != known => {
                             known = version;

@@ -83,6 +83,13 @@ fn open_all(sealer: &Sealer, found: &[Returned]) -> Result<Vec<DueTask>, Error> 
     found.iter().map(|row| opener.open(row)).collect()
 }
 
+pub(crate) const DUE_TASKS: &str = concat!(
+    "SELECT ",
+    task_columns!(),
+    sealed_columns!(),
+    " FROM task t JOIN request r ON r.id = t.request_id WHERE t.lane = $1 AND t.queue = $2 AND t.queue IS NOT NULL AND t.wake_at IS NULL ORDER BY t.deadline, t.id LIMIT $3"
+);
+
 pub(super) async fn due_tasks(
     database: &Database,
     sealer: &Sealer,
@@ -90,15 +97,9 @@ pub(super) async fn due_tasks(
     queue: Queue,
     limit: u32,
 ) -> Result<Vec<DueTask>, Error> {
-    let sql = concat!(
-        "SELECT ",
-        task_columns!(),
-        sealed_columns!(),
-        " FROM task t JOIN request r ON r.id = t.request_id WHERE t.lane = $1 AND t.queue = $2 AND t.queue IS NOT NULL AND t.wake_at IS NULL ORDER BY t.deadline, t.id LIMIT $3"
-    );
     let cells =
         [Cell::from(lane.as_str()), Cell::Int(rows::queue_number(queue)), Cell::from(limit)];
-    let found = database.rows(sql, &cells).await?;
+    let found = database.rows(DUE_TASKS, &cells).await?;
     let mut tasks = open_all(sealer, &found)?;
     for due in tasks
         .iter_mut()
@@ -128,39 +129,46 @@ async fn prior_of_suppress(
     Ok(open_all(sealer, &found)?.pop().and_then(|t| t.prior))
 }
 
+pub(crate) const TASKS_BY_ID: (&str, &str) = (
+    concat!(
+        "SELECT ",
+        task_columns!(),
+        sealed_columns!(),
+        " FROM json_each(?1) AS j CROSS JOIN task t ON t.id = unhex(j.value->>0) JOIN request r ON r.id = t.request_id"
+    ),
+    concat!(
+        "SELECT ",
+        task_columns!(),
+        sealed_columns!(),
+        " FROM unnest($1::bytea[]) AS x(id) JOIN task t ON t.id = x.id JOIN request r ON r.id = t.request_id"
+    ),
+);
+
 async fn tasks_by_id(
     database: &Database,
     sealer: &Sealer,
     ids: &[TaskId],
 ) -> Result<Vec<DueTask>, Error> {
-    let sqlite = concat!(
-        "SELECT ",
-        task_columns!(),
-        sealed_columns!(),
-        " FROM json_each(?1) AS j CROSS JOIN task t ON t.id = unhex(j.value->>0) JOIN request r ON r.id = t.request_id"
-    );
-    let postgres = concat!(
-        "SELECT ",
-        task_columns!(),
-        sealed_columns!(),
-        " FROM unnest($1::bytea[]) AS x(id) JOIN task t ON t.id = x.id JOIN request r ON r.id = t.request_id"
-    );
     let found = database
-        .rows_by_batch(sqlite, postgres, &Batch::ids(ids.iter().map(TaskId::bytes)))
+        .rows_by_batch(TASKS_BY_ID.0, TASKS_BY_ID.1, &Batch::ids(ids.iter().map(TaskId::bytes)))
         .await?;
     open_all(sealer, &found)
 }
+
+pub(crate) const OPEN_ORDERS: &str = "SELECT body FROM orders WHERE lane = $1 AND state <> 'answered' AND state <> 'desk' ORDER BY id";
 
 pub(super) async fn open_orders(
     database: &Database,
     sealer: &Sealer,
     lane: &LaneId,
 ) -> Result<Vec<OpenOrder>, Error> {
-    let found = database.rows("SELECT body FROM orders WHERE lane = $1 AND state <> 'answered' AND state <> 'desk' ORDER BY id", &[lane.as_str().into()]).await?;
+    let found = database.rows(OPEN_ORDERS, &[lane.as_str().into()]).await?;
     with_items(database, sealer, &found).await
 }
 
 /// The condition `state <> 'answered'` names the partial index; the other alone would not.
+pub(crate) const UNKNOWN_ORDERS: &str = "SELECT body FROM orders WHERE lane = $1 AND state = 'unknown' AND state <> 'answered' AND look_at <= $2 ORDER BY id LIMIT 500";
+
 pub(super) async fn unknown_orders(
     database: &Database,
     sealer: &Sealer,
@@ -168,7 +176,7 @@ pub(super) async fn unknown_orders(
     now: Timestamp,
 ) -> Result<Vec<OpenOrder>, Error> {
     let cells = [Cell::from(lane.as_str()), Cell::from(now.millis())];
-    let found = database.rows("SELECT body FROM orders WHERE lane = $1 AND state = 'unknown' AND state <> 'answered' AND look_at <= $2 ORDER BY id LIMIT 500", &cells).await?;
+    let found = database.rows(UNKNOWN_ORDERS, &cells).await?;
     with_items(database, sealer, &found).await
 }
 
@@ -187,6 +195,8 @@ async fn with_items(
     Ok(open)
 }
 
+pub(crate) const DUE_RECEIPTS: &str = "SELECT c.body, o.body FROM receipt c JOIN orders o ON o.id = c.order_id WHERE c.lane = $1 AND c.next_poll IS NOT NULL AND c.next_poll <= $2 ORDER BY c.next_poll LIMIT $3";
+
 pub(super) async fn due_receipts(
     database: &Database,
     sealer: &Sealer,
@@ -195,8 +205,7 @@ pub(super) async fn due_receipts(
     limit: u32,
 ) -> Result<Vec<DueReceipt>, Error> {
     let cells = [Cell::from(lane.as_str()), Cell::from(now.millis()), Cell::from(limit)];
-    let sql = "SELECT c.body, o.body FROM receipt c JOIN orders o ON o.id = c.order_id WHERE c.lane = $1 AND c.next_poll IS NOT NULL AND c.next_poll <= $2 ORDER BY c.next_poll LIMIT $3";
-    let found = database.rows(sql, &cells).await?;
+    let found = database.rows(DUE_RECEIPTS, &cells).await?;
     let mut due = vec![];
     for row in &found {
         let receipt: StoredReceipt = rows::decode("receipt", &row.text(0)?)?;
@@ -208,14 +217,15 @@ pub(super) async fn due_receipts(
     Ok(due)
 }
 
+pub(crate) const DUE_FOLLOW_UPS: &str = "SELECT f.seq, r.nobody_found_decided, r.body FROM follow_up f JOIN request r ON r.id = f.request_id WHERE f.due_at <= $1 ORDER BY f.due_at LIMIT $2";
+
 pub(super) async fn due_follow_ups(
     database: &Database,
     now: Timestamp,
     limit: u32,
 ) -> Result<Vec<DueFollowUp>, Error> {
     let cells = [Cell::from(now.millis()), Cell::from(limit)];
-    let sql = "SELECT f.seq, r.nobody_found_decided, r.body FROM follow_up f JOIN request r ON r.id = f.request_id WHERE f.due_at <= $1 ORDER BY f.due_at LIMIT $2";
-    let found = database.rows(sql, &cells).await?;
+    let found = database.rows(DUE_FOLLOW_UPS, &cells).await?;
     let mut due = Vec::with_capacity(found.len());
     for row in &found {
         due.push(DueFollowUp {
@@ -243,39 +253,45 @@ pub(super) async fn due_follow_ups(
     Ok(due)
 }
 
-async fn tasks_of_requests(database: &Database, ids: &Batch) -> Result<Vec<TaskRow>, Error> {
-    let sqlite = concat!(
+pub(crate) const TASKS_OF_REQUESTS: (&str, &str) = (
+    concat!(
         "SELECT ",
         task_columns!(),
         " FROM json_each(?1) AS j CROSS JOIN task t ON t.request_id = unhex(j.value->>0)"
-    );
-    let postgres = concat!(
+    ),
+    concat!(
         "SELECT ",
         task_columns!(),
         " FROM unnest($1::bytea[]) AS x(id) JOIN task t ON t.request_id = x.id"
-    );
-    let found = database.rows_by_batch(sqlite, postgres, ids).await?;
+    ),
+);
+
+async fn tasks_of_requests(database: &Database, ids: &Batch) -> Result<Vec<TaskRow>, Error> {
+    let found = database.rows_by_batch(TASKS_OF_REQUESTS.0, TASKS_OF_REQUESTS.1, ids).await?;
     let mut rows = found.iter().map(rows::read_task).collect::<Result<Vec<_>, _>>()?;
     rows.sort_by_key(|r| r.task.id);
     Ok(rows)
 }
+
+pub(crate) const DEPENDENTS: (&str, &str) = (
+    concat!(
+        "SELECT ",
+        task_columns!(),
+        ", e.request_id FROM json_each(?1) AS j CROSS JOIN task e ON e.request_id = unhex(j.value->>0) JOIN task t ON t.depends_on = e.id WHERE e.state = 'settled'"
+    ),
+    concat!(
+        "SELECT ",
+        task_columns!(),
+        ", e.request_id FROM unnest($1::bytea[]) AS x(id) JOIN task e ON e.request_id = x.id JOIN task t ON t.depends_on = e.id WHERE e.state = 'settled'"
+    ),
+);
 
 /// Tasks that wait for a settled task of one of these requests.
 async fn dependents_of_requests(
     database: &Database,
     ids: &Batch,
 ) -> Result<Vec<(TaskRow, RequestId)>, Error> {
-    let sqlite = concat!(
-        "SELECT ",
-        task_columns!(),
-        ", e.request_id FROM json_each(?1) AS j CROSS JOIN task e ON e.request_id = unhex(j.value->>0) JOIN task t ON t.depends_on = e.id WHERE e.state = 'settled'"
-    );
-    let postgres = concat!(
-        "SELECT ",
-        task_columns!(),
-        ", e.request_id FROM unnest($1::bytea[]) AS x(id) JOIN task e ON e.request_id = x.id JOIN task t ON t.depends_on = e.id WHERE e.state = 'settled'"
-    );
-    let found = database.rows_by_batch(sqlite, postgres, ids).await?;
+    let found = database.rows_by_batch(DEPENDENTS.0, DEPENDENTS.1, ids).await?;
     found.iter().map(|r| Ok((rows::read_task(r)?, RequestId(r.id(TASK_COLUMNS)?)))).collect()
 }
 
@@ -308,19 +324,24 @@ pub(super) async fn due_errands(
         .collect()
 }
 
+pub(crate) const NEXT_WAKE: &str = "SELECT (SELECT min(wake_at) FROM task WHERE lane = $1 AND wake_at IS NOT NULL), \
+         (SELECT min(next_poll) FROM receipt WHERE lane = $1 AND next_poll IS NOT NULL), \
+         (SELECT min(look_at) FROM orders WHERE lane = $1 AND state = 'unknown' AND state <> 'answered'), \
+         (SELECT min(due_at) FROM follow_up WHERE $1 = 'requests')";
+
 pub(super) async fn next_wake(
     database: &Database,
     lane: &LaneId,
 ) -> Result<Option<Timestamp>, Error> {
-    let sql = "SELECT (SELECT min(wake_at) FROM task WHERE lane = $1 AND wake_at IS NOT NULL), \
-         (SELECT min(next_poll) FROM receipt WHERE lane = $1 AND next_poll IS NOT NULL), \
-         (SELECT min(look_at) FROM orders WHERE lane = $1 AND state = 'unknown' AND state <> 'answered'), \
-         (SELECT min(due_at) FROM follow_up WHERE $1 = 'requests')";
-    let found = database.rows(sql, &[lane.as_str().into()]).await?;
+    let found = database.rows(NEXT_WAKE, &[lane.as_str().into()]).await?;
     let Some(row) = found.first() else { return Ok(None) };
     let times = (0..4).map(|n| row.opt_int(n)).collect::<Result<Vec<_>, _>>()?;
     Ok(times.into_iter().flatten().min().map(Timestamp::from_millis))
 }
+
+/// Without the order PostgreSQL, once it plans for any parameter, hopes to find one soon by reading the
+/// whole table.
+pub(crate) const ANYTHING_TO_WAKE: &str = "SELECT 1 FROM task WHERE lane = $1 AND wake_at IS NOT NULL AND wake_at <= $2 ORDER BY wake_at LIMIT 1";
 
 /// Whether something of the lane has waited long enough.
 pub(super) async fn anything_to_wake(
@@ -329,8 +350,7 @@ pub(super) async fn anything_to_wake(
     now: Timestamp,
 ) -> Result<bool, Error> {
     let cells = [Cell::from(lane.as_str()), Cell::from(now.millis())];
-    let sql = "SELECT 1 FROM task WHERE lane = $1 AND wake_at IS NOT NULL AND wake_at <= $2 LIMIT 1";
-    Ok(!database.rows(sql, &cells).await?.is_empty())
+    Ok(!database.rows(ANYTHING_TO_WAKE, &cells).await?.is_empty())
 }
 
 /// The journal's stored entries (body, items) in the order of their ids, for replay and packs.

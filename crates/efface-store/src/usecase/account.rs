@@ -34,10 +34,15 @@ impl SqlStore {
                 return Ok(());
             }
             let mut tx = self.database.begin().await?;
+            let mut all = true;
             for spec in different {
-                write_account(&mut tx, spec, known.iter().find(|k| k.id == spec.id)).await?;
+                let row = known.iter().find(|k| k.id == spec.id);
+                all &= write_account(&mut tx, spec, row).await?;
             }
             tx.commit().await?;
+            if all {
+                return Ok(());
+            }
         }
         Err(Error::Refused("the accounts kept changing; try again".into()))
     }
@@ -219,12 +224,13 @@ impl SqlStore {
     }
 }
 
-/// Writes an account's row as the settings have it; one that was changed since `row` was read stays.
+/// Writes an account's row as the settings have it; one that was changed since `row` was read stays
+/// and `false` is told.
 async fn write_account(
     tx: &mut Tx,
     spec: &AccountSpec,
     row: Option<&AccountRow>,
-) -> Result<(), Error> {
+) -> Result<bool, Error> {
     let mut condition =
         row.map_or_else(|| Condition::new(spec.people_per_day), |r| r.condition.clone());
     condition.ceiling.people_per_day = spec.people_per_day;
@@ -237,9 +243,9 @@ async fn write_account(
     ];
     let sql = if let Some(row) = row {
         cells.push(row.version.into());
-        "UPDATE account SET connector = $2, controller = $3, lane = $4, version = version + 1, body = $5 WHERE id = $1 AND version = $6"
+        "UPDATE account SET connector = $2, controller = $3, lane = $4, version = version + 1, body = $5 WHERE id = $1 AND version = $6 RETURNING id"
     } else {
-        "INSERT INTO account (id, connector, controller, lane, version, body) VALUES ($1, $2, $3, $4, 1, $5) ON CONFLICT (id) DO NOTHING"
+        "INSERT INTO account (id, connector, controller, lane, version, body) VALUES ($1, $2, $3, $4, 1, $5) ON CONFLICT (id) DO NOTHING RETURNING id"
     };
-    tx.small(sql, &cells).await.map(drop)
+    Ok(!tx.small(sql, &cells).await?.is_empty())
 }

@@ -10,6 +10,20 @@ use crate::{
     sql::{encode_row, read_request_row},
 };
 
+macro_rules! overdue {
+    ($hint:literal) => {
+        concat!(
+            "SELECT id, due_at, body FROM request ",
+            $hint,
+            "WHERE state IN ('received', 'identified', 'released', 'running') AND due_at < $1 AND (due_at, id) > ($2, $3) ORDER BY due_at, id LIMIT 1000"
+        )
+    };
+}
+
+/// Open requests past their date, page by page, on SQLite (which else goes by the state) and on
+/// PostgreSQL.
+pub(crate) const OVERDUE: (&str, &str) = (overdue!("INDEXED BY request_due "), overdue!(""));
+
 impl SqlStore {
     /// Begins an import, or finds the one with this digest.
     ///
@@ -328,14 +342,12 @@ impl SqlStore {
     /// When the database cannot be read or written.
     pub async fn mark_breaches(&self) -> Result<usize, Error> {
         let now = self.now();
-        let sql = "SELECT id, due_at, body FROM request \
-                   WHERE state IN ('received', 'identified', 'released', 'running') AND due_at < $1 AND (due_at > $2 OR (due_at = $2 AND id > $3)) \
-                   ORDER BY due_at, id LIMIT 1000";
+        let overdue = if self.database.is_postgres() { OVERDUE.1 } else { OVERDUE.0 };
         let mut marked = 0;
         let (mut after, mut after_id) = (i64::MIN, vec![]);
         loop {
             let cells = [now.millis().into(), after.into(), Cell::from(after_id.clone())];
-            let found = self.database.rows(sql, &cells).await?;
+            let found = self.database.rows(overdue, &cells).await?;
             let Some(last) = found.last() else { return Ok(marked) };
             (after_id, after) = (last.bytes(0)?, last.int(1)?);
             for row in &found {

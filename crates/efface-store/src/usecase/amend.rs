@@ -110,8 +110,8 @@ impl SqlStore {
             next = request::apply(&next, &Event::Amended { by: by.to_owned() }, now)?;
             words.push("amended");
         }
-        let identified = proof
-            .map(|proof| Event::Identified { how: proof.how.clone(), by: proof.by.clone() });
+        let identified =
+            proof.map(|proof| Event::Identified { how: proof.how.clone(), by: proof.by.clone() });
         match identified {
             Some(event) if next.state == RequestState::Received => {
                 next = request::apply(&next, &event, now)?;
@@ -344,10 +344,8 @@ fn add_identifiers(dossier: &mut Dossier, identifiers: &[Identifier], proof: Opt
         }
     }
     let Some(proof) = proof else { return };
-    for identifier in
-        dossier.identifiers.iter_mut().filter(|i| i.provenance == Provenance::Stated)
+    for identifier in dossier.identifiers.iter_mut().filter(|i| i.provenance == Provenance::Stated)
     {
-        identifier.provenance =
-            Provenance::Proved { how: proof.how.clone(), by: proof.by.clone() };
+        identifier.provenance = Provenance::Proved { how: proof.how.clone(), by: proof.by.clone() };
     }
 }

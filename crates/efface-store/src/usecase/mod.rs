@@ -19,6 +19,7 @@ use efface_core::{
 };
 use efface_vault::WrappedKey;
 
+pub(crate) use admin::OVERDUE;
 pub use file::{NewRequest, Proof};
 
 use crate::{

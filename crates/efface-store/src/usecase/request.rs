@@ -14,10 +14,7 @@ use crate::{
 
 /// Whether a task goes out by itself when its time comes.
 pub(super) const fn goes_by_itself(state: &TaskState) -> bool {
-    matches!(
-        state,
-        TaskState::Ready { .. } | TaskState::Blocked { cause: Cause::Vendor { .. } }
-    )
+    matches!(state, TaskState::Ready { .. } | TaskState::Blocked { cause: Cause::Vendor { .. } })
 }
 
 impl SqlStore {
@@ -61,7 +58,12 @@ impl SqlStore {
         });
     }
 
-    pub(super) fn ask_requests_lane(&self, unit: &mut Unit, request: RequestId, at: efface_core::Timestamp) {
+    pub(super) fn ask_requests_lane(
+        &self,
+        unit: &mut Unit,
+        request: RequestId,
+        at: efface_core::Timestamp,
+    ) {
         unit.follow_ups.push(FollowUp { request, due_at: at });
         unit.wakes.extend(LaneId::new(REQUESTS_LANE));
     }

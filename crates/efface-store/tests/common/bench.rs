@@ -29,7 +29,9 @@ impl Bench {
         let folder = Arc::new(tempfile::tempdir().expect("folder"));
         let url = match kind {
             Kind::Sqlite => format!("sqlite://{}", folder.path().join("t.db").display()),
-            Kind::Postgres => TempPostgres::shared().expect("PostgreSQL").create_database().expect("database"),
+            Kind::Postgres => {
+                TempPostgres::shared().expect("PostgreSQL").create_database().expect("database")
+            }
         };
         Self { kind, url, folder }
     }
@@ -82,7 +84,13 @@ pub async fn check_all(kind: Kind, cases: &[Case]) {
         .collect()
         .await;
     let sentences: Vec<String> = broken.iter().map(|name| name.replace('_', " ")).collect();
-    assert!(broken.is_empty(), "{} of {} do not hold on {kind:?}:\n  {}", broken.len(), cases.len(), sentences.join("\n  "));
+    assert!(
+        broken.is_empty(),
+        "{} of {} do not hold on {kind:?}:\n  {}",
+        broken.len(),
+        cases.len(),
+        sentences.join("\n  ")
+    );
 }
 
 /// The table: `module: sentence, sentence;`

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use efface_core::{
-    DeskId, EntryId, EvidenceLevel, OrderId, ReceiptId, TaskId,
+    DeskId, EntryId, OrderId, ReceiptId, TaskId,
     desk::{DeskItem, Reason, Subject},
     evidence::Evidence,
     journal::{About, Entry, TaskChange},
@@ -13,8 +13,8 @@ use efface_core::{
     task::{self, Answered, Cause, Effect, Event, Task, TaskState},
 };
 use efface_store::{
-    DeskClose, DeskOpen, DueFollowUp, EntryRow, Error, FollowUp, Lease, LeaseTerms, REQUESTS_LANE, RequestWrite, Store, TaskWrite,
-    Unit,
+    DeskClose, DeskOpen, DueFollowUp, EntryRow, Error, FollowUp, Lease, LeaseTerms, REQUESTS_LANE,
+    RequestWrite, Store, TaskWrite, Unit,
 };
 
 use super::{World, lane};
@@ -40,14 +40,22 @@ impl World {
     }
 
     /// Applies an event to a task, as the rules have it, and adds it to the unit.
-    pub fn happen(&self, unit: &mut Unit, changes: &mut Vec<TaskChange>, task: &Task, event: &Event) -> Result<(), Error> {
+    pub fn happen(
+        &self,
+        unit: &mut Unit,
+        changes: &mut Vec<TaskChange>,
+        task: &Task,
+        event: &Event,
+    ) -> Result<(), Error> {
         let rules = self.store.directory().rules(task, None);
         let moved = task::apply(task, event, &rules, self.now(), 1)?;
         changes.push(TaskChange::of(&moved.task, event.word()));
         for effect in &moved.effects {
             let subject = Subject::Task(task.id);
             match effect {
-                Effect::OpenDesk(reason) => unit.desk_opens.push(self.desk_open(subject, reason.clone())),
+                Effect::OpenDesk(reason) => {
+                    unit.desk_opens.push(self.desk_open(subject, reason.clone()))
+                }
                 Effect::CloseDesk => unit.desk_closes.push(DeskClose {
                     subject,
                     reason: None,
@@ -55,7 +63,9 @@ impl World {
                     how: "moved on".into(),
                     at: self.now(),
                 }),
-                Effect::FollowUp => unit.follow_ups.push(FollowUp { request: task.request, due_at: self.now() }),
+                Effect::FollowUp => {
+                    unit.follow_ups.push(FollowUp { request: task.request, due_at: self.now() })
+                }
             }
         }
         unit.tasks.push(TaskWrite::new(task.version, moved.task));
@@ -63,7 +73,12 @@ impl World {
     }
 
     /// Moves tasks by one event in one unit, and writes it.
-    pub async fn move_tasks(&self, fence: Option<Lease>, tasks: &[Task], event: &Event) -> Result<(), Error> {
+    pub async fn move_tasks(
+        &self,
+        fence: Option<Lease>,
+        tasks: &[Task],
+        event: &Event,
+    ) -> Result<(), Error> {
         let mut unit = Unit { fence, ..Unit::default() };
         let mut changes = vec![];
         for task in tasks {
@@ -96,15 +111,26 @@ impl World {
     }
 
     /// Commits an order over ready tasks.
-    pub async fn order(&self, fence: Option<Lease>, tasks: &[Task], number: u64) -> Result<Order, Error> {
+    pub async fn order(
+        &self,
+        fence: Option<Lease>,
+        tasks: &[Task],
+        number: u64,
+    ) -> Result<Order, Error> {
         let order = self.new_order(tasks, number);
         let mut unit = Unit { fence, ..Unit::default() };
         let mut changes = vec![];
         for task in tasks {
-            self.happen(&mut unit, &mut changes, task, &Event::Ordered { order: order.id, changing: true })?;
+            self.happen(
+                &mut unit,
+                &mut changes,
+                task,
+                &Event::Ordered { order: order.id, changing: true },
+            )?;
         }
         unit.new_orders.push(order.clone());
-        unit.entries.push(self.entry(About::OrderSent { order: Box::new(order.clone()) }, &changes));
+        unit.entries
+            .push(self.entry(About::OrderSent { order: Box::new(order.clone()) }, &changes));
         self.store.commit(unit).await?;
         Ok(order)
     }
@@ -154,10 +180,15 @@ impl World {
         let mut changes = vec![];
         for id in ids {
             let task = self.now_of(*id).await;
-            let event = Event::Answered { answer: Answered::AcceptedWithReceipt { receipt: receipt.id } };
+            let event =
+                Event::Answered { answer: Answered::AcceptedWithReceipt { receipt: receipt.id } };
             self.happen(&mut unit, &mut changes, &task, &event).expect("accepted");
         }
-        let about = About::OrderAnswered { order: order.id, status: Some(202), evidence: vec![Evidence::seen("202")] };
+        let about = About::OrderAnswered {
+            order: order.id,
+            status: Some(202),
+            evidence: vec![Evidence::seen("202")],
+        };
         unit.entries.push(self.entry(about, &changes));
         unit.new_receipts.push(receipt.clone());
         unit.orders.push(order);
@@ -167,13 +198,22 @@ impl World {
 
     /// Ends every open task of a request well.
     pub async fn finish(&self, id: efface_core::RequestId) {
-        for task in self.tasks(id).await.into_iter().filter(|t| matches!(t.state, TaskState::Ready { .. })) {
+        for task in
+            self.tasks(id).await.into_iter().filter(|t| matches!(t.state, TaskState::Ready { .. }))
+        {
             let after = self.carry(task.id, Answered::Confirmed { forwarded: false }).await;
             if matches!(after.state, TaskState::Confirmed { .. }) {
-                self.move_tasks(None, &[after], &Event::Looked { seen: task::Seen::Absent }).await.expect("verified");
+                self.move_tasks(None, &[after], &Event::Looked { seen: task::Seen::Absent })
+                    .await
+                    .expect("verified");
             }
         }
-        for task in self.tasks(id).await.into_iter().filter(|t| matches!(t.state, TaskState::Blocked { .. })) {
+        for task in self
+            .tasks(id)
+            .await
+            .into_iter()
+            .filter(|t| matches!(t.state, TaskState::Blocked { .. }))
+        {
             self.store.waive_task(task.id, "cannot be asked", "tester").await.expect("waived");
         }
         self.follow().await;
@@ -204,7 +244,15 @@ impl World {
         let phase = |task: &Task| directory.phase(task, action);
         let tells = |task: &Task| directory.tells_absence(task);
         let patience = directory.policy.phase_patience;
-        let advance = request::advance(&due.request, &tasks, phase, tells, patience, due.nobody_found_decided, now);
+        let advance = request::advance(
+            &due.request,
+            &tasks,
+            phase,
+            tells,
+            patience,
+            due.nobody_found_decided,
+            now,
+        );
         let mut unit = Unit { followed: vec![(due.request.id, due.seq)], ..Unit::default() };
         let mut changes = vec![];
         for row in due.tasks.iter().filter(|r| advance.open.contains(&r.task.id)) {
@@ -231,7 +279,11 @@ impl World {
         if next == due.request {
             unit.entries.push(self.entry(About::TasksMoved { cause: "phase".into() }, &changes));
         } else {
-            let about = About::RequestMoved { event: "advanced".into(), after: Box::new(next.clone()), commitments: vec![] };
+            let about = About::RequestMoved {
+                event: "advanced".into(),
+                after: Box::new(next.clone()),
+                commitments: vec![],
+            };
             unit.entries.push(self.entry(about, &changes));
             unit.requests.push(RequestWrite {
                 read_version: due.request.version,
@@ -246,8 +298,3 @@ impl World {
 
 /// The name of the lane that looks after requests.
 pub const REQUESTS: &str = REQUESTS_LANE;
-
-/// What a task has to show.
-pub fn evidence(task: &Task) -> EvidenceLevel {
-    task.evidence
-}

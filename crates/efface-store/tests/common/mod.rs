@@ -17,16 +17,19 @@ use std::{
 };
 
 use efface_core::{
-    AccountId, ConnectorId, ControllerId, EvidenceLevel, IdentifierKind, LaneId, Manifest, RequestId, Scope, TaskAction,
-    Timestamp,
+    AccountId, ConnectorId, ControllerId, EvidenceLevel, IdentifierKind, LaneId, Manifest,
+    RequestId, Scope, TaskAction, Timestamp,
     brakes::GuardList,
-    manifest::{ActionCard, EffectClass, Latency, LookUpCard, Pace, Reversibility, Step, StepId, SuppressEffect, SuppressOrder},
+    manifest::{
+        ActionCard, EffectClass, Latency, LookUpCard, Pace, Reversibility, Step, StepId,
+        SuppressEffect, SuppressOrder,
+    },
     outside::{Chance, Clock},
-    request::RequestState,
     task::{Cause, Task, TaskState},
 };
 use efface_store::{
-    AccountSpec, Connection, ControllerRules, Directory, Error, Filed, NewRequest, Policy, SqlStore, Store, TaskView,
+    AccountSpec, Connection, ControllerRules, Directory, Error, Filed, NewRequest, Policy,
+    SqlStore, Store, TaskView,
 };
 use efface_vault::Vault;
 
@@ -87,11 +90,17 @@ impl Chance for Seeded {
 }
 
 fn step(name: &'static str) -> Step {
-    Step { id: StepId::named(name), class: EffectClass::NaturallyIdempotent, batch_items: 100, batch_bytes: 1 << 20 }
+    Step {
+        id: StepId::named(name),
+        class: EffectClass::NaturallyIdempotent,
+        batch_items: 100,
+        batch_bytes: 1 << 20,
+    }
 }
 
 fn card(action: TaskAction, keyed_by: Vec<IdentifierKind>, highest: EvidenceLevel) -> ActionCard {
-    let steps = vec![step(if action == TaskAction::Erase { "delete" } else { "change" }), step("second")];
+    let steps =
+        vec![step(if action == TaskAction::Erase { "delete" } else { "change" }), step("second")];
     let stops = (action != TaskAction::Erase).then_some(SuppressEffect::AllMail);
     ActionCard {
         action,
@@ -149,7 +158,8 @@ fn spec(id: &'static str, controller: &ControllerId, manifest: Manifest) -> Acco
 pub fn directory() -> Directory {
     use {EvidenceLevel as L, IdentifierKind as K, TaskAction as A};
     let guard = GuardList { own_domains: vec!["acme.example".into()], ..GuardList::default() };
-    let rules = ControllerRules { zone: jiff::tz::TimeZone::UTC, default_phone_region: None, guard };
+    let rules =
+        ControllerRules { zone: jiff::tz::TimeZone::UTC, default_phone_region: None, guard };
     let (first, second) = (controller("default"), controller("second"));
     let mail = vec![
         card(A::Suppress, vec![K::Email], L::Confirmed),
@@ -166,7 +176,11 @@ pub fn directory() -> Directory {
             spec("calls", &first, manifest("calls", calls.clone(), SuppressOrder::Before)),
             spec("far", &second, manifest("far", calls, SuppressOrder::Before)),
         ],
-        policy: Policy { cooling_off: COOLING, verify_after: Duration::from_secs(60), ..Policy::default() },
+        policy: Policy {
+            cooling_off: COOLING,
+            verify_after: Duration::from_secs(60),
+            ..Policy::default()
+        },
     }
 }
 
@@ -200,7 +214,10 @@ impl World {
         let vault = Arc::new(Vault::create(&master, &mut |b| chance.fill(b)).0);
         let connection = Connection::connect(&bench.url, 4, true).await.expect("database");
         connection.migrate().await.expect("migrates");
-        let store = SqlStore::open(connection, vault.clone(), directory, clock.clone(), chance.clone()).await.expect("store");
+        let store =
+            SqlStore::open(connection, vault.clone(), directory, clock.clone(), chance.clone())
+                .await
+                .expect("store");
         if live {
             for spec in &store.directory().accounts.clone() {
                 store.enable_account(&spec.id, Some("pinned"), "test").await.expect("live");
@@ -217,8 +234,14 @@ impl World {
 
     pub async fn another_with(&self, directory: Directory) -> Result<Arc<SqlStore>, Error> {
         let connection = Connection::connect(&self.bench.url, 4, false).await?;
-        let store =
-            SqlStore::open(connection, self.vault.clone(), directory, self.clock.clone(), self.chance.clone()).await?;
+        let store = SqlStore::open(
+            connection,
+            self.vault.clone(),
+            directory,
+            self.clock.clone(),
+            self.chance.clone(),
+        )
+        .await?;
         Ok(Arc::new(store))
     }
 
@@ -256,21 +279,28 @@ impl World {
     }
 
     pub async fn task(&self, id: RequestId, at: &str) -> Task {
-        let found: Vec<Task> = self.tasks(id).await.into_iter().filter(|t| t.account == account(at)).collect();
+        let found: Vec<Task> =
+            self.tasks(id).await.into_iter().filter(|t| t.account == account(at)).collect();
         assert_eq!(found.len(), 1, "one task at {at}");
         found.into_iter().next().expect("one")
     }
 
     pub async fn task_of(&self, id: RequestId, at: &str, action: TaskAction) -> Task {
-        let found = self.tasks(id).await.into_iter().find(|t| t.account == account(at) && t.action == action);
+        let found = self
+            .tasks(id)
+            .await
+            .into_iter()
+            .find(|t| t.account == account(at) && t.action == action);
         found.expect("task")
     }
 
     /// Open desk items as `(subject kind, reason)`.
     pub async fn desk(&self) -> Vec<(String, String)> {
         let rows = self.store.desk(true, 100).await.expect("desk");
-        let mut open: Vec<(String, String)> =
-            rows.iter().map(|r| (r.item.subject.kind().to_owned(), r.item.reason.word().to_owned())).collect();
+        let mut open: Vec<(String, String)> = rows
+            .iter()
+            .map(|r| (r.item.subject.kind().to_owned(), r.item.reason.word().to_owned()))
+            .collect();
         open.sort();
         open
     }
@@ -298,11 +328,6 @@ pub fn stands(task: &Task) -> String {
         TaskState::Desk { reason } => format!("desk {}", reason.word()),
         other => other.word().to_owned(),
     }
-}
-
-/// Whether a request's state is over, in words.
-pub fn is_over(state: &RequestState) -> bool {
-    state.is_over()
 }
 
 /// Asserts that a refusal says `parts`.

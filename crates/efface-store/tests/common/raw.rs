@@ -3,8 +3,7 @@
 use futures::StreamExt;
 use sea_orm::sqlx::{
     self, AssertSqlSafe, Column, Executor, PgPool, Row, SqlitePool, ValueRef,
-    postgres::PgPoolOptions,
-    sqlite::SqlitePoolOptions,
+    postgres::PgPoolOptions, sqlite::SqlitePoolOptions,
 };
 
 pub enum Raw {
@@ -12,12 +11,56 @@ pub enum Raw {
     Postgres(PgPool),
 }
 
+/// A transaction of the test's own.
+pub enum RawTx {
+    Sqlite(sqlx::Transaction<'static, sqlx::Sqlite>),
+    Postgres(sqlx::Transaction<'static, sqlx::Postgres>),
+}
+
+impl RawTx {
+    pub async fn exec(&mut self, sql: &str) {
+        let sql = AssertSqlSafe(sql.to_owned());
+        match self {
+            Self::Sqlite(tx) => {
+                drop(sqlx::raw_sql(sql).execute(&mut **tx).await.expect("statement"))
+            }
+            Self::Postgres(tx) => {
+                drop(sqlx::raw_sql(sql).execute(&mut **tx).await.expect("statement"))
+            }
+        }
+    }
+
+    pub async fn commit(self) {
+        match self {
+            Self::Sqlite(tx) => tx.commit().await.expect("committed"),
+            Self::Postgres(tx) => tx.commit().await.expect("committed"),
+        }
+    }
+}
+
 impl Raw {
+    pub async fn begin(&self) -> RawTx {
+        match self {
+            Self::Sqlite(pool) => {
+                RawTx::Sqlite(pool.begin_with("BEGIN IMMEDIATE").await.expect("begun"))
+            }
+            Self::Postgres(pool) => RawTx::Postgres(pool.begin().await.expect("begun")),
+        }
+    }
+
     pub async fn open(url: &str) -> Self {
         if url.starts_with("sqlite") {
-            Self::Sqlite(SqlitePoolOptions::new().max_connections(2).connect(url).await.expect("raw database"))
+            Self::Sqlite(
+                SqlitePoolOptions::new()
+                    .max_connections(2)
+                    .connect(url)
+                    .await
+                    .expect("raw database"),
+            )
         } else {
-            Self::Postgres(PgPoolOptions::new().max_connections(2).connect(url).await.expect("raw database"))
+            Self::Postgres(
+                PgPoolOptions::new().max_connections(2).connect(url).await.expect("raw database"),
+            )
         }
     }
 
@@ -25,7 +68,9 @@ impl Raw {
         let sql = AssertSqlSafe(sql.to_owned());
         match self {
             Self::Sqlite(pool) => drop(sqlx::raw_sql(sql).execute(pool).await.expect("statement")),
-            Self::Postgres(pool) => drop(sqlx::raw_sql(sql).execute(pool).await.expect("statement")),
+            Self::Postgres(pool) => {
+                drop(sqlx::raw_sql(sql).execute(pool).await.expect("statement"))
+            }
         }
     }
 
@@ -47,13 +92,48 @@ impl Raw {
     pub async fn texts(&self, sql: &str) -> Vec<String> {
         let sql = AssertSqlSafe(sql.to_owned());
         match self {
-            Self::Sqlite(pool) => {
-                sqlx::query(sql).fetch_all(pool).await.expect("rows").iter().map(|r| r.get(0)).collect()
-            }
-            Self::Postgres(pool) => {
-                sqlx::query(sql).fetch_all(pool).await.expect("rows").iter().map(|r| r.get(0)).collect()
+            Self::Sqlite(pool) => sqlx::query(sql)
+                .fetch_all(pool)
+                .await
+                .expect("rows")
+                .iter()
+                .map(|r| r.get(0))
+                .collect(),
+            Self::Postgres(pool) => sqlx::query(sql)
+                .fetch_all(pool)
+                .await
+                .expect("rows")
+                .iter()
+                .map(|r| r.get(0))
+                .collect(),
+        }
+    }
+
+    /// SQLite's plan of a statement, line by line.
+    pub async fn plan(&self, sql: &str) -> Vec<String> {
+        let Self::Sqlite(pool) = self else { panic!("SQLite's plans only") };
+        let sql = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}"));
+        sqlx::query(sql)
+            .fetch_all(pool)
+            .await
+            .expect("plan")
+            .iter()
+            .map(|r| r.get("detail"))
+            .collect()
+    }
+
+    /// Statements one after the other on one PostgreSQL connection; the only text they answer.
+    pub async fn script(&self, statements: &[String]) -> String {
+        let Self::Postgres(pool) = self else { panic!("PostgreSQL's scripts only") };
+        let mut connection = pool.acquire().await.expect("connection");
+        let mut answer = String::new();
+        for sql in statements {
+            let sql = AssertSqlSafe(sql.clone());
+            for row in connection.fetch_all(sqlx::raw_sql(sql)).await.expect("statement") {
+                answer.push_str(&row.try_get_unchecked::<String, _>(0).unwrap_or_default());
             }
         }
+        answer
     }
 
     pub async fn count(&self, table: &str) -> i64 {
@@ -76,7 +156,10 @@ impl Raw {
             let mut bytes = vec![];
             match self {
                 Self::Sqlite(pool) => {
-                    let rows = pool.fetch_all(AssertSqlSafe(format!("SELECT * FROM {table}"))).await.expect("rows");
+                    let rows = pool
+                        .fetch_all(AssertSqlSafe(format!("SELECT * FROM {table}")))
+                        .await
+                        .expect("rows");
                     for row in &rows {
                         for column in row.columns() {
                             let n = column.ordinal();

@@ -77,7 +77,10 @@ pub async fn retry_without_a_personal_identifier_is_refused(bench: Bench) {
     let jane = w.start(erase(vec![email("jane"), phone(1)])).await;
     w.start(erase(vec![email("john"), phone(1)])).await;
     let task = w.task(jane, "calls").await;
-    refused(w.store.retry_task(task.id, "tester").await, &["calls", "proved, personal phone", "request amend"]);
+    refused(
+        w.store.retry_task(task.id, "tester").await,
+        &["calls", "proved, personal phone", "request amend"],
+    );
     let item = w.desk_item("shared_identifier").await;
     refused(w.store.decide(item, Choice::Retry, "", "tester").await, &["proved, personal phone"]);
     w.store.waive_task(task.id, "cannot be told apart", "tester").await.expect("waived");
@@ -87,12 +90,18 @@ pub async fn retry_without_a_personal_identifier_is_refused(bench: Bench) {
 pub async fn pausing_an_account_leaves_its_desk_item_open(bench: Bench) {
     let w = bench.world().await;
     let mail = account("mail");
-    let open = w.desk_open(Subject::Account(mail.clone()), Reason::SettingsWrong { detail: "no such list".into() });
+    let open = w.desk_open(
+        Subject::Account(mail.clone()),
+        Reason::SettingsWrong { detail: "no such list".into() },
+    );
     w.store.commit(Unit { desk_opens: vec![open], ..Unit::default() }).await.expect("opened");
     w.store.pause_account(&mail, "maintenance", "tester").await.expect("paused");
     let level = efface_core::EvidenceLevel::Accepted;
     let action = efface_core::TaskAction::Erase;
-    w.store.set_floor(&mail, action, level, "agreed", "2027-01-01", "tester").await.expect("lowered");
+    w.store
+        .set_floor(&mail, action, level, "agreed", "2027-01-01", "tester")
+        .await
+        .expect("lowered");
     assert_eq!(w.desk().await, vec![("account".into(), "settings_wrong".into())]);
     w.store.resume_account(&mail, "tester").await.expect("resumed");
     assert_eq!(w.desk().await, vec![]);

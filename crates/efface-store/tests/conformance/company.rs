@@ -5,7 +5,9 @@ use efface_store::{Filed, MemoWrite, NewRequest, Store, TaskWrite, Unit};
 
 use crate::common::*;
 
-pub async fn another_action_waits_at_each_account_and_is_freed_when_the_earlier_task_settles(bench: Bench) {
+pub async fn another_action_waits_at_each_account_and_is_freed_when_the_earlier_task_settles(
+    bench: Bench,
+) {
     let w = bench.world().await;
     let first = w.start(erase(vec![email("jane")])).await;
     let second = w.start(suppress(vec![email("jane")])).await;
@@ -15,10 +17,15 @@ pub async fn another_action_waits_at_each_account_and_is_freed_when_the_earlier_
     assert_eq!(stands(&w.task(second, "shop").await), "not_supported");
     w.carry(w.task(first, "shop").await.id, Answered::NothingFound).await;
     w.follow().await;
-    assert_eq!(stands(&w.now_of(waits.id).await), "dependency", "another account's end frees nothing");
+    assert_eq!(
+        stands(&w.now_of(waits.id).await),
+        "dependency",
+        "another account's end frees nothing"
+    );
     w.carry(w.task(first, "mail").await.id, Answered::Confirmed { forwarded: false }).await;
     let due = w.store.due_follow_ups(w.now(), 10).await.expect("follow-ups");
-    let dependents: Vec<_> = due.iter().flat_map(|d| d.dependents.iter().map(|t| t.task.id)).collect();
+    let dependents: Vec<_> =
+        due.iter().flat_map(|d| d.dependents.iter().map(|t| t.task.id)).collect();
     assert_eq!(dependents, vec![waits.id]);
     w.follow().await;
     assert_eq!(stands(&w.now_of(waits.id).await), "ready");
@@ -33,7 +40,11 @@ pub async fn the_third_waits_for_the_second(bench: Bench) {
     w.carry(w.task(first, "mail").await.id, Answered::NothingFound).await;
     w.follow().await;
     assert_eq!(stands(&w.task(second, "mail").await), "ready");
-    assert_eq!(stands(&w.task(third, "mail").await), "dependency", "the third goes after the second");
+    assert_eq!(
+        stands(&w.task(third, "mail").await),
+        "dependency",
+        "the third goes after the second"
+    );
     w.carry(w.task(second, "mail").await.id, Answered::NothingFound).await;
     w.follow().await;
     assert_eq!(stands(&w.task(third, "mail").await), "ready");
@@ -118,8 +129,12 @@ pub async fn two_people_who_share_a_phone_share_it_both(bench: Bench) {
     assert_eq!(stands(&w.task(jane, "shop").await), "ready");
     assert_eq!(w.desk().await, vec![("task".into(), "shared_identifier".into())]);
     assert_eq!(w.store.request(jane).await.expect("request").request.version, before + 1);
-    let due = w.store.due_tasks(&lane("shop"), efface_core::task::Queue::Submit, 10).await.expect("due");
-    assert!(due.iter().all(|t| t.identifiers.iter().filter(|i| i.drives()).count() == 1), "{due:?}");
+    let due =
+        w.store.due_tasks(&lane("shop"), efface_core::task::Queue::Submit, 10).await.expect("due");
+    assert!(
+        due.iter().all(|t| t.identifiers.iter().filter(|i| i.drives()).count() == 1),
+        "{due:?}"
+    );
     // another who shares it changes nothing more for the first
     w.start(erase(vec![email("jack"), phone(1)])).await;
     assert_eq!(w.store.request(jane).await.expect("request").request.version, before + 1);
@@ -136,7 +151,11 @@ pub async fn a_third_who_names_only_the_shared_phone_is_nobodys_duplicate(bench:
     // in one group as well
     let filed = w
         .store
-        .file(vec![erase(vec![email("a"), phone(2)]), erase(vec![email("b"), phone(2)]), erase(vec![phone(2)])])
+        .file(vec![
+            erase(vec![email("a"), phone(2)]),
+            erase(vec![email("b"), phone(2)]),
+            erase(vec![phone(2)]),
+        ])
         .await;
     assert!(filed.iter().all(|f| matches!(f, Ok(Filed::New(_)))), "{filed:?}");
 }
@@ -167,7 +186,11 @@ pub async fn a_phone_that_is_proved_later_is_shared_too(bench: Bench) {
     let w = bench.world().await;
     let jane = w.start(erase(vec![email("jane"), phone(1)])).await;
     let john = w.file_new(unproved(erase(vec![email("john"), phone(1)]))).await;
-    assert_eq!(stands(&w.task(jane, "calls").await), "ready", "what nothing proves takes nothing away");
+    assert_eq!(
+        stands(&w.task(jane, "calls").await),
+        "ready",
+        "what nothing proves takes nothing away"
+    );
     w.store.identify(john, &proof()).await.expect("identified");
     assert_eq!(standings(&w, jane).await, one_shared());
     assert_eq!(standings(&w, john).await, one_shared());
@@ -175,19 +198,85 @@ pub async fn a_phone_that_is_proved_later_is_shared_too(bench: Bench) {
     assert_eq!(stands(&w.task(john, "calls").await), "missing identifier");
 }
 
+pub async fn a_phone_that_two_prove_at_the_same_moment_is_shared(bench: Bench) {
+    let w = bench.world().await;
+    let (other, proof) = (w.another().await, proof());
+    for n in 0..8u8 {
+        let amended = w.file_new(erase(vec![email(&format!("amended{n}"))])).await;
+        let told = w.file_new(unproved(erase(vec![email(&format!("told{n}")), phone(n)]))).await;
+        let (amending, identifying, filing) = tokio::join!(
+            w.store.amend(amended, vec![phone(n)], None, "tester"),
+            other.identify(told, &proof),
+            other.file(vec![erase(vec![email(&format!("filed{n}")), phone(n)])]),
+        );
+        amending.expect("amended");
+        identifying.map(drop).expect("identified");
+        let filed = filing.into_iter().next().expect("one").expect("filed");
+        let Filed::New(filed) = filed else { panic!("{filed:?}") };
+        for id in [amended, told, filed] {
+            assert_eq!(standings(&w, id).await, one_shared(), "round {n}");
+            let task = w.task(id, "calls").await;
+            assert!(
+                ["missing identifier", "desk shared_identifier"].contains(&stands(&task).as_str()),
+                "{task:?}"
+            );
+        }
+    }
+}
+
+pub async fn what_is_proved_later_keeps_its_place_and_names_its_twin(bench: Bench) {
+    let w = bench.world().await;
+    let first = w.file_new(unproved(suppress(vec![email("jane")]))).await;
+    let second = w.file_new(unproved(erase(vec![email("jane")]))).await;
+    let twin = w.file_new(unproved(erase(vec![email("jane")]))).await;
+    for id in [first, second] {
+        w.store.identify(id, &proof()).await.expect("identified");
+    }
+    assert_eq!(w.desk().await, vec![], "another action is no twin");
+    assert_eq!(
+        stands(&w.task(second, "mail").await),
+        "dependency",
+        "the request filed first goes first"
+    );
+    assert_eq!(stands(&w.task(second, "shop").await), "phase erase");
+    w.store.identify(twin, &proof()).await.expect("identified");
+    assert_eq!(w.desk().await, vec![("request".into(), "needs_person".into())]);
+    let item = w.store.desk_row(w.desk_item("needs_person").await).await.expect("item");
+    assert_eq!(item.request, Some(twin));
+    assert!(
+        item.item.reason.sentence().contains(&second.to_string()),
+        "{}",
+        item.item.reason.sentence()
+    );
+    w.store.cancel(first, "tester").await.expect("cancelled");
+    w.follow().await;
+    assert_eq!(stands(&w.task(second, "mail").await), "phase erase");
+}
+
 pub async fn a_lift_gets_back_the_state_before_its_own_suppress_and_nobody_elses(bench: Bench) {
     let w = bench.world().await;
     for (name, prior) in [("john", "johns state"), ("jane", "janes state")] {
         let id = w.start(suppress(vec![email(name), phone(1)])).await;
-        let task = w.carry(w.task(id, "mail").await.id, Answered::Confirmed { forwarded: false }).await;
+        let task =
+            w.carry(w.task(id, "mail").await.id, Answered::Confirmed { forwarded: false }).await;
         let mut after = task.clone();
         after.version += 1;
-        let write = TaskWrite { prior: Some(Value::new(prior)), memo: MemoWrite::Keep, ..TaskWrite::new(task.version, after) };
+        let write = TaskWrite {
+            prior: Some(Value::new(prior)),
+            memo: MemoWrite::Keep,
+            ..TaskWrite::new(task.version, after)
+        };
         w.store.commit(Unit { tasks: vec![write], ..Unit::default() }).await.expect("kept");
         w.follow().await;
     }
-    let lift = w.start(NewRequest { ..wish(RequestAction::Lift, vec![email("jane"), phone(1)]) }).await;
-    let due = w.store.due_tasks(&lane("mail"), efface_core::task::Queue::Submit, 10).await.expect("due");
-    let found: Vec<_> = due.iter().filter(|d| d.task.request == lift).map(|d| d.prior.as_ref().map(Value::expose)).collect();
+    let lift =
+        w.start(NewRequest { ..wish(RequestAction::Lift, vec![email("jane"), phone(1)]) }).await;
+    let due =
+        w.store.due_tasks(&lane("mail"), efface_core::task::Queue::Submit, 10).await.expect("due");
+    let found: Vec<_> = due
+        .iter()
+        .filter(|d| d.task.request == lift)
+        .map(|d| d.prior.as_ref().map(Value::expose))
+        .collect();
     assert_eq!(found, vec![Some("janes state")]);
 }

@@ -12,13 +12,25 @@ use crate::common::*;
 pub async fn identify_proves_and_says_when_it_is_late(bench: Bench) {
     let w = bench.world().await;
     let id = w.file_new(unproved(erase(vec![email("jane")]))).await;
-    assert_eq!((w.state(id).await, stands(&w.task(id, "mail").await)), ("received", "missing identifier".into()));
-    refused(w.store.release(id, "tester").await, &["a request that is received cannot be released", "request identify"]);
+    assert_eq!(
+        (w.state(id).await, stands(&w.task(id, "mail").await)),
+        ("received", "missing identifier".into())
+    );
+    refused(
+        w.store.release(id, "tester").await,
+        &["a request that is received cannot be released", "request identify"],
+    );
     w.store.identify(id, &proof()).await.expect("identified");
-    assert_eq!((w.state(id).await, stands(&w.task(id, "mail").await)), ("identified", "phase erase".into()));
+    assert_eq!(
+        (w.state(id).await, stands(&w.task(id, "mail").await)),
+        ("identified", "phase erase".into())
+    );
     assert!(w.store.dossier(id).await.expect("opens").identifiers.iter().all(|i| i.drives()));
     assert_eq!(w.store.identifier_kinds(id).await.expect("kinds"), vec![("email".into(), 1, 1)]);
-    refused(w.store.identify(id, &proof()).await, &["a request that is identified cannot be identified", "request amend"]);
+    refused(
+        w.store.identify(id, &proof()).await,
+        &["a request that is identified cannot be identified", "request amend"],
+    );
 }
 
 pub async fn amend_adds_never_removes_and_asks_for_release_again(bench: Bench) {
@@ -30,7 +42,10 @@ pub async fn amend_adds_never_removes_and_asks_for_release_again(bench: Bench) {
     for at in ["mail", "shop", "calls"] {
         assert_eq!(stands(&w.task(id, at).await), "phase erase", "{at}");
     }
-    assert_eq!(w.store.dossier(id).await.expect("opens").identifiers, vec![email("jane"), phone(1)]);
+    assert_eq!(
+        w.store.dossier(id).await.expect("opens").identifiers,
+        vec![email("jane"), phone(1)]
+    );
     w.follow().await;
     assert_eq!(stands(&w.task(id, "mail").await), "phase erase", "nothing opens before release");
     w.store.release(id, "tester").await.expect("released");
@@ -44,15 +59,22 @@ pub async fn amend_adds_never_removes_and_asks_for_release_again(bench: Bench) {
     assert_eq!(dossier.identifiers, vec![email("jane"), phone(1), user("u-1")]);
     refused(w.store.amend(id, vec![user("null")], None, "tester").await, &["placeholder"]);
     w.store.cancel(id, "tester").await.expect("cancelled");
-    refused(w.store.amend(id, vec![user("u-2")], None, "tester").await, &["a request that is cancelled cannot be amended"]);
+    refused(
+        w.store.amend(id, vec![user("u-2")], None, "tester").await,
+        &["a request that is cancelled cannot be amended"],
+    );
     // what can be lifted again may concern a role, at this door too
     let id = w.file_new(suppress(vec![email("jane")])).await;
-    w.store.amend(id, vec![typed_email("support@example.org")], None, "tester").await.expect("amended");
+    w.store
+        .amend(id, vec![typed_email("support@example.org")], None, "tester")
+        .await
+        .expect("amended");
 }
 
 pub async fn amend_accepts_one_address_typed_in_two_ways(bench: Bench) {
     let w = bench.world().await;
-    let id = w.file_new(unproved(erase(vec![typed_email("Jane@Example.org"), email("jane")]))).await;
+    let id =
+        w.file_new(unproved(erase(vec![typed_email("Jane@Example.org"), email("jane")]))).await;
     w.store.identify(id, &proof()).await.expect("identified");
     w.store.amend(id, vec![user("u-1"), user("u-1")], None, "tester").await.expect("amended");
     assert_eq!(w.raw.count("tag").await, 2);
@@ -62,7 +84,10 @@ pub async fn release_begins_cooling_off_and_needs_identity(bench: Bench) {
     let w = bench.world().await;
     let id = w.file_new(erase(vec![email("jane")])).await;
     w.store.release(id, "tester").await.expect("released");
-    refused(w.store.release(id, "tester").await, &["a request that is released cannot be released"]);
+    refused(
+        w.store.release(id, "tester").await,
+        &["a request that is released cannot be released"],
+    );
     w.follow().await;
     assert_eq!(w.state(id).await, "released");
     assert_eq!(w.store.due_follow_ups(w.now(), 10).await.expect("none").len(), 0);
@@ -82,13 +107,22 @@ pub async fn deny_needs_a_note_and_ends_every_task(bench: Bench) {
     w.store.deny(id, DenialCode::Exempt, "must be kept by law", "tester").await.expect("denied");
     assert_eq!(w.state(id).await, "denied");
     assert!(w.tasks(id).await.iter().all(|t| stands(t) == "cancelled"));
-    refused(w.store.deny(id, DenialCode::Exempt, "x", "tester").await, &["a request that is denied cannot be denied"]);
+    refused(
+        w.store.deny(id, DenialCode::Exempt, "x", "tester").await,
+        &["a request that is denied cannot be denied"],
+    );
     let running = w.start(erase(vec![email("joan")])).await;
-    refused(w.store.deny(running, DenialCode::Other, "x", "t").await, &["a request that is running cannot be denied", "cancel"]);
+    refused(
+        w.store.deny(running, DenialCode::Other, "x", "t").await,
+        &["a request that is running cannot be denied", "cancel"],
+    );
     // amended after something was sent: a denial would say that nothing was
     w.carry(w.task(running, "mail").await.id, Answered::NothingFound).await;
     w.store.amend(running, vec![user("u-1")], None, "tester").await.expect("amended");
-    refused(w.store.deny(running, DenialCode::Other, "x", "t").await, &["identified", "denied", "sent"]);
+    refused(
+        w.store.deny(running, DenialCode::Other, "x", "t").await,
+        &["identified", "denied", "sent"],
+    );
 }
 
 pub async fn cancel_ends_what_was_not_sent_and_marks_what_is_out(bench: Bench) {
@@ -96,7 +130,10 @@ pub async fn cancel_ends_what_was_not_sent_and_marks_what_is_out(bench: Bench) {
     let unsent = w.file_new(erase(vec![email("jane")])).await;
     w.store.cancel(unsent, "tester").await.expect("cancelled");
     assert_eq!(w.state(unsent).await, "cancelled");
-    refused(w.store.cancel(unsent, "tester").await, &["a request that is cancelled cannot be cancelled"]);
+    refused(
+        w.store.cancel(unsent, "tester").await,
+        &["a request that is cancelled cannot be cancelled"],
+    );
 
     let id = w.start(erase(vec![email("joan")])).await;
     let out = w.task(id, "mail").await;
@@ -127,13 +164,23 @@ pub async fn cancel_of_an_amended_request_with_something_out_still_ends(bench: B
 pub async fn hold_stops_what_is_ready_and_end_hold_lets_it_go(bench: Bench) {
     let w = bench.world().await;
     let id = w.start(erase(vec![email("jane")])).await;
-    refused(w.store.end_hold(id, "tester").await, &["a request that is running cannot be hold ended", "it is not held"]);
+    refused(
+        w.store.end_hold(id, "tester").await,
+        &["a request that is running cannot be hold ended", "it is not held"],
+    );
     w.store.hold(id, "lawsuit", "tester").await.expect("held");
     assert_eq!(stands(&w.task(id, "mail").await), "hold");
     refused(w.store.hold(id, "again", "tester").await, &["running", "held already"]);
     w.follow().await;
     assert_eq!(stands(&w.task(id, "mail").await), "hold");
-    assert_eq!(w.store.due_tasks(&lane("mail"), efface_core::task::Queue::Submit, 9).await.expect("due").len(), 0);
+    assert_eq!(
+        w.store
+            .due_tasks(&lane("mail"), efface_core::task::Queue::Submit, 9)
+            .await
+            .expect("due")
+            .len(),
+        0
+    );
     w.store.end_hold(id, "tester").await.expect("ended");
     w.follow().await;
     assert_eq!(stands(&w.task(id, "mail").await), "ready");
@@ -151,9 +198,13 @@ pub async fn hold_stops_what_is_ready_and_end_hold_lets_it_go(bench: Bench) {
 pub async fn answered_is_recorded_once_and_late_too(bench: Bench) {
     let w = bench.world().await;
     let id = w.start(erase(vec![email("jane")])).await;
-    let told = w.store.answered(id, "letter 7", "tester").await.expect("told").told.expect("on record");
+    let told =
+        w.store.answered(id, "letter 7", "tester").await.expect("told").told.expect("on record");
     assert_eq!((told.notice.as_str(), told.by.as_str()), ("letter 7", "tester"));
-    refused(w.store.answered(id, "again", "tester").await, &["running", "answered", "told already"]);
+    refused(
+        w.store.answered(id, "again", "tester").await,
+        &["running", "answered", "told already"],
+    );
     let over = w.file_new(erase(vec![email("joan")])).await;
     w.store.cancel(over, "tester").await.expect("cancelled");
     w.store.answered(over, "letter 8", "tester").await.expect("told after the end");
@@ -177,8 +228,13 @@ pub async fn replan_adds_tasks_for_an_account_that_went_live(bench: Bench) {
     assert_eq!(stands(&w.task(id, "mail").await), "phase suppress", "a look-up only");
     w.store.enable_account(&account("mail"), None, "tester").await.expect("live");
     assert_eq!(w.store.replan(id, "tester").await.expect("replanned"), 1);
-    let actions: Vec<&str> =
-        w.tasks(id).await.iter().filter(|t| t.account == account("mail")).map(|t| t.action.word()).collect();
+    let actions: Vec<&str> = w
+        .tasks(id)
+        .await
+        .iter()
+        .filter(|t| t.account == account("mail"))
+        .map(|t| t.action.word())
+        .collect();
     assert_eq!(actions, ["look_up", "erase"]);
     assert_eq!(w.store.replan(id, "tester").await.expect("replanned"), 0);
     let view = w.store.request(id).await.expect("request");
@@ -191,7 +247,10 @@ pub async fn replan_adds_tasks_for_an_account_that_went_live(bench: Bench) {
 pub async fn an_import_is_released_held_and_counted_as_one(bench: Bench) {
     let w = bench.world().await;
     let import = w.store.begin_import("people.csv", "digest", "tester").await.expect("begun");
-    let of_import = |name: &str| NewRequest { import: Some(import), ..wish(RequestAction::Erase, vec![email(name)]) };
+    let of_import = |name: &str| NewRequest {
+        import: Some(import),
+        ..wish(RequestAction::Erase, vec![email(name)])
+    };
     let filed = w.store.file(vec![of_import("a"), of_import("b"), erase(vec![email("c")])]).await;
     assert!(filed.iter().all(Result::is_ok));
     let waiting = w.store.awaiting_release(import).await.expect("listed");
@@ -209,5 +268,8 @@ pub async fn an_import_is_released_held_and_counted_as_one(bench: Bench) {
     assert_eq!(report.stopped.len(), 2);
     assert_eq!(report.out, vec![("mail".into(), "sending".into(), 1, true)]);
     assert!(matches!(w.task(waiting[1], "mail").await.state, TaskState::Blocked { .. }));
-    assert_eq!(w.store.stop_import(import, "tester").await.expect("again").stopped, Vec::<String>::new());
+    assert_eq!(
+        w.store.stop_import(import, "tester").await.expect("again").stopped,
+        Vec::<String>::new()
+    );
 }

@@ -10,11 +10,15 @@ pub async fn filing_writes_request_tags_tasks_leaf_and_follow_up_together(bench:
     let w = bench.world().await;
     let entries = w.raw.count("journal").await;
     let id = w.file_new(released(erase(vec![email("jane"), user("u-1")]))).await;
-    for (table, rows) in [("request", 1), ("tag", 2), ("task", 3), ("journal", entries + 1), ("follow_up", 1)] {
+    for (table, rows) in
+        [("request", 1), ("tag", 2), ("task", 3), ("journal", entries + 1), ("follow_up", 1)]
+    {
         assert_eq!(w.raw.count(table).await, rows, "{table}");
     }
     assert_eq!(w.state(id).await, "released");
-    for (at, state) in [("mail", "phase erase"), ("shop", "phase erase"), ("calls", "missing identifier")] {
+    for (at, state) in
+        [("mail", "phase erase"), ("shop", "phase erase"), ("calls", "missing identifier")]
+    {
         assert_eq!(stands(&w.task(id, at).await), state, "{at}");
     }
     let dossier = w.store.dossier(id).await.expect("opens");
@@ -35,7 +39,9 @@ pub async fn a_filing_that_fails_in_the_middle_writes_nothing(bench: Bench) {
     let new = vec![released(erase(vec![email("jane")])), erase(vec![email("joan")])];
     let filed = w.store.file(new).await;
     assert!(filed[0].is_err() && filed[1].is_ok(), "{filed:?}");
-    for (table, rows) in [("request", 1), ("tag", 1), ("task", 3), ("journal", entries + 1), ("follow_up", 0)] {
+    for (table, rows) in
+        [("request", 1), ("tag", 1), ("task", 3), ("journal", entries + 1), ("follow_up", 0)]
+    {
         assert_eq!(w.raw.count(table).await, rows, "{table}");
     }
 }
@@ -71,13 +77,22 @@ pub async fn the_same_filing_key_from_two_processes_at_once_files_once(bench: Be
 pub async fn twenty_at_once_about_one_person_are_one_request_and_nineteen_duplicates(bench: Bench) {
     let w = bench.world().await;
     let other = w.another().await;
-    let filed = join_all((0..20).map(|n| {
-        let store = if n % 2 == 0 { w.store.clone() } else { other.clone() };
-        async move { store.file(vec![erase(vec![email("jane")])]).await.remove(0).expect("filed") }
-    }))
-    .await;
-    let first = filed.iter().find_map(|f| if let Filed::New(id) = f { Some(*id) } else { None }).expect("one is new");
-    let duplicates = filed.iter().filter(|f| matches!(f, Filed::Duplicate { of, .. } if *of == first)).count();
+    let filed =
+        join_all(
+            (0..20).map(|n| {
+                let store = if n % 2 == 0 { w.store.clone() } else { other.clone() };
+                async move {
+                    store.file(vec![erase(vec![email("jane")])]).await.remove(0).expect("filed")
+                }
+            }),
+        )
+        .await;
+    let first = filed
+        .iter()
+        .find_map(|f| if let Filed::New(id) = f { Some(*id) } else { None })
+        .expect("one is new");
+    let duplicates =
+        filed.iter().filter(|f| matches!(f, Filed::Duplicate { of, .. } if *of == first)).count();
     assert_eq!(duplicates, 19, "{filed:?}");
     assert_eq!(w.raw.count("task").await, 3, "duplicates have no tasks");
     assert_eq!(w.desk().await, vec![], "a duplicate that names nothing new needs nobody");
@@ -92,10 +107,16 @@ pub async fn a_duplicate_that_names_more_brings_a_desk_item(bench: Bench) {
     assert_eq!(w.desk().await, vec![("request".into(), "needs_person".into())]);
     let item = w.store.desk_row(w.desk_item("needs_person").await).await.expect("item");
     assert_eq!(item.request, Some(first));
-    assert!(item.item.reason.sentence().contains(&id.to_string()), "{}", item.item.reason.sentence());
+    assert!(
+        item.item.reason.sentence().contains(&id.to_string()),
+        "{}",
+        item.item.reason.sentence()
+    );
 }
 
-pub async fn what_differs_in_action_scope_or_controller_or_follows_a_closed_one_is_no_duplicate(bench: Bench) {
+pub async fn what_differs_in_action_scope_or_controller_or_follows_a_closed_one_is_no_duplicate(
+    bench: Bench,
+) {
     let w = bench.world().await;
     let jane = || vec![email("jane")];
     let first = w.file_new(suppress(jane())).await;
@@ -120,20 +141,31 @@ pub async fn an_identifier_told_and_proved_counts_as_proved(bench: Bench) {
 
 pub async fn the_brakes_at_the_door_refuse_and_say_why(bench: Bench) {
     let w = bench.world().await;
-    let plain = |identifiers| NewRequest::new(controller("default"), RequestAction::Erase, identifiers, "the filer");
+    let plain = |identifiers| {
+        NewRequest::new(controller("default"), RequestAction::Erase, identifiers, "the filer")
+    };
     let scoped = |scope| NewRequest { scope, ..suppress(vec![email("jane")]) };
     for (new, parts) in [
         (plain(vec![]), vec!["no identifier"]),
         (scoped(None), vec!["scope is required for suppress", "marketing"]),
-        (NewRequest { scope: Some(Scope::Marketing), ..plain(vec![email("jane")]) }, vec!["scope does not go with erase"]),
-        (of_controller("third", plain(vec![email("jane")])), vec!["controller third", "known: default, second"]),
+        (
+            NewRequest { scope: Some(Scope::Marketing), ..plain(vec![email("jane")]) },
+            vec!["scope does not go with erase"],
+        ),
+        (
+            of_controller("third", plain(vec![email("jane")])),
+            vec!["controller third", "known: default, second"],
+        ),
         (plain(vec![typed_email("boss@acme.example")]), vec!["email", "controller's own domains"]),
         (plain(vec![typed_email("support@example.org")]), vec!["role mailbox", "second person"]),
         (plain(vec![user("null")]), vec!["user_id", "placeholder"]),
         (suppress(vec![user("%")]), vec!["pattern"]),
         (released(unproved(plain(vec![email("jane")]))), vec!["release needs a proof"]),
         (
-            NewRequest { received_on: Some(jiff::civil::date(2099, 1, 1)), ..plain(vec![email("jane")]) },
+            NewRequest {
+                received_on: Some(jiff::civil::date(2099, 1, 1)),
+                ..plain(vec![email("jane")])
+            },
             vec!["2099-01-01"],
         ),
     ] {
@@ -148,7 +180,13 @@ pub async fn one_refusal_spoils_no_other(bench: Bench) {
     let w = bench.world().await;
     let filed = w
         .store
-        .file(vec![erase(vec![email("ann")]), erase(vec![user("0")]), keyed("ben", 1), keyed("ben", 1), erase(vec![email("cay")])])
+        .file(vec![
+            erase(vec![email("ann")]),
+            erase(vec![user("0")]),
+            keyed("ben", 1),
+            keyed("ben", 1),
+            erase(vec![email("cay")]),
+        ])
         .await;
     let words: Vec<&str> = filed
         .iter()

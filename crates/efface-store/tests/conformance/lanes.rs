@@ -14,7 +14,10 @@ pub async fn a_lane_is_taken_kept_and_given_back(bench: Bench) {
     let other = w.another().await;
     let lanes = [lane("mail"), lane("shop")];
     let taken = w.store.take_lanes("one", &lanes, TTL).await.expect("taken");
-    assert_eq!(taken.iter().map(|(l, last)| (l.epoch, *last)).collect::<Vec<_>>(), [(1, 0), (1, 0)]);
+    assert_eq!(
+        taken.iter().map(|(l, last)| (l.epoch, *last)).collect::<Vec<_>>(),
+        [(1, 0), (1, 0)]
+    );
     assert_eq!(other.take_lanes("two", &lanes, TTL).await.expect("asked"), vec![]);
     let leases: Vec<Lease> = taken.into_iter().map(|(l, _)| l).collect();
     assert_eq!(w.store.renew(&leases, TTL).await.expect("renewed"), leases);
@@ -22,7 +25,10 @@ pub async fn a_lane_is_taken_kept_and_given_back(bench: Bench) {
     assert_eq!(held, [("mail".into(), "one".into()), ("shop".into(), "one".into())]);
     w.store.give_back(&leases[..1]).await.expect("given back");
     let taken = other.take_lanes("two", &lanes, TTL).await.expect("taken");
-    assert_eq!(taken.iter().map(|(l, _)| (l.lane.as_str(), l.epoch)).collect::<Vec<_>>(), [("mail", 2)]);
+    assert_eq!(
+        taken.iter().map(|(l, _)| (l.lane.as_str(), l.epoch)).collect::<Vec<_>>(),
+        [("mail", 2)]
+    );
     assert_eq!(w.store.renew(&leases, TTL).await.expect("renewed"), leases[1..]);
     // what is another's cannot be given back
     w.store.give_back(&leases[..1]).await.expect("nothing happens");
@@ -94,12 +100,15 @@ pub async fn order_numbers_rise_over_owners(bench: Bench) {
     w.order(Some(lease.clone()), &tasks[..1], 1).await.expect("ordered");
     w.order(Some(lease.clone()), &tasks[1..2], 2).await.expect("ordered");
     w.store.give_back(&[lease]).await.expect("given back");
-    let (lease, last) = w.another().await.take_lanes("two", &mail, TTL).await.expect("taken").remove(0);
+    let (lease, last) =
+        w.another().await.take_lanes("two", &mail, TTL).await.expect("taken").remove(0);
     assert_eq!(last, 2);
     // a number that falls behind changes nothing for the next owner
     w.order(Some(lease), &tasks[2..], 1).await.expect("ordered");
     let (_, last) = w.another().await.take_lanes("two", &mail, TTL).await.expect("taken").remove(0);
     assert_eq!(last, 2);
     assert_eq!(w.store.due_tasks(&mail[0], Queue::Submit, 9).await.expect("due").len(), 0);
-    w.move_tasks(None, &[w.now_of(tasks[0].id).await], &Event::OutcomeUnknown).await.expect("unfenced doors still work");
+    w.move_tasks(None, &[w.now_of(tasks[0].id).await], &Event::OutcomeUnknown)
+        .await
+        .expect("unfenced doors still work");
 }

@@ -21,7 +21,8 @@ pub async fn an_import_is_begun_once_per_file(bench: Bench) {
     assert_ne!(another, begun[0]);
     w.store.finish_import(begun[0], 10, 8, 2, "ada").await.expect("finished");
     let rows = w.store.imports().await.expect("imports");
-    let found: Vec<_> = rows.iter().map(|r| (r.name.as_str(), r.rows, r.filed, r.refused, r.finished)).collect();
+    let found: Vec<_> =
+        rows.iter().map(|r| (r.name.as_str(), r.rows, r.filed, r.refused, r.finished)).collect();
     assert_eq!(found, [("more.csv", 0, 0, 0, false), ("people.csv", 10, 8, 2, true)]);
     let key = |text| w.store.filing_key(&controller("default"), text);
     assert!(key("row 1") == key("row 1") && key("row 1") != key("row 2"));
@@ -31,9 +32,15 @@ pub async fn an_import_is_begun_once_per_file(bench: Bench) {
 pub async fn api_keys_are_kept_as_hashes_and_revoked_once(bench: Bench) {
     let w = bench.world().await;
     w.store.create_api_key("k1", "portal", &[7; 32], "ada").await.expect("created");
-    assert!(w.store.create_api_key("k1", "portal", &[8; 32], "ada").await.is_err(), "an id is used once");
+    assert!(
+        w.store.create_api_key("k1", "portal", &[8; 32], "ada").await.is_err(),
+        "an id is used once"
+    );
     let keys = w.store.api_keys().await.expect("keys");
-    assert_eq!((keys.len(), keys[0].hash.as_slice(), keys[0].revoked_at), (1, &[7u8; 32][..], None));
+    assert_eq!(
+        (keys.len(), keys[0].hash.as_slice(), keys[0].revoked_at),
+        (1, &[7u8; 32][..], None)
+    );
     w.store.revoke_api_key("k1", "ada").await.expect("revoked");
     assert!(w.store.api_keys().await.expect("keys")[0].revoked_at.is_some());
     refused(w.store.revoke_api_key("k1", "ada").await, &["live api key k1 does not exist"]);
@@ -42,7 +49,12 @@ pub async fn api_keys_are_kept_as_hashes_and_revoked_once(bench: Bench) {
 
 pub async fn answers_to_idempotency_keys_are_kept_sealed_and_first_wins(bench: Bench) {
     let w = bench.world().await;
-    let kept = |answer: &str, status| KeptAnswer { key: "order-1".into(), body_hash: [1; 32], status, answer: answer.into() };
+    let kept = |answer: &str, status| KeptAnswer {
+        key: "order-1".into(),
+        body_hash: [1; 32],
+        status,
+        answer: answer.into(),
+    };
     assert_eq!(w.store.idempotent_answer("order-1").await.expect("read"), None);
     w.store.keep_answers(&[kept("first", 201), kept("second", 202)]).await.expect("kept");
     w.store.keep_answers(&[kept("third", 203)]).await.expect("kept");
@@ -55,17 +67,27 @@ pub async fn answers_to_idempotency_keys_are_kept_sealed_and_first_wins(bench: B
 pub async fn errands_wait_are_answered_and_ring_no_wrong_lane(bench: Bench) {
     let w = bench.world().await;
     let people = vec![vec![email("jane")], vec![email("john"), user("u-2")]];
-    let id = w.store.send_errand(&account("mail"), &ErrandKind::Rehearse, &people).await.expect("sent");
+    let id =
+        w.store.send_errand(&account("mail"), &ErrandKind::Rehearse, &people).await.expect("sent");
     w.store.send_errand(&account("shop"), &ErrandKind::Probe, &[]).await.expect("sent");
-    refused(w.store.send_errand(&account("none"), &ErrandKind::Probe, &[]).await, &["account none"]);
+    refused(
+        w.store.send_errand(&account("none"), &ErrandKind::Probe, &[]).await,
+        &["account none"],
+    );
     let due = w.store.due_errands(&lane("mail")).await.expect("due");
-    assert_eq!((due.len(), due[0].id, &due[0].kind, &due[0].people), (1, id, &ErrandKind::Rehearse, &people));
+    assert_eq!(
+        (due.len(), due[0].id, &due[0].kind, &due[0].people),
+        (1, id, &ErrandKind::Rehearse, &people)
+    );
     assert_eq!(w.store.errand(id).await.expect("errand"), ErrandState::Waiting);
     let lease = w.lease("mail").await;
     let done = vec![ErrandDone { id, answer: "{\"found\":2}".into() }];
     let unit = Unit { fence: Some(lease), errands_done: done, ..Unit::default() };
     w.store.commit(unit).await.expect("answered");
-    assert_eq!(w.store.errand(id).await.expect("errand"), ErrandState::Done("{\"found\":2}".into()));
+    assert_eq!(
+        w.store.errand(id).await.expect("errand"),
+        ErrandState::Done("{\"found\":2}".into())
+    );
     assert_eq!(w.store.due_errands(&lane("mail")).await.expect("due").len(), 0);
     assert_eq!(w.store.due_errands(&lane("shop")).await.expect("due").len(), 1);
     refused(w.store.errand(uuid::Uuid::from_u128(7)).await, &["errand", "does not exist"]);
@@ -110,13 +132,21 @@ pub async fn counts_agree_with_closed_and_open(bench: Bench) {
     w.carry(w.task(running, "mail").await.id, Answered::Refused { code: "no".into() }).await;
     let counts = w.store.counts().await.expect("counts");
     let over = ["closed", "denied", "cancelled", "expired", "duplicate"];
-    let sum = |is_over| counts.requests.iter().filter(|(s, _)| over.contains(&s.as_str()) == is_over).map(|(_, n)| n).sum::<u64>();
+    let sum = |is_over| {
+        counts
+            .requests
+            .iter()
+            .filter(|(s, _)| over.contains(&s.as_str()) == is_over)
+            .map(|(_, n)| n)
+            .sum::<u64>()
+    };
     assert_eq!(w.store.closed_and_open().await.expect("counts"), (sum(true), sum(false)));
     assert_eq!((sum(true), sum(false), counts.desk), (3, 3, 1));
     let tasks: u64 = counts.tasks.iter().map(|(_, _, n)| n).sum();
     assert_eq!(i64::try_from(tasks).expect("few"), w.raw.count("task").await);
     let outcomes: u64 = w.store.outcomes().await.expect("outcomes").iter().map(|o| o.4).sum();
-    let settled: u64 = counts.tasks.iter().filter(|(_, s, _)| s == "settled").map(|(_, _, n)| n).sum();
+    let settled: u64 =
+        counts.tasks.iter().filter(|(_, s, _)| s == "settled").map(|(_, _, n)| n).sum();
     assert_eq!(outcomes, settled);
 }
 
@@ -125,7 +155,10 @@ pub async fn jobs_remember_their_last_run(bench: Bench) {
     w.store.note_run("tidy", "first").await.expect("noted");
     w.store.note_run("tidy", "second").await.expect("noted");
     let runs = w.store.last_runs().await.expect("runs");
-    assert_eq!(runs.iter().map(|(job, _, result)| (job.as_str(), result.as_str())).collect::<Vec<_>>(), [("tidy", "second")]);
+    assert_eq!(
+        runs.iter().map(|(job, _, result)| (job.as_str(), result.as_str())).collect::<Vec<_>>(),
+        [("tidy", "second")]
+    );
     w.store.prove_writable().await.expect("writable");
     w.store.tidy().await.expect("tidy");
     w.store.ping().await.expect("answers");

@@ -8,7 +8,9 @@ use efface_core::{
     subject::{Requester, Value},
     task::{Answered, Event},
 };
-use efface_store::{ErrandDone, ErrandKind, KeptAnswer, MemoWrite, NewRequest, Store, TaskWrite, Unit};
+use efface_store::{
+    ErrandDone, ErrandKind, KeptAnswer, MemoWrite, NewRequest, Store, TaskWrite, Unit,
+};
 use md5::Md5;
 use sha2::{Digest as _, Sha256};
 
@@ -55,7 +57,8 @@ fn holds(haystack: &[u8], needle: &[u8]) -> bool {
 
 fn canary() -> Vec<Identifier> {
     let proved = email("x").provenance;
-    let parse = |kind, text| Identifier::parse(kind, text, proved.clone(), None).expect("identifier");
+    let parse =
+        |kind, text| Identifier::parse(kind, text, proved.clone(), None).expect("identifier");
     vec![
         parse(IdentifierKind::Email, SECRETS[0]),
         parse(IdentifierKind::Phone, SECRETS[1]),
@@ -76,7 +79,9 @@ async fn live(w: &World) {
         note: Some(SECRETS[4].into()),
         external_reference: Some(SECRETS[5].into()),
         channel: Some("plain-channel".into()),
-        filing_key: Some(w.store.filing_key(&controller("default"), &format!("{}{action}", SECRETS[0]))),
+        filing_key: Some(
+            w.store.filing_key(&controller("default"), &format!("{}{action}", SECRETS[0])),
+        ),
         ..wish(action, canary())
     };
     let id = w.start(full(RequestAction::Erase)).await;
@@ -95,15 +100,25 @@ async fn live(w: &World) {
     w.order(None, &[w.now_of(task.id).await], 1).await.expect("ordered");
     let (mut unit, mut changes) = (Unit::default(), vec![]);
     let answer = Answered::Choose { candidates: vec!["c…".into()] };
-    w.happen(&mut unit, &mut changes, &w.now_of(task.id).await, &Event::Answered { answer }).expect("asked");
+    w.happen(&mut unit, &mut changes, &w.now_of(task.id).await, &Event::Answered { answer })
+        .expect("asked");
     unit.desk_opens[0].sealed = Some((id, Value::new(SECRETS[6])));
     unit.desk_opens.push(w.desk_open(Subject::Request(id), Reason::NobodyFound));
     w.store.commit(unit).await.expect("on the desk");
     w.store.amend(id, vec![user("another canary")], Some(&proof()), "ada").await.expect("amended");
-    let errand = w.store.send_errand(&account("mail"), &ErrandKind::Rehearse, &[canary()]).await.expect("sent");
+    let errand = w
+        .store
+        .send_errand(&account("mail"), &ErrandKind::Rehearse, &[canary()])
+        .await
+        .expect("sent");
     let done = vec![ErrandDone { id: errand, answer: SECRETS[8].into() }];
     w.store.commit(Unit { errands_done: done, ..Unit::default() }).await.expect("answered");
-    let kept = KeptAnswer { key: SECRETS[0].into(), body_hash: [3; 32], status: 200, answer: SECRETS[8].into() };
+    let kept = KeptAnswer {
+        key: SECRETS[0].into(),
+        body_hash: [3; 32],
+        status: 200,
+        answer: SECRETS[8].into(),
+    };
     w.store.keep_answers(&[kept]).await.expect("kept");
     w.store.find_person(&canary()[0]).await.expect("found");
     w.follow().await;
@@ -120,7 +135,10 @@ pub async fn nothing_personal_stands_in_any_column_or_file(bench: Bench) {
             let path = entry.expect("entry").path();
             places.push((path.display().to_string(), std::fs::read(&path).expect("file")));
         }
-        assert!(places.iter().any(|(name, bytes)| name.ends_with("-wal") && !bytes.is_empty()), "the log is looked at too");
+        assert!(
+            places.iter().any(|(name, bytes)| name.ends_with("-wal") && !bytes.is_empty()),
+            "the log is looked at too"
+        );
     }
     // the search itself finds what is there
     assert!(places.iter().any(|(_, bytes)| holds(bytes, b"plain-channel")));

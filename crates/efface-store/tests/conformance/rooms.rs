@@ -14,7 +14,12 @@ pub async fn a_second_process_writes_too_and_nothing_is_lost(bench: Bench) {
         async move {
             let mut ids: Vec<RequestId> = vec![];
             for m in 0..10 {
-                match store.file(vec![erase(vec![email(&format!("p{n}x{m}"))])]).await.remove(0).expect("filed") {
+                match store
+                    .file(vec![erase(vec![email(&format!("p{n}x{m}"))])])
+                    .await
+                    .remove(0)
+                    .expect("filed")
+                {
                     Filed::New(id) => ids.push(id),
                     other => panic!("{other:?}"),
                 }
@@ -28,7 +33,8 @@ pub async fn a_second_process_writes_too_and_nothing_is_lost(bench: Bench) {
     let lanes = async {
         for n in 0..20 {
             let owner = if n % 2 == 0 { &w.store } else { &other };
-            let taken = owner.take_lanes("one", &[lane("mail")], common_ttl()).await.expect("lanes");
+            let taken =
+                owner.take_lanes("one", &[lane("mail")], common_ttl()).await.expect("lanes");
             let leases: Vec<_> = taken.into_iter().map(|(l, _)| l).collect();
             owner.renew(&leases, common_ttl()).await.expect("renewed");
         }
@@ -58,19 +64,29 @@ pub async fn two_processes_may_make_the_schema_at_once(bench: Bench) {
     let made = join_all(others.iter().map(Connection::migrate)).await;
     assert!(made.iter().all(Result::is_ok), "{made:?}");
     others[0].check_schema().await.expect("there");
-    let stands = join_all(others.iter().zip(["a", "b", "c", "d"]).map(|(c, v)| c.claim_meta("who", v))).await;
+    let stands =
+        join_all(others.iter().zip(["a", "b", "c", "d"]).map(|(c, v)| c.claim_meta("who", v)))
+            .await;
     let stands: Vec<String> = stands.into_iter().map(|s| s.expect("claimed")).collect();
     assert!(stands.iter().all(|s| *s == stands[0]), "{stands:?}");
 }
 
 pub async fn a_newer_schema_is_named(bench: Bench) {
     let w = bench.world().await;
-    w.raw.exec("INSERT INTO seaql_migrations (version, applied_at) VALUES ('m9999_later', 0)").await;
+    w.raw
+        .exec("INSERT INTO seaql_migrations (version, applied_at) VALUES ('m9999_later', 0)")
+        .await;
     let connection = Connection::connect(&w.bench.url, 2, false).await.expect("connects");
     for refused in [connection.check_schema().await, connection.migrate().await.map(drop)] {
         let error = refused.expect_err("newer");
-        assert!(matches!(&error, Error::NewerSchema { found, .. } if found == "m9999_later"), "{error}");
-        assert!(error.to_string().contains("m9999_later") && error.to_string().contains("m0001_first"), "{error}");
+        assert!(
+            matches!(&error, Error::NewerSchema { found, .. } if found == "m9999_later"),
+            "{error}"
+        );
+        assert!(
+            error.to_string().contains("m9999_later") && error.to_string().contains("m0001_first"),
+            "{error}"
+        );
     }
 }
 
@@ -92,11 +108,24 @@ pub async fn a_read_only_database_says_so(bench: Bench) {
     } else {
         format!("{}?mode=ro", w.bench.url)
     };
-    let connection = Connection::connect(&url, 2, false).await.expect("connects");
+    let connection = match Connection::connect(&url, 2, false).await {
+        Ok(connection) => connection,
+        // SQLite's log needs a right to write from the first moment
+        Err(error) => {
+            assert!(matches!(error, Error::ReadOnly(_)) && !w.bench.is_postgres(), "{error:?}");
+            return assert!(error.to_string().contains("cannot be written"), "{error}");
+        }
+    };
     let error = connection.claim_meta("who", "me").await.expect_err("read-only");
     assert!(matches!(error, Error::ReadOnly(_)), "{error:?}");
     assert!(error.to_string().contains("cannot be written"), "{error}");
-    let store = efface_store::SqlStore::open(connection, w.vault.clone(), directory(), w.clock.clone(), w.chance.clone());
+    let store = efface_store::SqlStore::open(
+        connection,
+        w.vault.clone(),
+        directory(),
+        w.clock.clone(),
+        w.chance.clone(),
+    );
     let store = store.await.expect("reading is allowed");
     let filed = store.file(vec![erase(vec![email("jane")]), erase(vec![email("john")])]).await;
     for error in filed.into_iter().map(|f| f.expect_err("refused")) {
@@ -113,14 +142,21 @@ pub async fn a_missing_database_is_named(bench: Bench) {
     } else {
         format!("sqlite://{}", bench.folder.path().join("no/such.db").display())
     };
-    let error = Connection::connect(&missing, 2, false).await.map(drop).expect_err("missing").to_string();
-    let parts: &[&str] =
-        if bench.is_postgres() { &["cannot connect to PostgreSQL", "no_such_database"] } else { &["no/such.db", "efface init"] };
+    let error =
+        Connection::connect(&missing, 2, false).await.map(drop).expect_err("missing").to_string();
+    let parts: &[&str] = if bench.is_postgres() {
+        &["cannot connect to PostgreSQL", "no_such_database"]
+    } else {
+        &["no/such.db", "efface init"]
+    };
     for part in parts {
         assert!(error.contains(part), "{error}");
     }
-    for (wrong, part) in [("mysql://x", "sqlite:// or postgres://"), ("postgres://[", "not a valid postgres:// URL")] {
-        let error = Connection::connect(wrong, 2, false).await.map(drop).expect_err("wrong").to_string();
+    for (wrong, part) in
+        [("mysql://x", "sqlite:// or postgres://"), ("postgres://[", "not a valid postgres:// URL")]
+    {
+        let error =
+            Connection::connect(wrong, 2, false).await.map(drop).expect_err("wrong").to_string();
         assert!(error.contains(part), "{error}");
     }
 }

@@ -16,9 +16,10 @@ mod tally;
 
 use std::path::PathBuf;
 
+use std::ffi::OsStr;
 use anyhow::{Context as _, Result};
 use clap::Args as ClapArgs;
-use efface_core::{ControllerId, RequestAction, Scope};
+use efface_core::{ImportId, ControllerId, RequestAction, Scope};
 use jiff::civil::Date;
 
 use self::{
@@ -142,6 +143,43 @@ impl DefaultArgs {
 /// # Errors
 /// When the file as a whole cannot be read, or the database cannot be written.
 pub async fn run(context: &Context, args: Args) -> Result<Exit> {
+    let dry_run = args.dry_run;
+    let (name, carrier) = carry(context, args).await?;
+    report::tell(context, &name, dry_run, &carrier).await
+}
+
+/// What an import came to, for the demo.
+pub struct Taken {
+    pub import: ImportId,
+    pub rows: u64,
+    pub filed: u64,
+    pub refused: u64,
+    pub receipt: PathBuf,
+}
+
+/// Imports a file as `efface request import FILE` does, without telling.
+///
+/// # Errors
+/// As [`run`].
+pub async fn take_file(context: &Context, file: &std::path::Path) -> Result<Taken> {
+    #[derive(clap::Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: Args,
+    }
+    let line = <Line as clap::Parser>::try_parse_from([OsStr::new("import"), OsStr::new("--limit-errors"), OsStr::new("0"), file.as_os_str()])?;
+    let (_, carrier) = carry(context, line.args).await?;
+    let counts = &carrier.counts;
+    Ok(Taken {
+        import: carrier.import.context("nothing was imported")?,
+        rows: counts.rows(),
+        filed: counts.filed(),
+        refused: counts.refused,
+        receipt: carrier.receipt_path().cloned().unwrap_or_default(),
+    })
+}
+
+async fn carry(context: &Context, args: Args) -> Result<(String, Carrier<'_>)> {
     let longest = usize::try_from(context.settings.import.max_line_bytes)?;
     let group_rows = usize::try_from(context.settings.import.batch_rows)?;
     let naming = Naming::new(&args.map, &args.ignore_column)?;
@@ -182,7 +220,7 @@ pub async fn run(context: &Context, args: Args) -> Result<Exit> {
     if let Some(failure) = carrier.no_rows(&name) {
         return Err(failure.into());
     }
-    report::tell(context, &name, args.dry_run, &carrier).await
+    Ok((name, carrier))
 }
 
 /// Ends when the process is asked to end.
