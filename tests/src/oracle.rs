@@ -214,7 +214,10 @@ impl Verdict {
                     | TaskState::Waiting { .. }
                     | TaskState::Confirmed { .. } => {
                         let word = task.state.word();
-                        self.fault(format!("task {} at {} came to rest as {word}", task.id, task.account));
+                        self.fault(format!(
+                            "task {} at {} came to rest as {word}",
+                            task.id, task.account
+                        ));
                     }
                 }
                 if is_over && !task.state.is_settled() {
@@ -232,7 +235,10 @@ impl Verdict {
         if changing.any(lost) {
             self.tally.gone_when_asked_again += 1;
         } else {
-            self.fault(format!("task {} at {}: not_found, and the person was there", task.id, task.account));
+            self.fault(format!(
+                "task {} at {}: not_found, and the person was there",
+                task.id, task.account
+            ));
         }
     }
 
@@ -264,7 +270,10 @@ impl Verdict {
             });
             if !carried && *level != EvidenceLevel::Attested {
                 let word = outcome.word(task.action);
-                self.fault(format!("task {} at {vendor} is {word} by a call the vendor never saw", task.id));
+                self.fault(format!(
+                    "task {} at {vendor} is {word} by a call the vendor never saw",
+                    task.id
+                ));
             }
         }
     }
@@ -285,7 +294,10 @@ impl Verdict {
             };
             if order.repeats > most {
                 let class = class_word(order.class);
-                self.fault(format!("order {} is {class} and was repeated {} times", order.id, order.repeats));
+                self.fault(format!(
+                    "order {} is {class} and was repeated {} times",
+                    order.id, order.repeats
+                ));
             }
         }
         for (vendor, calls) in &seen.by_vendor {
@@ -297,7 +309,10 @@ impl Verdict {
                 let Some(mine) = orders.get(&(*vendor, digest.as_str())) else {
                     // a look by POST; what changes anybody needs an order
                     if let Some(line) = calls.lines.iter().find(|l| !l.effects.is_empty()) {
-                        self.fault(format!("{vendor} did {:?} without a committed order", line.effects));
+                        self.fault(format!(
+                            "{vendor} did {:?} without a committed order",
+                            line.effects
+                        ));
                     }
                     continue;
                 };
@@ -319,7 +334,10 @@ impl Verdict {
         let mut numbers = BTreeSet::new();
         for order in &evidence.orders {
             if !numbers.insert((&order.lane, order.number)) {
-                self.fault(format!("number {} of lane {} was given twice", order.number, order.lane));
+                self.fault(format!(
+                    "number {} of lane {} was given twice",
+                    order.number, order.lane
+                ));
             }
         }
         let stored: HashMap<OrderId, &Order> = evidence.orders.iter().map(|o| (o.id, o)).collect();
@@ -327,10 +345,13 @@ impl Verdict {
         for entry in &evidence.journal {
             match &entry.about {
                 About::OrderSent { order } => {
-                    let as_sent = |o: &Order| (o.items.clone(), o.key.clone(), o.body_digest.clone());
+                    let as_sent =
+                        |o: &Order| (o.items.clone(), o.key.clone(), o.body_digest.clone());
                     match stored.get(&order.id) {
                         Some(found) if as_sent(found) == as_sent(order) => {}
-                        Some(_) => self.fault(format!("order {} changed its items, key or body", order.id)),
+                        Some(_) => {
+                            self.fault(format!("order {} changed its items, key or body", order.id))
+                        }
                         None => self.fault(format!("order {} is in the journal alone", order.id)),
                     }
                 }
@@ -355,7 +376,9 @@ impl Verdict {
                 let [before, TaskState::Sending { order: next }] = pair else { continue };
                 let allowed = match before {
                     TaskState::Ready { .. } | TaskState::Blocked { .. } => true,
-                    TaskState::Unknown { order, .. } | TaskState::Sending { order } => order == next,
+                    TaskState::Unknown { order, .. } | TaskState::Sending { order } => {
+                        order == next
+                    }
                     TaskState::Waiting { .. }
                     | TaskState::Confirmed { .. }
                     | TaskState::Desk { .. }
@@ -378,12 +401,18 @@ impl Verdict {
         for (view, _) in &evidence.requests {
             let id = view.request.id;
             if replay.requests.get(&id) != Some(&view.request) {
-                self.fault(format!("the journal tells another request {id}: {:?}, stored {:?}", replay.requests.get(&id), view.request));
+                self.fault(format!(
+                    "the journal tells another request {id}: {:?}, stored {:?}",
+                    replay.requests.get(&id),
+                    view.request
+                ));
             }
             for task in view.tasks.iter().map(|t| &t.row.task) {
                 let told: Option<&Task> = replay.tasks.get(&task.id);
                 if told != Some(task) {
-                    self.fault(format!("the journal tells another task: {told:?}, stored {task:?}"));
+                    self.fault(format!(
+                        "the journal tells another task: {told:?}, stored {task:?}"
+                    ));
                 }
             }
         }

@@ -7,13 +7,17 @@ use efface_connector::{
     fake::{FakeServer, LogLine, Tuning},
 };
 use efface_core::{
-    AccountId, ConnectorId, ControllerId, Identifier, IdentifierKind, LaneId, Provenance, RequestAction, RequestId, Scope, Timestamp,
+    AccountId, ConnectorId, ControllerId, Identifier, IdentifierKind, LaneId, Provenance,
+    RequestAction, RequestId, Scope, Timestamp,
     brakes::GuardList,
     outside::{Chance, Clock},
     retry::RetryPolicy,
     task::Task,
 };
-use efface_store::{AccountSpec, Connection, ControllerRules, Directory, Filed, NewRequest, Policy, Proof, SqlStore, Store};
+use efface_store::{
+    AccountSpec, Connection, ControllerRules, Directory, Filed, NewRequest, Policy, Proof,
+    SqlStore, Store,
+};
 use efface_vault::{MasterKey, Vault};
 use efface_worker::{ConnectedAccount, Fleet, Hands, Options, TokioRuntime, Worker};
 
@@ -72,7 +76,11 @@ impl Plan {
             policy: Policy {
                 cooling_off: Duration::ZERO,
                 verify_after: Duration::from_millis(20),
-                retry: RetryPolicy { base: Duration::from_millis(20), cap: Duration::from_secs(2), tries_before_desk: 10 },
+                retry: RetryPolicy {
+                    base: Duration::from_millis(20),
+                    cap: Duration::from_secs(2),
+                    tries_before_desk: 10,
+                },
                 ..Policy::default()
             },
             people_per_day: 1_000_000,
@@ -107,8 +115,12 @@ impl World {
         let mut accounts = vec![];
         for vendor in &plan.vendors {
             let plugin = efface_registry::find(vendor).expect("vendor");
-            let server = FakeServer::start((plugin.fake)(), Tuning::default(), None).await.expect("stand-in");
-            let built = (plugin.build)(&server.fake().settings("demo-key"), Some(&server.base_url())).expect("settings");
+            let server = FakeServer::start((plugin.fake)(), Tuning::default(), None)
+                .await
+                .expect("stand-in");
+            let built =
+                (plugin.build)(&server.fake().settings("demo-key"), Some(&server.base_url()))
+                    .expect("settings");
             accounts.push(AccountSpec {
                 id: AccountId::new(vendor).expect("name"),
                 connector: ConnectorId::new(vendor).expect("name"),
@@ -121,14 +133,34 @@ impl World {
             });
             fakes.insert(*vendor, server);
         }
-        let rules = ControllerRules { zone: jiff::tz::TimeZone::UTC, default_phone_region: None, guard: GuardList::default() };
-        let directory = Directory { controllers: BTreeMap::from([(controller(), rules)]), accounts, policy: plan.policy };
+        let rules = ControllerRules {
+            zone: jiff::tz::TimeZone::UTC,
+            default_phone_region: None,
+            guard: GuardList::default(),
+        };
+        let directory = Directory {
+            controllers: BTreeMap::from([(controller(), rules)]),
+            accounts,
+            policy: plan.policy,
+        };
         let connection = Connection::connect(&plan.database_url, 8, true).await.expect("database");
         connection.migrate().await.expect("migrates");
         let master = MasterKey::generate(&mut |b| OsChance.fill(b));
         let (vault, _) = Vault::create(&master, &mut |b| OsChance.fill(b));
-        let hands = Hands { clock: Arc::new(WallClock), chance: Arc::new(OsChance), runtime: Arc::new(TokioRuntime::new()) };
-        let store = SqlStore::open(connection, Arc::new(vault), directory, hands.clock.clone(), hands.chance.clone()).await.expect("store");
+        let hands = Hands {
+            clock: Arc::new(WallClock),
+            chance: Arc::new(OsChance),
+            runtime: Arc::new(TokioRuntime::new()),
+        };
+        let store = SqlStore::open(
+            connection,
+            Arc::new(vault),
+            directory,
+            hands.clock.clone(),
+            hands.chance.clone(),
+        )
+        .await
+        .expect("store");
         let live = if plan.live { store.directory().accounts.clone() } else { vec![] };
         for account in &live {
             store.enable_account(&account.id, None, "test").await.expect("enabled");
@@ -145,7 +177,9 @@ impl World {
         let mut fleet = Fleet::default();
         for (vendor, server) in &self.fakes {
             let plugin = efface_registry::find(vendor).expect("vendor");
-            let built = (plugin.build)(&server.fake().settings("demo-key"), Some(&server.base_url())).expect("settings");
+            let built =
+                (plugin.build)(&server.fake().settings("demo-key"), Some(&server.base_url()))
+                    .expect("settings");
             let store = self.store.clone();
             let http = Http::new(HttpConfig {
                 hosts: vec![],
@@ -173,7 +207,12 @@ impl World {
 
     #[must_use]
     pub fn worker(&self) -> Worker {
-        let options = Options { name: "test".into(), call_timeout: self.plan.call_timeout, drain: Duration::from_secs(2), ..Options::default() };
+        let options = Options {
+            name: "test".into(),
+            call_timeout: self.plan.call_timeout,
+            drain: Duration::from_secs(2),
+            ..Options::default()
+        };
         Worker::new(self.store.clone(), self.fleet(), self.hands.clone(), options)
     }
 
@@ -183,7 +222,10 @@ impl World {
     /// When the worker ends with an error.
     pub async fn run_until_closed(&self, limit: Duration) -> (u64, u64) {
         let store = &self.store;
-        self.run_until(limit, async || store.closed_and_open().await.is_ok_and(|(_, open)| open == 0)).await;
+        self.run_until(limit, async || {
+            store.closed_and_open().await.is_ok_and(|(_, open)| open == 0)
+        })
+        .await;
         self.store.closed_and_open().await.expect("counts")
     }
 
@@ -216,7 +258,11 @@ impl World {
     ///
     /// # Panics
     /// When one is refused.
-    pub async fn file(&self, action: RequestAction, people: std::ops::Range<u32>) -> Vec<RequestId> {
+    pub async fn file(
+        &self,
+        action: RequestAction,
+        people: std::ops::Range<u32>,
+    ) -> Vec<RequestId> {
         let requests = people.map(|n| {
             let person = crate::vendors::person(n);
             self.fakes.values().for_each(|fake| fake.fake().put(&person));
@@ -231,7 +277,8 @@ impl World {
     /// When there is anything.
     pub async fn expect_sound(&self, filed: &[RequestId]) -> Tally {
         let peek = Peek::at(&self.plan.database_url).await;
-        let logs = self.fakes.iter().map(|(vendor, fake)| ((*vendor).to_owned(), fake.log())).collect();
+        let logs =
+            self.fakes.iter().map(|(vendor, fake)| ((*vendor).to_owned(), fake.log())).collect();
         let verdict = judge(&Evidence::gather(&self.store, &peek, logs, filed).await);
         assert!(verdict.faults.is_empty(), "{}", verdict.faults.join("\n"));
         verdict.tally

@@ -82,7 +82,10 @@ async fn the_daily_ceiling_parks_the_account_until_a_person_raises_it(place: Pla
     let desk = world.store.desk(true, 10).await.expect("desk");
     let [row] = desk.as_slice() else { panic!("{desk:?}") };
     assert_eq!(row.item.reason, Reason::CeilingReached { people: 3 });
-    assert_eq!(world.fakes["mailchimp"].fake().people(), 2 * world.fakes["mailchimp"].fake().people() / 2);
+    assert_eq!(
+        world.fakes["mailchimp"].fake().people(),
+        2 * world.fakes["mailchimp"].fake().people() / 2
+    );
     assert_eq!(world.store.closed_and_open().await.expect("counts"), (3, 2));
 
     world.store.resume_account(&account("mailchimp"), "test").await.expect("raised");
@@ -105,7 +108,9 @@ async fn a_stop_of_everything_takes_effect_before_the_next_order(place: Place) {
         let report = world.store.stop_accounts(None, "test").await.expect("stopped");
         assert_eq!(report.stopped, ["mailchimp"]);
         // a report of what is out already names each account once per state
-        assert!(report.out.iter().all(|(account, _, count, _)| account == "mailchimp" && *count > 0));
+        assert!(
+            report.out.iter().all(|(account, _, count, _)| account == "mailchimp" && *count > 0)
+        );
     };
     nothing_leaves_after(&world, stop).await;
 }
@@ -198,7 +203,8 @@ async fn a_worker_that_is_asked_to_stop_leaves_no_order_out(place: Place) {
         assert!(out.await, "stopped while orders are out");
         assert_eq!(peek.sending().await, 0);
         let tasks = world.tasks(&filed).await;
-        let out = |s: &TaskState| matches!(s, TaskState::Sending { .. } | TaskState::Unknown { .. });
+        let out =
+            |s: &TaskState| matches!(s, TaskState::Sending { .. } | TaskState::Unknown { .. });
         assert!(tasks.iter().all(|t| !out(&t.state)), "{tasks:?}");
     }
     world.fakes["mailchimp"].faults().latency(Duration::ZERO);

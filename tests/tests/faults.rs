@@ -69,7 +69,8 @@ async fn a_wasteful_order_whose_answer_was_lost_is_repeated_once_and_then_put_be
     world.fakes["mixpanel"].faults().next_changing(lost);
     let filed = world.file(RequestAction::Erase, 0..3).await;
     let store = &world.store;
-    let asked = world.run_until(LONG, async || store.desk(true, 10).await.is_ok_and(|d| !d.is_empty()));
+    let asked =
+        world.run_until(LONG, async || store.desk(true, 10).await.is_ok_and(|d| !d.is_empty()));
     assert!(asked.await, "a person is asked");
     let desk = world.store.desk(true, 10).await.expect("desk");
     let [row] = desk.as_slice() else { panic!("one entry for the order: {desk:?}") };
@@ -78,7 +79,10 @@ async fn a_wasteful_order_whose_answer_was_lost_is_repeated_once_and_then_put_be
     let orders = world.peek().await.orders().await;
     let wasteful: Vec<_> = orders.iter().filter(|o| o.class == EffectClass::Wasteful).collect();
     assert!(wasteful.iter().all(|o| o.repeats == 1), "{wasteful:?}");
-    assert_eq!(world.changing("mixpanel").iter().filter(|l| !l.effects.is_empty()).count(), 2 * wasteful.len());
+    assert_eq!(
+        world.changing("mixpanel").iter().filter(|l| !l.effects.is_empty()).count(),
+        2 * wasteful.len()
+    );
     world.expect_sound(&filed).await;
 }
 
@@ -111,6 +115,9 @@ async fn a_vendor_that_lies_is_found_out_and_after_three_tries_told_to_a_person(
     assert!(told.await, "a person is told");
     let tasks = world.tasks(&filed[..1]).await;
     let [task] = tasks.as_slice() else { panic!("{tasks:?}") };
-    assert_eq!((&task.state, task.generation), (&TaskState::Desk { reason: Reason::StillPresent }, 3));
+    assert_eq!(
+        (&task.state, task.generation),
+        (&TaskState::Desk { reason: Reason::StillPresent }, 3)
+    );
     world.expect_sound(&filed).await;
 }

@@ -2,18 +2,27 @@
 
 use std::time::Duration;
 
-use efface_core::{IdentifierKind, RequestAction, journal::{Entry, Replay}};
+use efface_core::{
+    IdentifierKind, RequestAction,
+    journal::{Entry, Replay},
+};
 use efface_tests::world::{Plan, World, all_new, proved, released};
 
 async fn twenty_people(url: &str, vendors: &[&'static str]) {
     let world = World::build(Plan::new(url, vendors)).await;
     let mut requests = vec![];
     for n in 0..20 {
-        let ids = vec![(IdentifierKind::Email, format!("person{n}@example.com")), (IdentifierKind::UserId, format!("user-{n}"))];
+        let ids = vec![
+            (IdentifierKind::Email, format!("person{n}@example.com")),
+            (IdentifierKind::UserId, format!("user-{n}")),
+        ];
         for fake in world.fakes.values() {
             fake.fake().put(&ids);
         }
-        requests.push(released(RequestAction::Erase, ids.into_iter().map(|(k, v)| proved(k, &v)).collect()));
+        requests.push(released(
+            RequestAction::Erase,
+            ids.into_iter().map(|(k, v)| proved(k, &v)).collect(),
+        ));
     }
     let ids = all_new(world.store.file(requests).await);
     let (closed, open) = world.run_until_closed(Duration::from_secs(30)).await;

@@ -189,8 +189,7 @@ impl Lane {
     async fn drain(&self) {
         let until = self.hands.runtime.monotonic() + self.options.drain;
         let busy = || {
-            self.in_flight.load(Ordering::Acquire) > 0
-                || self.unwritten.load(Ordering::Acquire) > 0
+            self.in_flight.load(Ordering::Acquire) > 0 || self.unwritten.load(Ordering::Acquire) > 0
         };
         while busy() && self.hands.runtime.monotonic() < until {
             tokio::select! {
@@ -307,10 +306,7 @@ impl Lane {
     }
 
     /// An open breaker whose time is over lets one call through.
-    async fn half_open(
-        &self,
-        accounts: &Accounts,
-    ) -> Result<bool, StoreError> {
+    async fn half_open(&self, accounts: &Accounts) -> Result<bool, StoreError> {
         let now = self.hands.clock.now();
         let mut changed = false;
         for row in accounts.values() {

@@ -1,9 +1,6 @@
 //! Look-ups: is the person there, still there, there again?
 
-use std::{
-    collections::BTreeMap,
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use efface_connector::{Call, Item, Presence};
 use efface_core::{

@@ -43,10 +43,7 @@ const WINDOW: u32 = 2_000;
 
 impl Lane {
     /// Sends up to `free` orders; how many were sent.
-    pub(crate) async fn submit(
-        self: &Arc<Self>,
-        free: u32,
-    ) -> Result<u32, StoreError> {
+    pub(crate) async fn submit(self: &Arc<Self>, free: u32) -> Result<u32, StoreError> {
         if free == 0 {
             return Ok(0);
         }

@@ -31,7 +31,10 @@ pub enum Job {
 const BODY: &str = r#"{"order":"019ab3f0-7c1e-7d43-9d1e-2f60a3c1b7aa","reason":"the person asked for erasure","people":[{"id":"019ab3f0-7c1e-7d43-9d1e-2f60a3c1b7ab","user":"user-000000000001"}]}"#;
 
 /// A client built as the engine's is.
-#[expect(clippy::disallowed_methods, reason = "the bare side of a comparison lends itself a client")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the bare side of a comparison lends itself a client"
+)]
 pub fn client() -> Result<reqwest::Client> {
     Ok(reqwest::Client::builder()
         .no_proxy()
@@ -67,10 +70,22 @@ impl Queue {
                 .pragma("cache_size", "-16000")
                 .pragma("wal_autocheckpoint", "4000")
                 .disable_statement_logging();
-            Self::Sqlite(SqlitePoolOptions::new().max_connections(1).test_before_acquire(false).connect_with(options).await?)
+            Self::Sqlite(
+                SqlitePoolOptions::new()
+                    .max_connections(1)
+                    .test_before_acquire(false)
+                    .connect_with(options)
+                    .await?,
+            )
         } else {
             let options = PgConnectOptions::from_str(url)?.disable_statement_logging();
-            Self::Postgres(PgPoolOptions::new().max_connections(4).test_before_acquire(false).connect_with(options).await?)
+            Self::Postgres(
+                PgPoolOptions::new()
+                    .max_connections(4)
+                    .test_before_acquire(false)
+                    .connect_with(options)
+                    .await?,
+            )
         };
         Ok(queue)
     }
@@ -138,7 +153,10 @@ pub async fn run(job: &Job) -> Result<Outcome> {
                 let (client, url, left) = (client.clone(), url.clone(), left.clone());
                 hands.push(tokio::spawn(async move {
                     use std::sync::atomic::Ordering;
-                    while left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1)).is_ok() {
+                    while left
+                        .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1))
+                        .is_ok()
+                    {
                         call(&client, &url).await?;
                     }
                     anyhow::Ok(())

@@ -91,13 +91,20 @@ impl Bench<'_> {
     /// One person per call.
     async fn single(&mut self, kind: Kind) -> Result<()> {
         let (people, in_flight) = (self.sized(30_000, 3_000), self.args.in_flight);
-        let (mut engine, mut calls, mut queue, mut cost, mut memory) = (vec![], vec![], vec![], vec![], vec![]);
+        let (mut engine, mut calls, mut queue, mut cost, mut memory) =
+            (vec![], vec![], vec![], vec![], vec![]);
         for _ in 0..self.args.runs {
             let stub = Stub::start().await?;
             let job = bare::Job::Calls { stub: stub.base.clone(), calls: people * 2, in_flight };
             calls.push(rate(&outcome("bare", &job).await?));
             let url = self.places.fresh(kind)?;
-            let job = bare::Job::ClaimCallComplete { url: url.clone(), stub: stub.base.clone(), jobs: people, in_flight, batch: 200 };
+            let job = bare::Job::ClaimCallComplete {
+                url: url.clone(),
+                stub: stub.base.clone(),
+                jobs: people,
+                in_flight,
+                batch: 200,
+            };
             queue.push(rate(&outcome("bare", &job).await?));
             self.places.drop(&url).await?;
             drop(stub);
@@ -162,7 +169,8 @@ impl Bench<'_> {
             self.places.drop(&setup.url).await?;
             let served = Setup { url: self.places.fresh(kind)?, ..setup };
             let server = Stub::api(&served).await?;
-            let job = intake::Clients { base: server.base.clone(), clients: 32, requests: people / 2 };
+            let job =
+                intake::Clients { base: server.base.clone(), clients: 32, requests: people / 2 };
             api.push(rate(&outcome("clients", &job).await?));
             drop(server);
             self.places.drop(&served.url).await?;
@@ -217,7 +225,13 @@ impl Bench<'_> {
                     let began = outcome("engine", &(setup, &engine::Job::Start)).await?;
                     start.push(began.seconds * 1e3);
                 }
-                self.report.figure("start", db, format!("start with {count} open tasks"), "ms", &start);
+                self.report.figure(
+                    "start",
+                    db,
+                    format!("start with {count} open tasks"),
+                    "ms",
+                    &start,
+                );
             }
         }
         if self.wanted("backlog") {

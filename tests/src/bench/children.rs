@@ -29,7 +29,8 @@ fn start(part: &str, job: &str) -> Result<Child> {
 async fn line(child: &mut Child) -> Result<serde_json::Value> {
     let out = child.stdout.take().context("the part has no output")?;
     let line = BufReader::new(out).lines().next_line().await?;
-    serde_json::from_str(&line.context("the part ended without a word")?).context("the part's answer")
+    serde_json::from_str(&line.context("the part ended without a word")?)
+        .context("the part's answer")
 }
 
 /// Runs a part to its end.

@@ -11,7 +11,9 @@ use std::{
 
 use anyhow::{Context, Result};
 use efface_connector::{Http, HttpConfig};
-use efface_core::{AccountId, ConnectorId, ControllerId, LaneId, brakes::GuardList, retry::RetryPolicy};
+use efface_core::{
+    AccountId, ConnectorId, ControllerId, LaneId, brakes::GuardList, retry::RetryPolicy,
+};
 use efface_store::{
     AccountSpec, Connection, ControllerRules, Directory, LeaseTerms, Policy, SqlStore, Store,
 };
@@ -68,8 +70,11 @@ pub fn controller(n: u32) -> ControllerId {
 }
 
 fn directory(setup: &Setup) -> Directory {
-    let rules =
-        ControllerRules { zone: jiff::tz::TimeZone::UTC, default_phone_region: None, guard: GuardList::default() };
+    let rules = ControllerRules {
+        zone: jiff::tz::TimeZone::UTC,
+        default_phone_region: None,
+        guard: GuardList::default(),
+    };
     let manifest = Arc::new(vendor::manifest(setup.batch));
     let controllers: BTreeMap<_, _> =
         (0..setup.controllers).map(|n| (controller(n), rules.clone())).collect();
@@ -88,7 +93,11 @@ fn directory(setup: &Setup) -> Directory {
         .collect();
     let policy = Policy {
         cooling_off: Duration::ZERO,
-        retry: RetryPolicy { base: Duration::from_secs(5), cap: Duration::from_secs(3600), tries_before_desk: 10 },
+        retry: RetryPolicy {
+            base: Duration::from_secs(5),
+            cap: Duration::from_secs(3600),
+            tries_before_desk: 10,
+        },
         ..Policy::default()
     };
     Directory { controllers, accounts, policy }
@@ -104,8 +113,11 @@ pub async fn open(setup: &Setup, create: bool) -> Result<(Arc<SqlStore>, Hands)>
     }
     let master = MasterKey::generate(&mut |bytes| bytes.fill(7));
     let (vault, _) = Vault::create(&master, &mut |bytes| bytes.fill(9));
-    let hands =
-        Hands { clock: Arc::new(WallClock), chance: Arc::new(OsChance), runtime: Arc::new(TokioRuntime::new()) };
+    let hands = Hands {
+        clock: Arc::new(WallClock),
+        chance: Arc::new(OsChance),
+        runtime: Arc::new(TokioRuntime::new()),
+    };
     let store = SqlStore::open(
         connection,
         Arc::new(vault),
@@ -163,7 +175,8 @@ pub async fn run(setup: &Setup, job: &Job) -> Result<Outcome> {
     let (store, hands) = open(setup, false).await?;
     if matches!(job, Job::Start) {
         let lane = store.directory().accounts.first().context("an account")?.lane.clone();
-        let taken = store.take_lanes("start", &[lane], LeaseTerms { ttl: Duration::from_secs(30) }).await?;
+        let taken =
+            store.take_lanes("start", &[lane], LeaseTerms { ttl: Duration::from_secs(30) }).await?;
         let seconds = began.elapsed().as_secs_f64();
         anyhow::ensure!(taken.len() == 1, "the lane is taken");
         let held: Vec<_> = taken.into_iter().map(|(lease, _)| lease).collect();

@@ -26,7 +26,8 @@ pub struct Job {
 /// One person's request to erase.
 pub fn request(controller: u32, person: u64, released: bool) -> NewRequest {
     let by = || Provenance::Proved { how: "account login".into(), by: "bench".into() };
-    let parse = |kind, text: String| Identifier::parse(kind, &text, by(), None).expect("an identifier");
+    let parse =
+        |kind, text: String| Identifier::parse(kind, &text, by(), None).expect("an identifier");
     let identifiers = vec![
         parse(IdentifierKind::Email, format!("person.{person}@people.example")),
         parse(IdentifierKind::UserId, format!("user-{person:012}")),
@@ -34,7 +35,12 @@ pub fn request(controller: u32, person: u64, released: bool) -> NewRequest {
     NewRequest {
         proof: Some(Proof { how: "account login".into(), by: "bench".into() }),
         release_by: released.then(|| "bench".into()),
-        ..NewRequest::new(engine::controller(controller), RequestAction::Erase, identifiers, "bench")
+        ..NewRequest::new(
+            engine::controller(controller),
+            RequestAction::Erase,
+            identifiers,
+            "bench",
+        )
     }
 }
 

@@ -23,7 +23,8 @@ use anyhow::Result;
 pub fn run() -> Result<()> {
     let mut words = std::env::args().skip(1);
     let first = words.next();
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let _ = rustls::crypto::ring::default_provider().install_default();
     match first.as_deref().and_then(|w| w.strip_prefix("part:")) {
         Some(part) => {

@@ -122,8 +122,10 @@ pub async fn half_due(url: &str) -> Result<()> {
     const DAY: i64 = 86_400_000;
     let now = i64::try_from(watch::wall_nanos() / 1_000_000)?;
     let later = now + 30 * DAY;
-    let ready = |due: i64| serde_json::to_string(&TaskState::Ready { due: Timestamp::from_millis(due) });
-    let running = serde_json::to_string(&RequestState::Running { since: Timestamp::from_millis(now) })?;
+    let ready =
+        |due: i64| serde_json::to_string(&TaskState::Ready { due: Timestamp::from_millis(due) });
+    let running =
+        serde_json::to_string(&RequestState::Running { since: Timestamp::from_millis(now) })?;
     let (is_due, request) = if url.starts_with("sqlite:") {
         (
             "instr('02468ACE', substr(hex(id), -1)) > 0",
@@ -136,7 +138,10 @@ pub async fn half_due(url: &str) -> Result<()> {
         )
     };
     let statements = [
-        format!("UPDATE task SET state = 'ready', queue = 1, body = '{}' WHERE {is_due}", ready(now)?),
+        format!(
+            "UPDATE task SET state = 'ready', queue = 1, body = '{}' WHERE {is_due}",
+            ready(now)?
+        ),
         format!(
             "UPDATE task SET state = 'ready', queue = 1, wake_at = {later}, deadline = deadline - {}, body = '{}' WHERE NOT ({is_due})",
             10 * DAY,

@@ -56,26 +56,58 @@ pub fn quantile(of: &[f64], part: f64) -> f64 {
 }
 
 fn ends(of: &[f64]) -> (f64, f64) {
-    (of.iter().copied().fold(f64::INFINITY, f64::min), of.iter().copied().fold(f64::NEG_INFINITY, f64::max))
+    (
+        of.iter().copied().fold(f64::INFINITY, f64::min),
+        of.iter().copied().fold(f64::NEG_INFINITY, f64::max),
+    )
 }
 
 impl Report {
     /// Adds the runs of one thing.
-    pub fn figure(&mut self, case: &'static str, database: &'static str, what: impl Into<String>, unit: &'static str, runs: &[f64]) {
+    pub fn figure(
+        &mut self,
+        case: &'static str,
+        database: &'static str,
+        what: impl Into<String>,
+        unit: &'static str,
+        runs: &[f64],
+    ) {
         let (least, most) = ends(runs);
-        let figure = Figure { case, database, what: what.into(), unit, median: median(runs), least, most, runs: runs.to_vec() };
+        let figure = Figure {
+            case,
+            database,
+            what: what.into(),
+            unit,
+            median: median(runs),
+            least,
+            most,
+            runs: runs.to_vec(),
+        };
         println!("{}", line(&figure));
         self.figures.push(figure);
     }
 
     /// Adds how two things stand to each other, run by run.
-    pub fn ratio(&mut self, case: &'static str, database: &'static str, what: impl Into<String>, of: &[f64], to: &[f64]) {
+    pub fn ratio(
+        &mut self,
+        case: &'static str,
+        database: &'static str,
+        what: impl Into<String>,
+        of: &[f64],
+        to: &[f64],
+    ) {
         let ratios: Vec<f64> = of.iter().zip(to).map(|(a, b)| a / b).collect();
         let (least, most) = ends(&ratios);
-        let ratio = Ratio { case, database, what: what.into(), median: median(&ratios), least, most };
+        let ratio =
+            Ratio { case, database, what: what.into(), median: median(&ratios), least, most };
         println!(
             "{:<8} {:<9} {:<46} {:>9.1} %   [{:.1} … {:.1}]",
-            case, database, ratio.what, ratio.median * 100.0, ratio.least * 100.0, ratio.most * 100.0
+            case,
+            database,
+            ratio.what,
+            ratio.median * 100.0,
+            ratio.least * 100.0,
+            ratio.most * 100.0
         );
         self.ratios.push(ratio);
     }

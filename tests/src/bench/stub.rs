@@ -19,7 +19,8 @@ use axum::{
 use super::watch;
 
 /// 78 bytes.
-pub const ANSWER: &str = r#"{"status":"deleted","job":"5f0c6a1e-9d2b-4c57-8f43-2a7be01d9c64","errors":[]} "#;
+pub const ANSWER: &str =
+    r#"{"status":"deleted","job":"5f0c6a1e-9d2b-4c57-8f43-2a7be01d9c64","errors":[]} "#;
 
 #[derive(Default)]
 struct Seen {

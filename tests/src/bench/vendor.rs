@@ -7,9 +7,9 @@ use std::sync::{
 
 use async_trait::async_trait;
 use efface_connector::{
-    ActionCard, Answer, Call, Connector, ConnectorError, EffectClass, EvidenceLevel, IdentifierKind,
-    ItemAnswer, ItemId, Latency, Manifest, Order, Pace, Prepared, Probe, Receipt, Request,
-    Reversibility, Step, StepId, SuppressOrder, TaskAction,
+    ActionCard, Answer, Call, Connector, ConnectorError, EffectClass, EvidenceLevel,
+    IdentifierKind, ItemAnswer, ItemId, Latency, Manifest, Order, Pace, Prepared, Probe, Receipt,
+    Request, Reversibility, Step, StepId, SuppressOrder, TaskAction,
 };
 use efface_core::evidence::Evidence;
 use serde::{Deserialize, Serialize};
@@ -41,7 +41,11 @@ struct Erased {
 
 #[async_trait]
 impl Connector for BenchVendor {
-    fn prepare(&self, _now: efface_core::Timestamp, order: &Order) -> Result<Prepared, ConnectorError> {
+    fn prepare(
+        &self,
+        _now: efface_core::Timestamp,
+        order: &Order,
+    ) -> Result<Prepared, ConnectorError> {
         let people = order
             .items
             .iter()
@@ -50,12 +54,10 @@ impl Connector for BenchVendor {
                 user: i.first(&IdentifierKind::UserId).map_or("", |u| u.normal.expose()),
             })
             .collect();
-        let body = Erase {
-            order: &order.idempotency_key,
-            reason: "the person asked for erasure",
-            people,
-        };
-        let request = Request::new(efface_connector::Method::POST, &self.base, "/erase").json(&body)?;
+        let body =
+            Erase { order: &order.idempotency_key, reason: "the person asked for erasure", people };
+        let request =
+            Request::new(efface_connector::Method::POST, &self.base, "/erase").json(&body)?;
         Ok(Prepared::sends(request, order.items.iter().map(|i| i.id).collect()))
     }
 
@@ -70,12 +72,10 @@ impl Connector for BenchVendor {
             return Err(reply.failure());
         }
         let erased: Erased = reply.json()?;
-        let evidence = Evidence::seen(format!("200 to erase: {}", erased.status)).reference(erased.job);
-        let items = order
-            .items
-            .iter()
-            .map(|i| (i.id, ItemAnswer::Confirmed(evidence.clone())))
-            .collect();
+        let evidence =
+            Evidence::seen(format!("200 to erase: {}", erased.status)).reference(erased.job);
+        let items =
+            order.items.iter().map(|i| (i.id, ItemAnswer::Confirmed(evidence.clone()))).collect();
         self.confirmed.fetch_add(order.items.len() as u64, Ordering::Relaxed);
         Ok(Answer { items, accepted: vec![] })
     }

@@ -177,7 +177,11 @@ impl Run {
             quiet = if moving == 0 { quiet + 1 } else { 0 };
         }
         let status = worker.stop();
-        assert!(status.success(), "asked to stop, the worker ended with {status}; {}", self.last_words());
+        assert!(
+            status.success(),
+            "asked to stop, the worker ended with {status}; {}",
+            self.last_words()
+        );
         assert_eq!(self.peek.sending().await, 0, "a stopped worker leaves no order out");
     }
 

@@ -50,7 +50,10 @@ pub fn print(url: &str, size: Size, kills: &Kills, tally: &Tally) {
     let mut takeovers = kills.takeovers.clone();
     takeovers.sort();
     if let (Some(middle), Some(longest)) = (takeovers.get(takeovers.len() / 2), takeovers.last()) {
-        row("takeover, kill to all lanes held, ms", format!("median {}, longest {}", middle.as_millis(), longest.as_millis()));
+        row(
+            "takeover, kill to all lanes held, ms",
+            format!("median {}, longest {}", middle.as_millis(), longest.as_millis()),
+        );
     }
     let each: Vec<u128> = kills.takeovers.iter().map(Duration::as_millis).collect();
     row("takeover of each kill, ms", format!("{each:?}"));
@@ -59,10 +62,16 @@ pub fn print(url: &str, size: Size, kills: &Kills, tally: &Tally) {
     row("orders", tally.orders.to_string());
     row("orders whose answer was lost", tally.unknown_orders.to_string());
     for (class, (orders, calls)) in &tally.repeats {
-        row(&format!("  {class}: orders sent again / calls seen again"), format!("{orders} / {calls}"));
+        row(
+            &format!("  {class}: orders sent again / calls seen again"),
+            format!("{orders} / {calls}"),
+        );
     }
     row("requests open, each with its cause", tally.open_requests.to_string());
-    row("not_found after a lost order had been carried out", tally.gone_when_asked_again.to_string());
+    row(
+        "not_found after a lost order had been carried out",
+        tally.gone_when_asked_again.to_string(),
+    );
     for ((outcome, level), count) in &tally.outcomes {
         row(&format!("  tasks {outcome} ({level})"), count.to_string());
     }

@@ -97,12 +97,14 @@ impl Seeded {
 }
 
 const GIVEN: &[&str] = &[
-    "ada", "alan", "anna", "bela", "carla", "chen", "dara", "emil", "fatima", "grace", "hugo", "ines", "jan", "katja", "lena", "marta", "nils", "olga", "pavel",
-    "rosa", "sami", "tove", "uwe", "vera", "wanda", "yusuf", "zoe",
+    "ada", "alan", "anna", "bela", "carla", "chen", "dara", "emil", "fatima", "grace", "hugo",
+    "ines", "jan", "katja", "lena", "marta", "nils", "olga", "pavel", "rosa", "sami", "tove",
+    "uwe", "vera", "wanda", "yusuf", "zoe",
 ];
 const FAMILY: &[&str] = &[
-    "adler", "berg", "costa", "dahl", "engel", "fischer", "gomez", "hahn", "ivanov", "jansen", "koch", "lindt", "moreau", "novak", "olsen", "petit", "quinn",
-    "rossi", "silva", "tanaka", "ulm", "vogel", "weber", "yilmaz", "zeller",
+    "adler", "berg", "costa", "dahl", "engel", "fischer", "gomez", "hahn", "ivanov", "jansen",
+    "koch", "lindt", "moreau", "novak", "olsen", "petit", "quinn", "rossi", "silva", "tanaka",
+    "ulm", "vogel", "weber", "yilmaz", "zeller",
 ];
 
 /// The parts that appear once or a few times, whatever the number of people.
@@ -123,7 +125,12 @@ fn cast(people: usize) -> Vec<Part> {
         Part::LiedAbout,
         Part::DuplicateWithMore,
     ];
-    for (part, of_500) in [(Part::Duplicate, 3), (Part::LacksUserId, 12), (Part::Unproved, 8), (Part::SecondController, 20)] {
+    for (part, of_500) in [
+        (Part::Duplicate, 3),
+        (Part::LacksUserId, 12),
+        (Part::Unproved, 8),
+        (Part::SecondController, 20),
+    ] {
         cast.extend(std::iter::repeat_n(part, share(of_500)));
     }
     cast.truncate(people);
@@ -136,7 +143,8 @@ pub fn make(people: usize, seed: u64) -> Vec<Person> {
     let mut chance = Seeded(seed);
     let cast = cast(people);
     let ordinary = people - cast.len();
-    let mut rows: Vec<Person> = (0..ordinary).map(|n| ordinary_person(n + 1, &mut chance)).collect();
+    let mut rows: Vec<Person> =
+        (0..ordinary).map(|n| ordinary_person(n + 1, &mut chance)).collect();
     for part in cast {
         let number = rows.len() + 1;
         let mut person = ordinary_person(number, &mut chance);
@@ -182,7 +190,11 @@ fn dress(person: &mut Person, before: &[Person]) {
         Part::BadEmail => person.email = "not an address".into(),
         Part::BadPhone => person.phone = "12".into(),
         Part::Duplicate | Part::DuplicateWithMore => {
-            let at = if person.part == Part::Duplicate { person.number % before.len().max(1) } else { 0 };
+            let at = if person.part == Part::Duplicate {
+                person.number % before.len().max(1)
+            } else {
+                0
+            };
             if let Some(first) = before.get(at).filter(|p| p.part == Part::Ordinary) {
                 person.action = first.action;
                 person.email.clone_from(&first.email);
@@ -196,7 +208,12 @@ fn dress(person: &mut Person, before: &[Person]) {
             erase(person);
             person.user_id = String::new();
         }
-        Part::Ordinary | Part::ParentForChild | Part::Typo | Part::Unproved | Part::LiedAbout | Part::SecondController => erase(person),
+        Part::Ordinary
+        | Part::ParentForChild
+        | Part::Typo
+        | Part::Unproved
+        | Part::LiedAbout
+        | Part::SecondController => erase(person),
     }
     if matches!(person.part, Part::Staff | Part::OwnDomain | Part::Wildcard | Part::Placeholder) {
         erase(person);
@@ -208,7 +225,11 @@ fn dress(person: &mut Person, before: &[Person]) {
 pub fn csv(people: &[Person]) -> String {
     let mut out = "external_reference,action,scope,controller,requester_relation,requester_contact,proof,channel,language,email,phone,user_id\n".to_owned();
     for p in people {
-        let (relation, contact) = if p.part == Part::ParentForChild { ("parent_or_guardian", "parent@example.net") } else { ("self", "") };
+        let (relation, contact) = if p.part == Part::ParentForChild {
+            ("parent_or_guardian", "parent@example.net")
+        } else {
+            ("self", "")
+        };
         let controller = if p.part == Part::SecondController { "second" } else { "default" };
         let _ = writeln!(
             out,
@@ -232,7 +253,10 @@ mod tests {
     #[test]
     fn the_file_in_config_is_what_the_default_seed_makes() {
         let file = include_str!("../../../../config/demo/people.csv");
-        assert!(csv(&make(DEFAULT_PEOPLE, DEFAULT_SEED)) == file, "write it anew: efface demo --print-people > config/demo/people.csv");
+        assert!(
+            csv(&make(DEFAULT_PEOPLE, DEFAULT_SEED)) == file,
+            "write it anew: efface demo --print-people > config/demo/people.csv"
+        );
     }
 
     #[test]

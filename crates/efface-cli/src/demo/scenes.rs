@@ -35,40 +35,63 @@ impl Scenes {
     /// Looks while the worker works: unknown outcomes, the parked lane (and decides on it).
     pub async fn look(&mut self, context: &Context, stage: &Stage) -> Result<()> {
         let counts = context.store.counts().await?;
-        let unknown: u64 = counts.tasks.iter().filter(|(_, state, _)| state == "unknown").map(|(_, _, n)| n).sum();
+        let unknown: u64 =
+            counts.tasks.iter().filter(|(_, state, _)| state == "unknown").map(|(_, _, n)| n).sum();
         self.unknown_seen = self.unknown_seen.max(unknown);
         let Some(account) = stage.ceiling_account() else { return Ok(()) };
         for row in context.store.desk(true, 100).await? {
-            if let (Subject::Account(id), Reason::CeilingReached { people }) = (&row.item.subject, &row.item.reason)
+            if let (Subject::Account(id), Reason::CeilingReached { people }) =
+                (&row.item.subject, &row.item.reason)
                 && *id == account
             {
                 self.parked = Some(*people);
-                context.store.decide(row.item.id, Choice::Resume, "the preview was right", "demo").await?;
+                context
+                    .store
+                    .decide(row.item.id, Choice::Resume, "the preview was right", "demo")
+                    .await?;
             }
         }
         Ok(())
     }
 
     /// Tells the scenes once everything is at rest.
-    pub async fn tell(&mut self, context: &Context, stage: &Stage, refused: u64, receipt: &str) -> Result<()> {
+    pub async fn tell(
+        &mut self,
+        context: &Context,
+        stage: &Stage,
+        refused: u64,
+        receipt: &str,
+    ) -> Result<()> {
         let config = stage.folder.join("efface.toml").display().to_string();
         let efface = |rest: String| format!("efface --config {config} {rest}");
         let desk = context.store.desk(true, 1_000).await?;
         let on_desk = |word: &str| desk.iter().find(|d| d.item.reason.word() == word);
-        let show = |id: Option<RequestId>| id.map_or_else(|| efface("request list".into()), |id| efface(format!("request show {id}")));
+        let show = |id: Option<RequestId>| {
+            id.map_or_else(
+                || efface("request list".into()),
+                |id| efface(format!("request show {id}")),
+            )
+        };
 
         let mut scenes = vec![];
-        let mut scene = |name, what: String, look_closer: String, seen: bool| scenes.push(Scene { name, what, look_closer, seen });
+        let mut scene = |name, what: String, look_closer: String, seen: bool| {
+            scenes.push(Scene { name, what, look_closer, seen })
+        };
         scene(
             "Stopped at filing",
-            format!("{refused} rows were refused: a colleague, a role mailbox, a wildcard, `null`, a mistyped address; nothing of them was stored"),
+            format!(
+                "{refused} rows were refused: a colleague, a role mailbox, a wildcard, `null`, a mistyped address; nothing of them was stored"
+            ),
             format!("grep refused {receipt}"),
             refused > 0,
         );
         scene(
             "Stopped by the ceiling",
             match self.parked {
-                Some(people) => format!("the lane of {} parked after {people} people in one day; a person resumed it", stage.vendors.last().map_or("", |v| v.id)),
+                Some(people) => format!(
+                    "the lane of {} parked after {people} people in one day; a person resumed it",
+                    stage.vendors.last().map_or("", |v| v.id)
+                ),
                 None => "no lane reached its daily ceiling".into(),
             },
             efface("desk list --all".into()),
@@ -77,7 +100,9 @@ impl Scenes {
         let repeated = unknown_history(context).await?;
         scene(
             "Found again",
-            format!("{repeated} order(s) lost their answer after the bytes had left; each was looked into before anything was repeated"),
+            format!(
+                "{repeated} order(s) lost their answer after the bytes had left; each was looked into before anything was repeated"
+            ),
             efface("task list --state unknown".into()),
             repeated > 0 || self.unknown_seen > 0,
         );
@@ -128,7 +153,10 @@ async fn unknown_history(context: &Context) -> Result<usize> {
 }
 
 async fn find_shared(context: &Context) -> Result<Option<RequestId>> {
-    find(context, |dossier, _| dossier.identifiers.iter().any(|i| i.standing == efface_core::Standing::Shared)).await
+    find(context, |dossier, _| {
+        dossier.identifiers.iter().any(|i| i.standing == efface_core::Standing::Shared)
+    })
+    .await
 }
 
 async fn find_instructed(context: &Context) -> Result<Option<RequestId>> {
@@ -138,15 +166,28 @@ async fn find_instructed(context: &Context) -> Result<Option<RequestId>> {
     .await
 }
 
-async fn find(context: &Context, fits: impl Fn(&efface_core::subject::Dossier, &[TaskState]) -> bool) -> Result<Option<RequestId>> {
+async fn find(
+    context: &Context,
+    fits: impl Fn(&efface_core::subject::Dossier, &[TaskState]) -> bool,
+) -> Result<Option<RequestId>> {
     let mut after = None;
     loop {
-        let page = context.store.requests(&RequestFilter { after, limit: 200, ..RequestFilter::default() }).await?;
+        let page = context
+            .store
+            .requests(&RequestFilter { after, limit: 200, ..RequestFilter::default() })
+            .await?;
         let Some(last) = page.last() else { return Ok(None) };
         after = Some(last.id);
         for request in &page {
             let dossier = context.store.dossier(request.id).await?;
-            let states: Vec<TaskState> = context.store.request(request.id).await?.tasks.into_iter().map(|t| t.row.task.state).collect();
+            let states: Vec<TaskState> = context
+                .store
+                .request(request.id)
+                .await?
+                .tasks
+                .into_iter()
+                .map(|t| t.row.task.state)
+                .collect();
             if fits(&dossier, &states) {
                 return Ok(Some(request.id));
             }

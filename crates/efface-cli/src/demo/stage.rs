@@ -46,7 +46,12 @@ impl Stage {
     ///
     /// # Errors
     /// When the folder cannot be written or holds something that no demo made.
-    pub async fn build(folder: &Path, ids: &[String], people: &[Person], json: bool) -> Result<Self> {
+    pub async fn build(
+        folder: &Path,
+        ids: &[String],
+        people: &[Person],
+        json: bool,
+    ) -> Result<Self> {
         clear(folder)?;
         let mut vendors = vec![];
         for id in ids {
@@ -55,7 +60,12 @@ impl Stage {
                 format!("--vendors: {id:?} is not a vendor; there are {}", known.join(", "))
             })?;
             let log = folder.join(format!("{id}.calls.ndjson"));
-            let server = FakeServer::start((plugin.fake)(), Tuning { key: KEY.into(), ..Tuning::default() }, Some(&log)).await?;
+            let server = FakeServer::start(
+                (plugin.fake)(),
+                Tuning { key: KEY.into(), ..Tuning::default() },
+                Some(&log),
+            )
+            .await?;
             vendors.push(Vendor { id: plugin.id, server });
         }
         let path = folder.join("efface.toml");
@@ -85,12 +95,19 @@ impl Stage {
 
     /// Gives each vendor its temper; the accounts are live by then.
     pub fn temper(&self, people: &[Person]) {
-        let lied_about: Vec<String> = people.iter().filter(|p| p.part == Part::LiedAbout).flat_map(|p| [p.email.clone(), p.user_id.clone()]).collect();
+        let lied_about: Vec<String> = people
+            .iter()
+            .filter(|p| p.part == Part::LiedAbout)
+            .flat_map(|p| [p.email.clone(), p.user_id.clone()])
+            .collect();
         for (n, vendor) in self.vendors.iter().enumerate() {
             let faults = vendor.server.faults();
             match n % 6 {
                 // one that limits, in two forms
-                0 => faults.next_changing([Fault::limited("retry-after", "1"), Fault::limited("x-ratelimit-reset", "1")]),
+                0 => faults.next_changing([
+                    Fault::limited("retry-after", "1"),
+                    Fault::limited("x-ratelimit-reset", "1"),
+                ]),
                 // one that is slow and now and then overloaded
                 1 => {
                     faults.latency(Duration::from_millis(15));
@@ -123,14 +140,17 @@ impl Stage {
         for account in &context.accounts {
             let spec = &account.spec;
             let errand = context.store.send_errand(&spec.id, &ErrandKind::Probe, &[]).await?;
-            let answer = errand::wait_for_errand(context, errand, &spec.lane, Duration::from_secs(20)).await?;
+            let answer =
+                errand::wait_for_errand(context, errand, &spec.lane, Duration::from_secs(20))
+                    .await?;
             let probe: serde_json::Value = serde_json::from_str(&answer)?;
             // the second controller's key is refused; its account goes live all the same, as it
             // does when a good key is revoked the day after
             if probe["ok"].as_bool() != Some(true) && spec.id.as_str() != SECOND {
                 bail!("{} cannot be enabled: {}", spec.id, probe["error"]);
             }
-            match context.store.enable_account(&spec.id, probe["account_id"].as_str(), "demo").await {
+            match context.store.enable_account(&spec.id, probe["account_id"].as_str(), "demo").await
+            {
                 Ok(_) | Err(StoreError::Refused(_)) => {}
                 Err(error) => return Err(error.into()),
             }
@@ -141,7 +161,11 @@ impl Stage {
     /// The vendor whose stand-in an account calls.
     #[must_use]
     pub fn vendor_of(&self, account: &AccountId) -> Option<&Vendor> {
-        let id = if account.as_str() == SECOND { self.vendors.first().map(|v| v.id)? } else { account.as_str() };
+        let id = if account.as_str() == SECOND {
+            self.vendors.first().map(|v| v.id)?
+        } else {
+            account.as_str()
+        };
         self.vendors.iter().find(|v| v.id == id)
     }
 
@@ -156,11 +180,15 @@ impl Stage {
 /// A person's identifiers as vendors know them.
 #[must_use]
 pub fn identifiers(person: &Person) -> Vec<(IdentifierKind, String)> {
-    [(IdentifierKind::Email, &person.email), (IdentifierKind::UserId, &person.user_id), (IdentifierKind::Phone, &person.phone)]
-        .into_iter()
-        .filter(|(_, value)| !value.is_empty())
-        .map(|(kind, value)| (kind, value.clone()))
-        .collect()
+    [
+        (IdentifierKind::Email, &person.email),
+        (IdentifierKind::UserId, &person.user_id),
+        (IdentifierKind::Phone, &person.phone),
+    ]
+    .into_iter()
+    .filter(|(_, value)| !value.is_empty())
+    .map(|(kind, value)| (kind, value.clone()))
+    .collect()
 }
 
 /// Removes what an earlier demo left; refuses a folder of anything else.
@@ -168,7 +196,10 @@ fn clear(folder: &Path) -> Result<()> {
     if folder.exists() {
         let empty = fs::read_dir(folder)?.next().is_none();
         if !empty && !folder.join("demo.marker").exists() {
-            bail!("{} exists and was not made by the demo; name another folder with --folder", folder.display());
+            bail!(
+                "{} exists and was not made by the demo; name another folder with --folder",
+                folder.display()
+            );
         }
         fs::remove_dir_all(folder)?;
     }
@@ -181,9 +212,21 @@ fn settings(folder: &Path, vendors: &[Vendor], people: usize) -> String {
     let mut out = toml::Table::new();
     let table = |text: String| -> toml::Table { text.parse().unwrap_or_default() };
     let path = |name: &str| folder.join(name).display().to_string();
-    out.insert("database".into(), toml::Value::Table(table(format!("url = {:?}", format!("sqlite://{}", path("demo.db"))))));
-    out.insert("vault".into(), toml::Value::Table(table(format!("master_key_file = {:?}", path("efface.key")))));
-    out.insert("worker".into(), toml::Value::Table(table("name = \"demo\"\ncall_timeout_seconds = 2\nlease_seconds = 10\ndrain_seconds = 4".into())));
+    out.insert(
+        "database".into(),
+        toml::Value::Table(table(format!("url = {:?}", format!("sqlite://{}", path("demo.db"))))),
+    );
+    out.insert(
+        "vault".into(),
+        toml::Value::Table(table(format!("master_key_file = {:?}", path("efface.key")))),
+    );
+    out.insert(
+        "worker".into(),
+        toml::Value::Table(table(
+            "name = \"demo\"\ncall_timeout_seconds = 2\nlease_seconds = 10\ndrain_seconds = 4"
+                .into(),
+        )),
+    );
     // the brakes stand: a person passes them, only the waits are short
     out.insert(
         "policy".into(),
@@ -194,7 +237,11 @@ fn settings(folder: &Path, vendors: &[Vendor], people: usize) -> String {
     out.insert("controllers".into(), toml::Value::Table(table(controllers.into())));
     let mut accounts = toml::Table::new();
     for (n, vendor) in vendors.iter().enumerate() {
-        let ceiling = if n + 1 == vendors.len() { (people * CEILING_SHARE / 100).max(1) } else { people * 10 };
+        let ceiling = if n + 1 == vendors.len() {
+            (people * CEILING_SHARE / 100).max(1)
+        } else {
+            people * 10
+        };
         accounts.insert(vendor.id.into(), account(vendor, "default", KEY, ceiling));
     }
     if let Some(first) = vendors.first() {
@@ -206,8 +253,12 @@ fn settings(folder: &Path, vendors: &[Vendor], people: usize) -> String {
 
 fn account(vendor: &Vendor, controller: &str, key: &str, ceiling: usize) -> toml::Value {
     let plugin = efface_registry::find(vendor.id);
-    let side_effects: Vec<toml::Value> =
-        plugin.map(|p| (p.manifest)().side_effects()).unwrap_or_default().into_iter().map(|s| toml::Value::String(s.word().into())).collect();
+    let side_effects: Vec<toml::Value> = plugin
+        .map(|p| (p.manifest)().side_effects())
+        .unwrap_or_default()
+        .into_iter()
+        .map(|s| toml::Value::String(s.word().into()))
+        .collect();
     let mut table = toml::Table::new();
     table.insert("connector".into(), vendor.id.into());
     table.insert("controller".into(), controller.into());
@@ -216,9 +267,13 @@ fn account(vendor: &Vendor, controller: &str, key: &str, ceiling: usize) -> toml
     table.insert("stand_in_time_scale".into(), 0.000_002.into());
     table.insert("calls_per_second".into(), 400.0.into());
     table.insert("calls_in_flight".into(), 8.into());
-    table.insert("daily_ceiling_people".into(), toml::Value::Integer(i64::try_from(ceiling).unwrap_or(i64::MAX)));
+    table.insert(
+        "daily_ceiling_people".into(),
+        toml::Value::Integer(i64::try_from(ceiling).unwrap_or(i64::MAX)),
+    );
     table.insert("accept_side_effects".into(), toml::Value::Array(side_effects));
-    let settings = toml::Value::try_from(vendor.server.fake().settings(key)).unwrap_or_else(|_| toml::Value::Table(toml::Table::new()));
+    let settings = toml::Value::try_from(vendor.server.fake().settings(key))
+        .unwrap_or_else(|_| toml::Value::Table(toml::Table::new()));
     table.insert("settings".into(), settings);
     toml::Value::Table(table)
 }

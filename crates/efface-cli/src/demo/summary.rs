@@ -57,7 +57,13 @@ struct Expected {
 }
 
 impl Summary {
-    pub async fn gather(context: &Context, stage: &Stage, taken: &Taken, import: ImportId, scenes: &mut Scenes) -> Result<Self> {
+    pub async fn gather(
+        context: &Context,
+        stage: &Stage,
+        taken: &Taken,
+        import: ImportId,
+        scenes: &mut Scenes,
+    ) -> Result<Self> {
         scenes.tell(context, stage, taken.refused, &taken.receipt.display().to_string()).await?;
         let store = &context.store;
         let (closed, open) = store.closed_and_open().await?;
@@ -66,7 +72,15 @@ impl Summary {
         for row in store.desk(true, 10_000).await? {
             *desk.entry(row.item.reason.word().into()).or_default() += 1;
         }
-        let outcomes = store.outcomes().await?.into_iter().map(|(account, action, outcome, evidence, tasks)| OutcomeLine { account, action, outcome, evidence, tasks });
+        let outcomes = store.outcomes().await?.into_iter().map(
+            |(account, action, outcome, evidence, tasks)| OutcomeLine {
+                account,
+                action,
+                outcome,
+                evidence,
+                tasks,
+            },
+        );
         Ok(Self {
             import: import.to_string(),
             rows: taken.rows,
@@ -76,9 +90,18 @@ impl Summary {
             open,
             requests: counts.requests.into_iter().collect(),
             outcomes: outcomes.collect(),
-            open_tasks: counts.tasks.into_iter().filter(|(_, state, _)| state != "settled").map(|(account, state, n)| (format!("{account}/{state}"), n)).collect(),
+            open_tasks: counts
+                .tasks
+                .into_iter()
+                .filter(|(_, state, _)| state != "settled")
+                .map(|(account, state, n)| (format!("{account}/{state}"), n))
+                .collect(),
             desk,
-            vendor_calls: stage.vendors.iter().map(|v| (v.id.to_owned(), v.server.calls())).collect(),
+            vendor_calls: stage
+                .vendors
+                .iter()
+                .map(|v| (v.id.to_owned(), v.server.calls()))
+                .collect(),
             scenes: scenes.scenes.clone(),
             database: stage.folder.join("demo.db").display().to_string(),
         })
@@ -89,10 +112,20 @@ impl Summary {
             println!("{}", serde_json::to_string_pretty(self)?);
             return Ok(());
         }
-        println!("\n{} rows = {} filed + {} refused; of those filed {} are closed, {} open\n", self.rows, self.filed, self.refused, self.closed, self.open);
-        let mut table = crate::print::Table::new(&["account", "action", "outcome", "evidence", "tasks"]);
+        println!(
+            "\n{} rows = {} filed + {} refused; of those filed {} are closed, {} open\n",
+            self.rows, self.filed, self.refused, self.closed, self.open
+        );
+        let mut table =
+            crate::print::Table::new(&["account", "action", "outcome", "evidence", "tasks"]);
         for line in &self.outcomes {
-            table.row([line.account.clone(), line.action.clone(), line.outcome.clone(), line.evidence.clone(), line.tasks.to_string()]);
+            table.row([
+                line.account.clone(),
+                line.action.clone(),
+                line.outcome.clone(),
+                line.evidence.clone(),
+                line.tasks.to_string(),
+            ]);
         }
         table.print("nothing ended")?;
         println!("\nOpen tasks, each waiting for a person:");
@@ -106,15 +139,32 @@ impl Summary {
         println!("\nEight scenes:");
         for (n, scene) in scenes.scenes.iter().enumerate() {
             let mark = if scene.seen { "" } else { " (did not take place in this run)" };
-            println!("  {}. {}{mark}\n     {}\n     $ {}", n + 1, scene.name, scene.what, scene.look_closer);
+            println!(
+                "  {}. {}{mark}\n     {}\n     $ {}",
+                n + 1,
+                scene.name,
+                scene.what,
+                scene.look_closer
+            );
         }
-        println!("\nThe database is {}; look around with: efface --config {}/efface.toml request list", self.database, folder.display());
+        println!(
+            "\nThe database is {}; look around with: efface --config {}/efface.toml request list",
+            self.database,
+            folder.display()
+        );
         Ok(())
     }
 
     fn expected_part(&self) -> Expected {
         let mut outcomes = self.outcomes.clone();
-        outcomes.sort_by(|a, b| (&a.account, &a.action, &a.outcome, &a.evidence).cmp(&(&b.account, &b.action, &b.outcome, &b.evidence)));
+        outcomes.sort_by(|a, b| {
+            (&a.account, &a.action, &a.outcome, &a.evidence).cmp(&(
+                &b.account,
+                &b.action,
+                &b.outcome,
+                &b.evidence,
+            ))
+        });
         Expected {
             rows: self.rows,
             filed: self.filed,
@@ -131,9 +181,13 @@ impl Summary {
     /// The default seed must end as `config/demo/expected.toml` says.
     pub fn compare_with_expected(&self) -> Result<()> {
         let now = self.expected_part();
-        let wanted: Expected = toml::from_str(include_str!("../../../../config/demo/expected.toml"))?;
+        let wanted: Expected =
+            toml::from_str(include_str!("../../../../config/demo/expected.toml"))?;
         if now != wanted {
-            bail!("the outcomes are not those of config/demo/expected.toml; this run gave:\n{}", toml::to_string(&now)?);
+            bail!(
+                "the outcomes are not those of config/demo/expected.toml; this run gave:\n{}",
+                toml::to_string(&now)?
+            );
         }
         Ok(())
     }

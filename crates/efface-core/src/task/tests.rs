@@ -266,10 +266,15 @@ fn a_failed_look_after_a_promise_is_tried_again_soon() {
     let rules = rules(EvidenceLevel::Verified, true);
     let events = [
         sent(),
-        vec![answered(Answered::AcceptedOnPromise { done_by: NOW }), Event::Looked { seen: Seen::Failed }],
+        vec![
+            answered(Answered::AcceptedOnPromise { done_by: NOW }),
+            Event::Looked { seen: Seen::Failed },
+        ],
     ]
     .concat();
     let task = check(&rules, &events, "waiting");
-    let TaskState::Waiting { on: WaitsOn::Promise { done_by }, .. } = task.state else { panic!("{:?}", task.state) };
+    let TaskState::Waiting { on: WaitsOn::Promise { done_by }, .. } = task.state else {
+        panic!("{:?}", task.state)
+    };
     assert!(done_by.since(NOW) < Duration::from_secs(120), "{done_by}");
 }

@@ -16,11 +16,11 @@ mod tally;
 
 use std::path::PathBuf;
 
-use std::ffi::OsStr;
 use anyhow::{Context as _, Result};
 use clap::Args as ClapArgs;
-use efface_core::{ImportId, ControllerId, RequestAction, Scope};
+use efface_core::{ControllerId, ImportId, RequestAction, Scope};
 use jiff::civil::Date;
+use std::ffi::OsStr;
 
 use self::{
     carry::Carrier,
@@ -167,7 +167,12 @@ pub async fn take_file(context: &Context, file: &std::path::Path) -> Result<Take
         #[command(flatten)]
         args: Args,
     }
-    let line = <Line as clap::Parser>::try_parse_from([OsStr::new("import"), OsStr::new("--limit-errors"), OsStr::new("0"), file.as_os_str()])?;
+    let line = <Line as clap::Parser>::try_parse_from([
+        OsStr::new("import"),
+        OsStr::new("--limit-errors"),
+        OsStr::new("0"),
+        file.as_os_str(),
+    ])?;
     let (_, carrier) = carry(context, line.args).await?;
     let counts = &carrier.counts;
     Ok(Taken {
