@@ -150,7 +150,9 @@ impl Settings {
 
 fn base_url_is_safe(id: &str, account: &Account, found: &mut Found<'_>) {
     let url = account.base_url.as_deref().and_then(|u| Url::parse(u).ok());
-    if account.stand_in_time_scale.is_some() && !url.as_ref().is_some_and(is_loopback) {
+    if account.stand_in_time_scale.is_some_and(|scale| scale < 1.0)
+        && !url.as_ref().is_some_and(is_loopback)
+    {
         found.add(
             &format!("accounts.{id}.stand_in_time_scale"),
             "is for a stand-in on this machine alone",
