@@ -3,9 +3,6 @@
 //!
 //! Ids are 16 bytes; times are milliseconds since 1970 UTC. What is personal is sealed (`sealed`,
 //! `memo`, `prior`) or keyed (`tag`); no column holds it in the clear.
-//!
-//! On SQLite only narrow tables do without row numbers: a wider row in such a table makes for deep
-//! trees, and one over a quarter of a page spills into a page of its own.
 
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::sea_orm::DbBackend;
@@ -35,13 +32,12 @@ CREATE TABLE request (
   filed_at {int} NOT NULL,
   import_id {bytes},
   filing_key {bytes},
-  held {int} NOT NULL DEFAULT 0,
   nobody_found_decided {int} NOT NULL DEFAULT 0,
   body TEXT NOT NULL,
   sealed {bytes} NOT NULL,
   wrapped_key {bytes} NOT NULL,
   wrapped_by TEXT NOT NULL
-) {strict};
+) {strict_no_rowid};
 CREATE UNIQUE INDEX request_filing_key ON request (filing_key) WHERE filing_key IS NOT NULL;
 CREATE INDEX request_state ON request (state, id);
 CREATE INDEX request_due ON request (due_at, id) WHERE state IN ('received', 'identified', 'released', 'running');
@@ -80,7 +76,7 @@ CREATE TABLE task (
   since {int} NOT NULL,
   memo {bytes},
   prior {bytes}
-) {strict};
+) {strict_no_rowid};
 CREATE INDEX task_request ON task (request_id);
 CREATE INDEX task_ready ON task (lane, queue, deadline, id) WHERE queue IS NOT NULL AND wake_at IS NULL;
 CREATE INDEX task_wake ON task (lane, wake_at) WHERE wake_at IS NOT NULL;
@@ -94,7 +90,7 @@ CREATE TABLE orders (
   state TEXT NOT NULL,
   look_at {int},
   body TEXT NOT NULL
-) {strict};
+) {strict_no_rowid};
 CREATE INDEX orders_open ON orders (lane, state) WHERE state <> 'answered';
 
 CREATE TABLE receipt (
@@ -103,7 +99,7 @@ CREATE TABLE receipt (
   lane TEXT NOT NULL,
   next_poll {int},
   body TEXT NOT NULL
-) {strict};
+) {strict_no_rowid};
 CREATE INDEX receipt_poll ON receipt (lane, next_poll) WHERE next_poll IS NOT NULL;
 
 CREATE TABLE exchange (
@@ -113,7 +109,7 @@ CREATE TABLE exchange (
   at {int} NOT NULL,
   status {int},
   body TEXT NOT NULL
-) {strict};
+) {strict_no_rowid};
 CREATE INDEX exchange_order ON exchange (order_id) WHERE order_id IS NOT NULL;
 
 CREATE TABLE journal (
@@ -122,7 +118,7 @@ CREATE TABLE journal (
   request_id {bytes},
   body TEXT NOT NULL,
   items TEXT NOT NULL
-) {strict};
+) {strict_no_rowid};
 CREATE INDEX journal_request ON journal (request_id) WHERE request_id IS NOT NULL;
 
 CREATE TABLE follow_up (
@@ -160,7 +156,7 @@ CREATE TABLE desk (
   closed_how TEXT,
   body TEXT NOT NULL,
   sealed {bytes}
-) {strict};
+) {strict_no_rowid};
 CREATE UNIQUE INDEX desk_open ON desk (subject_kind, subject_id, reason) WHERE closed_at IS NULL;
 
 CREATE TABLE import (
@@ -173,7 +169,7 @@ CREATE TABLE import (
   filed {int} NOT NULL,
   refused {int} NOT NULL,
   finished {int} NOT NULL
-) {strict};
+) {strict_no_rowid};
 CREATE UNIQUE INDEX import_digest ON import (digest);
 
 CREATE TABLE idempotency (
@@ -182,7 +178,7 @@ CREATE TABLE idempotency (
   at {int} NOT NULL,
   status {int} NOT NULL,
   answer {bytes} NOT NULL
-) {strict};
+) {strict_no_rowid};
 
 CREATE TABLE api_key (
   id TEXT NOT NULL PRIMARY KEY,
@@ -202,7 +198,7 @@ CREATE TABLE errand (
   body TEXT NOT NULL,
   sealed {bytes},
   answer {bytes}
-) {strict};
+) {strict_no_rowid};
 CREATE INDEX errand_open ON errand (lane, at) WHERE done_at IS NULL;
 
 CREATE TABLE schedule (

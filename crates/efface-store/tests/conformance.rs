@@ -75,7 +75,6 @@ const CASES: &[Case] = cases! {
         an_import_is_released_held_and_counted_as_one;
     brakes:
         a_hold_holds_what_the_vendor_had_blocked,
-        what_comes_back_while_held_or_not_released_waits,
         retry_during_a_hold_waits_for_its_end,
         retry_before_release_waits_for_release,
         retry_without_a_personal_identifier_is_refused,

@@ -4,13 +4,19 @@
 mod postgres;
 mod sqlite;
 
-use std::{mem::discriminant, sync::Arc};
-
 use sea_orm::sqlx::{self, Postgres, Row, Sqlite, Transaction};
 
 use crate::error::Error;
 
 type PgQuery<'q> = sqlx::query::Query<'q, Postgres, sqlx::postgres::PgArguments>;
+
+/// One column of a batch.
+#[derive(Clone, Debug)]
+enum Column {
+    Bytes(Vec<Option<Vec<u8>>>),
+    Text(Vec<Option<String>>),
+    Int(Vec<Option<i64>>),
+}
 
 /// One cell of a row, by column type.
 #[derive(Clone, Debug)]
@@ -18,29 +24,6 @@ pub(crate) enum Cell {
     Bytes(Option<Vec<u8>>),
     Text(Option<String>),
     Int(Option<i64>),
-}
-
-impl Cell {
-    fn bytes(&self) -> Option<&[u8]> {
-        match self {
-            Self::Bytes(bytes) => bytes.as_deref(),
-            Self::Text(_) | Self::Int(_) => None,
-        }
-    }
-
-    fn text(&self) -> Option<&str> {
-        match self {
-            Self::Text(text) => text.as_deref(),
-            Self::Bytes(_) | Self::Int(_) => None,
-        }
-    }
-
-    fn int(&self) -> Option<i64> {
-        match self {
-            Self::Int(number) => *number,
-            Self::Bytes(_) | Self::Text(_) => None,
-        }
-    }
 }
 
 impl From<&[u8]> for Cell {
@@ -91,39 +74,57 @@ impl From<bool> for Cell {
     }
 }
 
-/// Rows bound to one statement. Rows are shared, so that a group of batches costs no copy of them.
+/// Rows bound to one statement.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Batch {
-    rows: Vec<Arc<[Cell]>>,
+    columns: Vec<Column>,
+    rows: usize,
 }
 
 impl Batch {
     /// Adds a row; every row has the same columns in the same order.
     pub(crate) fn push(&mut self, cells: impl IntoIterator<Item = Cell>) {
-        let row: Arc<[Cell]> = cells.into_iter().collect();
-        debug_assert!(
-            self.rows.first().is_none_or(|first| first.iter().map(discriminant).eq(row.iter().map(discriminant))),
-            "{row:?} is of another shape than {:?}",
-            self.rows.first()
-        );
-        self.rows.push(row);
+        for (n, cell) in cells.into_iter().enumerate() {
+            if self.rows == 0 {
+                self.columns.push(match &cell {
+                    Cell::Bytes(_) => Column::Bytes(vec![]),
+                    Cell::Text(_) => Column::Text(vec![]),
+                    Cell::Int(_) => Column::Int(vec![]),
+                });
+            }
+            match (self.columns.get_mut(n), cell) {
+                (Some(Column::Bytes(all)), Cell::Bytes(one)) => all.push(one),
+                (Some(Column::Text(all)), Cell::Text(one)) => all.push(one),
+                (Some(Column::Int(all)), Cell::Int(one)) => all.push(one),
+                (column, cell) => debug_assert!(false, "column {n} is {column:?}, not {cell:?}"),
+            }
+        }
+        self.rows += 1;
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.rows.len()
+        self.rows
     }
 
     /// Adds another batch of the same shape.
-    pub(crate) fn append(&mut self, other: Self) {
-        if self.rows.is_empty() {
+    pub(crate) fn append(&mut self, mut other: Self) {
+        if self.rows == 0 {
             *self = other;
-        } else {
-            self.rows.extend(other.rows);
+            return;
         }
+        for (mine, theirs) in self.columns.iter_mut().zip(&mut other.columns) {
+            match (mine, theirs) {
+                (Column::Bytes(all), Column::Bytes(more)) => all.append(more),
+                (Column::Text(all), Column::Text(more)) => all.append(more),
+                (Column::Int(all), Column::Int(more)) => all.append(more),
+                (mine, theirs) => debug_assert!(false, "{mine:?} is not {theirs:?}"),
+            }
+        }
+        self.rows += other.rows;
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.rows.is_empty()
+        self.rows == 0
     }
 
     /// A batch of one column of ids.
@@ -137,14 +138,11 @@ impl Batch {
 
     /// One array per column.
     pub(crate) fn bind_arrays<'q>(&'q self, mut query: PgQuery<'q>) -> PgQuery<'q> {
-        let columns = self.rows.first().map_or(0, |first| first.len());
-        for n in 0..columns {
-            let column = || self.rows.iter().filter_map(move |row| row.get(n));
-            query = match self.rows.first().and_then(|first| first.get(n)) {
-                Some(Cell::Bytes(_)) => query.bind(column().map(Cell::bytes).collect::<Vec<_>>()),
-                Some(Cell::Text(_)) => query.bind(column().map(Cell::text).collect::<Vec<_>>()),
-                Some(Cell::Int(_)) => query.bind(column().map(Cell::int).collect::<Vec<_>>()),
-                None => query,
+        for column in &self.columns {
+            query = match column {
+                Column::Bytes(all) => query.bind(all),
+                Column::Text(all) => query.bind(all),
+                Column::Int(all) => query.bind(all),
             };
         }
         query
@@ -153,25 +151,33 @@ impl Batch {
     /// `[[…],[…]]`, bytes as hex.
     pub(crate) fn json(&self) -> String {
         use std::io::Write as _;
-        let mut out: Vec<u8> = Vec::with_capacity(self.rows.len() * 512 + 2);
+        let mut out: Vec<u8> = Vec::with_capacity(self.rows * 512);
         out.push(b'[');
-        for (n, row) in self.rows.iter().enumerate() {
-            if n > 0 {
+        for row in 0..self.rows {
+            if row > 0 {
                 out.push(b',');
             }
             out.push(b'[');
-            for (n, cell) in row.iter().enumerate() {
+            for (n, column) in self.columns.iter().enumerate() {
                 if n > 0 {
                     out.push(b',');
                 }
-                match cell {
-                    Cell::Bytes(Some(bytes)) => push_hex(&mut out, bytes),
-                    // text and numbers cannot fail to be written into memory
-                    Cell::Text(Some(text)) => drop(serde_json::to_writer(&mut out, text)),
-                    Cell::Int(Some(number)) => drop(write!(out, "{number}")),
-                    Cell::Bytes(None) | Cell::Text(None) | Cell::Int(None) => {
-                        out.extend_from_slice(b"null");
-                    }
+                match column {
+                    Column::Bytes(all) => match &all[row] {
+                        Some(bytes) => push_hex(&mut out, bytes),
+                        None => out.extend_from_slice(b"null"),
+                    },
+                    Column::Text(all) => match &all[row] {
+                        // plain text cannot fail to be written into memory
+                        Some(text) => drop(serde_json::to_writer(&mut out, text)),
+                        None => out.extend_from_slice(b"null"),
+                    },
+                    Column::Int(all) => match all[row] {
+                        Some(n) => {
+                            let _ = write!(out, "{n}");
+                        }
+                        None => out.extend_from_slice(b"null"),
+                    },
                 }
             }
             out.push(b']');

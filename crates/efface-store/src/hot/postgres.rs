@@ -52,8 +52,8 @@ INSERT INTO request (id, version, controller, action, scope, state, due_at, file
 SELECT id, version, controller, action, scope, state, due_at, filed_at, import_id, filing_key, body, sealed, wrapped_key, wrapped_by FROM unnest($1::bytea[], $2::int8[], $3::text[], $4::text[], $5::text[], $6::text[], $7::int8[], $8::int8[], $9::bytea[], $10::bytea[], $11::text[], $12::bytea[], $13::bytea[], $14::text[]) AS x(id, version, controller, action, scope, state, due_at, filed_at, import_id, filing_key, body, sealed, wrapped_key, wrapped_by)";
 
 pub(super) const UPDATE_REQUESTS: &str = "\
-UPDATE request SET version = x.version, state = x.state, due_at = x.due_at, held = x.held, nobody_found_decided = x.nobody_found_decided, body = x.body
-FROM (SELECT * FROM unnest($1::bytea[], $2::int8[], $3::int8[], $4::text[], $5::int8[], $6::int8[], $7::int8[], $8::text[]) AS u(id, read_version, version, state, due_at, held, nobody_found_decided, body) ORDER BY id) AS x
+UPDATE request SET version = x.version, state = x.state, due_at = x.due_at, nobody_found_decided = x.nobody_found_decided, body = x.body
+FROM (SELECT * FROM unnest($1::bytea[], $2::int8[], $3::int8[], $4::text[], $5::int8[], $6::int8[], $7::text[]) AS u(id, read_version, version, state, due_at, nobody_found_decided, body) ORDER BY id) AS x
 WHERE request.id = x.id AND request.version = x.read_version
 RETURNING request.id";
 

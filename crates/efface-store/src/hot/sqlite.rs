@@ -63,8 +63,8 @@ SELECT unhex(value->>0), value->>1, value->>2, value->>3, value->>4, value->>5, 
 
 pub(super) const UPDATE_REQUESTS: &str = "\
 WITH j AS MATERIALIZED (SELECT value FROM jsonb_each(?1))
-UPDATE request SET version = x.version, state = x.state, due_at = x.due_at, held = x.held, nobody_found_decided = x.nobody_found_decided, body = x.body
-FROM (SELECT unhex(value->>0) AS id, value->>1 AS read_version, value->>2 AS version, value->>3 AS state, value->>4 AS due_at, value->>5 AS held, value->>6 AS nobody_found_decided, value->>7 AS body FROM j) AS x
+UPDATE request SET version = x.version, state = x.state, due_at = x.due_at, nobody_found_decided = x.nobody_found_decided, body = x.body
+FROM (SELECT unhex(value->>0) AS id, value->>1 AS read_version, value->>2 AS version, value->>3 AS state, value->>4 AS due_at, value->>5 AS nobody_found_decided, value->>6 AS body FROM j) AS x
 WHERE request.id = x.id AND request.version = x.read_version
 RETURNING request.id";
 

@@ -245,7 +245,6 @@ pub(super) fn prepare_with(
             request.version.into(),
             request.state.word().into(),
             request.due_at.millis().into(),
-            request.hold.is_some().into(),
             write.nobody_found_decided.into(),
             rows::encode("request", request)?.into(),
         ]);

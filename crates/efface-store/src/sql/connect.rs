@@ -241,10 +241,7 @@ async fn connect_sqlite(url: &str, max_connections: u32, create: bool) -> Result
     let readers = SqlitePoolOptions::new()
         .max_connections(max_connections.clamp(2, 8))
         .test_before_acquire(false)
-        // every commit empties a reader's cache, so a large one would only cost memory
-        .connect_with(
-            options.pragma("query_only", "ON").pragma("cache_size", "-4000").create_if_missing(false),
-        )
+        .connect_with(options.pragma("query_only", "ON").create_if_missing(false))
         .await
         .map_err(explain)?;
     Ok(Database::Sqlite { writer, readers })

@@ -31,12 +31,12 @@ pub(super) struct PreparedFiling {
     tags: Vec<NewTag>,
     sealed: Sealed,
     entry: Entry,
-    tasks: Batch,
+    task_cells: Vec<Vec<Cell>>,
 }
 
 impl PreparedFiling {
     pub(super) fn weight(&self) -> usize {
-        self.tasks.len() + self.tags.len() + 2
+        self.task_cells.len() + self.tags.len() + 2
     }
 }
 
@@ -75,11 +75,9 @@ pub(super) fn prepare(
     let tags = tags_of(sealer, filing.request.id, &filing.dossier);
     let sealed = sealer.seal_new(filing.request.id, &filing.dossier)?;
     let entry = filing_entry(sealer, &filing, now)?;
-    let mut tasks = Batch::default();
-    for new in &filing.tasks {
-        tasks.push(rows::new_task_cells(new, now)?);
-    }
-    Ok(PreparedFiling { filing, tags, sealed, entry, tasks })
+    let task_cells =
+        filing.tasks.iter().map(|t| rows::new_task_cells(t, now)).collect::<Result<_, _>>()?;
+    Ok(PreparedFiling { filing, tags, sealed, entry, task_cells })
 }
 
 /// The key of the advisory lock that makes filings of all processes take turns on PostgreSQL.
@@ -235,7 +233,9 @@ impl Writer<'_> {
         let filing = &prepared.filing;
         self.push_request(&filing.request, prepared, &prepared.sealed.dossier);
         self.push_tags(&prepared.tags, &HashSet::new());
-        self.rows.tasks.append(prepared.tasks.clone());
+        for cells in &prepared.task_cells {
+            self.rows.tasks.push(cells.clone());
+        }
         self.rows.journal.push(rows::entry_cells(&prepared.entry, Some(filing.request.id)));
         self.ask_for_follow_up(&filing.request);
     }

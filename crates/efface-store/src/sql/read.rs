@@ -83,13 +83,11 @@ fn open_all(sealer: &Sealer, found: &[Returned]) -> Result<Vec<DueTask>, Error> 
     found.iter().map(|row| opener.open(row)).collect()
 }
 
-/// Whatever made a task ready, nothing is sent for a request that does not run or is held (queue 1
-/// sends, queue 2 only looks).
 pub(crate) const DUE_TASKS: &str = concat!(
     "SELECT ",
     task_columns!(),
     sealed_columns!(),
-    " FROM task t JOIN request r ON r.id = t.request_id WHERE t.lane = $1 AND t.queue = $2 AND t.queue IS NOT NULL AND t.wake_at IS NULL AND ($2 <> 1 OR (r.state = 'running' AND r.held = 0)) ORDER BY t.deadline, t.id LIMIT $3"
+    " FROM task t JOIN request r ON r.id = t.request_id WHERE t.lane = $1 AND t.queue = $2 AND t.queue IS NOT NULL AND t.wake_at IS NULL ORDER BY t.deadline, t.id LIMIT $3"
 );
 
 pub(super) async fn due_tasks(

@@ -42,28 +42,6 @@ pub async fn a_hold_holds_what_the_vendor_had_blocked(bench: Bench) {
     assert_eq!(stands(&w.now_of(task.id).await), "ready");
 }
 
-pub async fn what_comes_back_while_held_or_not_released_waits(bench: Bench) {
-    let w = bench.world().await;
-    let id = w.start(erase(vec![email("jane")])).await;
-    let task = w.task(id, "mail").await;
-    let next = || Answered::Next { step: efface_core::manifest::StepId::named("second") };
-    w.order(None, std::slice::from_ref(&task), 1).await.expect("ordered");
-    w.store.hold(id, "lawsuit", "tester").await.expect("held");
-    assert_eq!(stands(&w.answer(task.id, next()).await), "ready");
-    nothing_leaves(&w, "mail").await;
-    w.store.end_hold(id, "tester").await.expect("ended");
-    assert_eq!(w.store.due_tasks(&lane("mail"), Queue::Submit, 9).await.expect("due").len(), 1);
-    let again = w.now_of(task.id).await;
-    w.order(None, &[again], 2).await.expect("ordered");
-    w.store.amend(id, vec![user("u-1")], None, "tester").await.expect("amended");
-    assert_eq!(stands(&w.answer(task.id, next()).await), "ready");
-    nothing_leaves(&w, "mail").await;
-    w.store.release(id, "tester").await.expect("released");
-    w.clock.advance(COOLING);
-    w.follow().await;
-    assert_eq!(w.store.due_tasks(&lane("mail"), Queue::Submit, 9).await.expect("due").len(), 1);
-}
-
 pub async fn retry_during_a_hold_waits_for_its_end(bench: Bench) {
     let w = bench.world().await;
     let id = w.start(erase(vec![email("jane")])).await;

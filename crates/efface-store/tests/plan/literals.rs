@@ -75,14 +75,14 @@ pub fn postgres(probe: &Probe) -> (&'static str, String) {
             ]),
         ),
         "update_requests" => (
-            "bytea[], int8[], int8[], text[], int8[], int8[], int8[], text[]",
+            "bytea[], int8[], int8[], text[], int8[], int8[], text[]",
             all(vec![
                 id_array(0),
                 numbers(1),
                 numbers(2),
                 texts("closed"),
                 numbers(1),
-                numbers(0), numbers(0),
+                numbers(0),
                 texts("{}"),
             ]),
         ),
