@@ -3,6 +3,9 @@
 //!
 //! Ids are 16 bytes; times are milliseconds since 1970 UTC. What is personal is sealed (`sealed`,
 //! `memo`, `prior`) or keyed (`tag`); no column holds it in the clear.
+//!
+//! On SQLite only small rows live in their primary key's tree: there a row beyond a quarter of a
+//! page spills into a page of its own.
 
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::sea_orm::DbBackend;
@@ -37,7 +40,7 @@ CREATE TABLE request (
   sealed {bytes} NOT NULL,
   wrapped_key {bytes} NOT NULL,
   wrapped_by TEXT NOT NULL
-) {strict_no_rowid};
+) {strict};
 CREATE UNIQUE INDEX request_filing_key ON request (filing_key) WHERE filing_key IS NOT NULL;
 CREATE INDEX request_state ON request (state, id);
 CREATE INDEX request_due ON request (due_at, id) WHERE state IN ('received', 'identified', 'released', 'running');
@@ -90,7 +93,7 @@ CREATE TABLE orders (
   state TEXT NOT NULL,
   look_at {int},
   body TEXT NOT NULL
-) {strict_no_rowid};
+) {strict};
 CREATE INDEX orders_open ON orders (lane, state) WHERE state <> 'answered';
 
 CREATE TABLE receipt (
@@ -99,7 +102,7 @@ CREATE TABLE receipt (
   lane TEXT NOT NULL,
   next_poll {int},
   body TEXT NOT NULL
-) {strict_no_rowid};
+) {strict};
 CREATE INDEX receipt_poll ON receipt (lane, next_poll) WHERE next_poll IS NOT NULL;
 
 CREATE TABLE exchange (
@@ -109,7 +112,7 @@ CREATE TABLE exchange (
   at {int} NOT NULL,
   status {int},
   body TEXT NOT NULL
-) {strict_no_rowid};
+) {strict};
 CREATE INDEX exchange_order ON exchange (order_id) WHERE order_id IS NOT NULL;
 
 CREATE TABLE journal (
@@ -118,7 +121,7 @@ CREATE TABLE journal (
   request_id {bytes},
   body TEXT NOT NULL,
   items TEXT NOT NULL
-) {strict_no_rowid};
+) {strict};
 CREATE INDEX journal_request ON journal (request_id) WHERE request_id IS NOT NULL;
 
 CREATE TABLE follow_up (
@@ -156,7 +159,7 @@ CREATE TABLE desk (
   closed_how TEXT,
   body TEXT NOT NULL,
   sealed {bytes}
-) {strict_no_rowid};
+) {strict};
 CREATE UNIQUE INDEX desk_open ON desk (subject_kind, subject_id, reason) WHERE closed_at IS NULL;
 
 CREATE TABLE import (
@@ -178,7 +181,7 @@ CREATE TABLE idempotency (
   at {int} NOT NULL,
   status {int} NOT NULL,
   answer {bytes} NOT NULL
-) {strict_no_rowid};
+) {strict};
 
 CREATE TABLE api_key (
   id TEXT NOT NULL PRIMARY KEY,
@@ -198,7 +201,7 @@ CREATE TABLE errand (
   body TEXT NOT NULL,
   sealed {bytes},
   answer {bytes}
-) {strict_no_rowid};
+) {strict};
 CREATE INDEX errand_open ON errand (lane, at) WHERE done_at IS NULL;
 
 CREATE TABLE schedule (

@@ -19,6 +19,7 @@ use efface_store::{
     SqlStore, Store,
 };
 use efface_vault::{MasterKey, Vault};
+use rand::Rng as _;
 use efface_worker::{ConnectedAccount, Fleet, Hands, Options, TokioRuntime, Worker};
 
 use crate::{
@@ -36,12 +37,12 @@ impl Clock for WallClock {
     }
 }
 
-/// The operating system's randomness.
+/// Randomness seeded by the operating system.
 pub struct OsChance;
 
 impl Chance for OsChance {
     fn fill(&self, bytes: &mut [u8]) {
-        getrandom::fill(bytes).expect("the operating system gives randomness");
+        rand::rng().fill_bytes(bytes);
     }
 }
 

@@ -20,6 +20,10 @@ use clap::Parser as _;
 
 use crate::{args::Cli, exit::Exit};
 
+/// Many small, short-lived rows and bodies: the system's allocator would take a tenth of the time.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let json = cli.global.json;

@@ -161,15 +161,20 @@ impl Prepared {
 pub struct Exchange {
     pub method: String,
     pub url_template: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
     /// Keyed digest of the request body, hex.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_digest: Option<String>,
     /// Keyed digest of the response body, hex.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub response_digest: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vendor_request_id: Option<String>,
     pub started_at: Timestamp,
     pub took_millis: u64,
     /// Why there is no status, in our words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<String>,
 }
 

@@ -48,6 +48,12 @@ pub fn tree_hash(leaves: &[Hash]) -> Hash {
     }
 }
 
+/// What is nothing is not written down: a reader takes it for nothing.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature serde asks for")]
+pub(crate) const fn is_zero(n: &u32) -> bool {
+    *n == 0
+}
+
 /// A hiding commitment to one identifier, in the leaf of the request's filing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Commitment {
@@ -134,9 +140,12 @@ pub struct TaskChange {
     pub version: u32,
     pub generation: u32,
     pub step: StepId,
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub failures: u32,
     pub evidence: EvidenceLevel,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub sent: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub cancel_marked: bool,
     pub state: TaskState,
     /// The constant part, once, when the task is written.

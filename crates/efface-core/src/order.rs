@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     AccountId, LaneId, OrderId, ReceiptId, TaskAction, TaskId, Timestamp,
+    journal::is_zero,
     manifest::{EffectClass, StepId},
 };
 
@@ -54,9 +55,12 @@ pub struct Order {
     pub body_digest: String,
     pub first_sent_at: Timestamp,
     /// How often it was sent again.
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub repeats: u32,
     /// How often its owner was lost or panicked.
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub recoveries: u32,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub recovered_at: Vec<Timestamp>,
     pub state: OrderState,
 }

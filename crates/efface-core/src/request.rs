@@ -153,6 +153,7 @@ pub struct Request {
     pub version: u32,
     pub controller: ControllerId,
     pub action: RequestAction,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scope: Option<Scope>,
     pub relation: Relation,
     pub received_on: Date,
@@ -162,13 +163,20 @@ pub struct Request {
     pub due_at: Timestamp,
     pub filed_at: Timestamp,
     pub filed_by: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub regime: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub channel: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub import: Option<ImportId>,
     pub state: RequestState,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub told: Option<Told>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hold: Option<Hold>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub breached_at: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub in_error: Option<InError>,
 }
 

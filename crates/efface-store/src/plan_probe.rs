@@ -1,7 +1,11 @@
 //! The texts of the statements that must stay quick whatever the tables hold, for the test that asks
 //! both databases how they carry them out. No part of the interface.
 
-use crate::{hot::Hot, sql::read, usecase::OVERDUE};
+use crate::{
+    hot::{Hot, expanded},
+    sql::read,
+    usecase::OVERDUE,
+};
 
 /// A statement on SQLite and on PostgreSQL.
 #[derive(Clone, Copy, Debug)]
@@ -9,14 +13,28 @@ pub struct Probe {
     pub name: &'static str,
     pub sqlite: &'static str,
     pub postgres: &'static str,
+    /// Columns of the set it takes; none when it takes no set.
+    pub width: usize,
 }
 
-const fn probe(name: &'static str, (sqlite, postgres): (&'static str, &'static str)) -> Probe {
-    Probe { name, sqlite, postgres }
+impl Probe {
+    /// SQLite's text for a set of so many rows.
+    #[must_use]
+    pub fn sqlite_for(&self, rows: usize) -> &'static str {
+        expanded(self.sqlite, self.width, rows)
+    }
+}
+
+const fn probe(
+    name: &'static str,
+    width: usize,
+    (sqlite, postgres): (&'static str, &'static str),
+) -> Probe {
+    Probe { name, sqlite, postgres, width }
 }
 
 const fn same(name: &'static str, sql: &'static str) -> Probe {
-    Probe { name, sqlite: sql, postgres: sql }
+    Probe { name, sqlite: sql, postgres: sql, width: 0 }
 }
 
 pub const PROBES: &[Probe] = &[
@@ -27,17 +45,17 @@ pub const PROBES: &[Probe] = &[
     same("next_wake", read::NEXT_WAKE),
     same("open_orders", read::OPEN_ORDERS),
     same("unknown_orders", read::UNKNOWN_ORDERS),
-    probe("overdue", OVERDUE),
-    probe("tasks_by_id", read::TASKS_BY_ID),
-    probe("tasks_of_requests", read::TASKS_OF_REQUESTS),
-    probe("dependents", read::DEPENDENTS),
-    probe("wake_due", Hot::WAKE_TASKS.texts()),
-    probe("update_tasks", Hot::UPDATE_TASKS.texts()),
-    probe("match_tags", Hot::MATCH_TAGS.texts()),
-    probe("share_tags", Hot::SHARE_TAGS.texts()),
-    probe("known_filings", Hot::KNOWN_FILINGS.texts()),
-    probe("update_requests", Hot::UPDATE_REQUESTS.texts()),
-    probe("update_orders", Hot::UPDATE_ORDERS.texts()),
-    probe("update_receipts", Hot::UPDATE_RECEIPTS.texts()),
-    probe("close_desk", Hot::CLOSE_DESK.texts()),
+    probe("overdue", 0, OVERDUE),
+    probe("tasks_by_id", 1, read::TASKS_BY_ID),
+    probe("tasks_of_requests", 1, read::TASKS_OF_REQUESTS),
+    probe("dependents", 1, read::DEPENDENTS),
+    probe("wake_due", 3, Hot::WAKE_TASKS.texts()),
+    probe("update_tasks", 18, Hot::UPDATE_TASKS.texts()),
+    probe("match_tags", 1, Hot::MATCH_TAGS.texts()),
+    probe("share_tags", 1, Hot::SHARE_TAGS.texts()),
+    probe("known_filings", 1, Hot::KNOWN_FILINGS.texts()),
+    probe("update_requests", 7, Hot::UPDATE_REQUESTS.texts()),
+    probe("update_orders", 4, Hot::UPDATE_ORDERS.texts()),
+    probe("update_receipts", 3, Hot::UPDATE_RECEIPTS.texts()),
+    probe("close_desk", 6, Hot::CLOSE_DESK.texts()),
 ];

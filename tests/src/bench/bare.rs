@@ -67,8 +67,9 @@ impl Queue {
                 .create_if_missing(true)
                 .journal_mode(SqliteJournalMode::Wal)
                 .synchronous(SqliteSynchronous::Full)
+                .page_size(8192)
                 .pragma("cache_size", "-16000")
-                .pragma("wal_autocheckpoint", "4000")
+                .pragma("wal_autocheckpoint", "2000")
                 .disable_statement_logging();
             Self::Sqlite(
                 SqlitePoolOptions::new()

@@ -3,6 +3,10 @@
 #[path = "../bench/mod.rs"]
 mod bench;
 
+/// As the binary `efface` has it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> anyhow::Result<()> {
     bench::run()
 }

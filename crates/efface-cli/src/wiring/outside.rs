@@ -7,6 +7,7 @@ use efface_core::{
     Timestamp,
     outside::{Chance, Clock},
 };
+use rand::Rng as _;
 
 /// The wall clock of this machine.
 #[derive(Clone, Copy, Debug, Default)]
@@ -19,17 +20,13 @@ impl Clock for SystemClock {
     }
 }
 
-/// The operating system's random bytes.
+/// Randomness seeded, and from time to time seeded anew, by the operating system.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct OsChance;
 
 impl Chance for OsChance {
     fn fill(&self, bytes: &mut [u8]) {
-        if let Err(error) = getrandom::fill(bytes) {
-            // a key or id from anything else would be worse than no efface at all
-            eprintln!("error: the operating system gives no random bytes: {error}");
-            std::process::exit(1);
-        }
+        rand::rng().fill_bytes(bytes);
     }
 }
 

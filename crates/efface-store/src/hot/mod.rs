@@ -1,29 +1,37 @@
-//! The hand-written statements: constant text, sets bound as one array per column (PostgreSQL,
-//! `unnest`) or as one JSON array of rows (SQLite, `json_each`).
+//! The hand-written statements. A set is bound as one array per column (PostgreSQL, `unnest`) or as
+//! rows of parameters (SQLite, `VALUES`).
 
 mod postgres;
 mod sqlite;
 
-use sea_orm::sqlx::{self, Postgres, Row, Sqlite, Transaction};
+use std::{
+    borrow::Cow,
+    collections::BTreeMap,
+    sync::{Mutex, PoisonError},
+};
+
+use sea_orm::sqlx::{
+    self, Arguments as _, Postgres, Row, Sqlite, Transaction, sqlite::SqliteArguments,
+};
 
 use crate::error::Error;
 
 type PgQuery<'q> = sqlx::query::Query<'q, Postgres, sqlx::postgres::PgArguments>;
-
-/// One column of a batch.
-#[derive(Clone, Debug)]
-enum Column {
-    Bytes(Vec<Option<Vec<u8>>>),
-    Text(Vec<Option<String>>),
-    Int(Vec<Option<i64>>),
-}
+type LiteQuery<'q> = sqlx::query::Query<'q, Sqlite, SqliteArguments>;
 
 /// One cell of a row, by column type.
 #[derive(Clone, Debug)]
 pub(crate) enum Cell {
     Bytes(Option<Vec<u8>>),
-    Text(Option<String>),
+    Text(Option<Cow<'static, str>>),
     Int(Option<i64>),
+}
+
+impl Cell {
+    /// A word of the program's own.
+    pub(crate) const fn word(word: &'static str) -> Self {
+        Self::Text(Some(Cow::Borrowed(word)))
+    }
 }
 
 impl From<&[u8]> for Cell {
@@ -46,13 +54,13 @@ impl From<Vec<u8>> for Cell {
 
 impl From<&str> for Cell {
     fn from(text: &str) -> Self {
-        Self::Text(Some(text.to_owned()))
+        Self::Text(Some(Cow::Owned(text.to_owned())))
     }
 }
 
 impl From<String> for Cell {
     fn from(text: String) -> Self {
-        Self::Text(Some(text))
+        Self::Text(Some(Cow::Owned(text)))
     }
 }
 
@@ -74,57 +82,30 @@ impl From<bool> for Cell {
     }
 }
 
-/// Rows bound to one statement.
-#[derive(Clone, Debug, Default)]
+/// Rows bound to one statement: every row has the same columns in the same order.
+#[derive(Debug, Default)]
 pub(crate) struct Batch {
-    columns: Vec<Column>,
+    cells: Vec<Cell>,
     rows: usize,
 }
 
 impl Batch {
-    /// Adds a row; every row has the same columns in the same order.
     pub(crate) fn push(&mut self, cells: impl IntoIterator<Item = Cell>) {
-        for (n, cell) in cells.into_iter().enumerate() {
-            if self.rows == 0 {
-                self.columns.push(match &cell {
-                    Cell::Bytes(_) => Column::Bytes(vec![]),
-                    Cell::Text(_) => Column::Text(vec![]),
-                    Cell::Int(_) => Column::Int(vec![]),
-                });
-            }
-            match (self.columns.get_mut(n), cell) {
-                (Some(Column::Bytes(all)), Cell::Bytes(one)) => all.push(one),
-                (Some(Column::Text(all)), Cell::Text(one)) => all.push(one),
-                (Some(Column::Int(all)), Cell::Int(one)) => all.push(one),
-                (column, cell) => debug_assert!(false, "column {n} is {column:?}, not {cell:?}"),
-            }
-        }
+        self.cells.extend(cells);
         self.rows += 1;
+        debug_assert!(self.cells.len().is_multiple_of(self.rows), "a row of another length");
     }
 
     pub(crate) fn len(&self) -> usize {
         self.rows
     }
 
-    /// Adds another batch of the same shape.
-    pub(crate) fn append(&mut self, mut other: Self) {
-        if self.rows == 0 {
-            *self = other;
-            return;
-        }
-        for (mine, theirs) in self.columns.iter_mut().zip(&mut other.columns) {
-            match (mine, theirs) {
-                (Column::Bytes(all), Column::Bytes(more)) => all.append(more),
-                (Column::Text(all), Column::Text(more)) => all.append(more),
-                (Column::Int(all), Column::Int(more)) => all.append(more),
-                (mine, theirs) => debug_assert!(false, "{mine:?} is not {theirs:?}"),
-            }
-        }
-        self.rows += other.rows;
-    }
-
     pub(crate) fn is_empty(&self) -> bool {
         self.rows == 0
+    }
+
+    fn width(&self) -> usize {
+        self.cells.len() / self.rows.max(1)
     }
 
     /// A batch of one column of ids.
@@ -135,67 +116,107 @@ impl Batch {
         }
         batch
     }
+}
 
-    /// One array per column.
-    pub(crate) fn bind_arrays<'q>(&'q self, mut query: PgQuery<'q>) -> PgQuery<'q> {
-        for column in &self.columns {
-            query = match column {
-                Column::Bytes(all) => query.bind(all),
-                Column::Text(all) => query.bind(all),
-                Column::Int(all) => query.bind(all),
-            };
-        }
-        query
+/// The batches of several units, bound to one statement as they lie.
+pub(crate) struct Gathered<'a>(Vec<&'a Batch>);
+
+impl<'a> Gathered<'a> {
+    pub(crate) fn of(batches: impl IntoIterator<Item = &'a Batch>) -> Self {
+        Self(batches.into_iter().filter(|b| !b.is_empty()).collect())
     }
 
-    /// `[[…],[…]]`, bytes as hex.
-    pub(crate) fn json(&self) -> String {
-        use std::io::Write as _;
-        let mut out: Vec<u8> = Vec::with_capacity(self.rows * 512);
-        out.push(b'[');
-        for row in 0..self.rows {
-            if row > 0 {
-                out.push(b',');
-            }
-            out.push(b'[');
-            for (n, column) in self.columns.iter().enumerate() {
-                if n > 0 {
-                    out.push(b',');
-                }
-                match column {
-                    Column::Bytes(all) => match &all[row] {
-                        Some(bytes) => push_hex(&mut out, bytes),
-                        None => out.extend_from_slice(b"null"),
-                    },
-                    Column::Text(all) => match &all[row] {
-                        // plain text cannot fail to be written into memory
-                        Some(text) => drop(serde_json::to_writer(&mut out, text)),
-                        None => out.extend_from_slice(b"null"),
-                    },
-                    Column::Int(all) => match all[row] {
-                        Some(n) => {
-                            let _ = write!(out, "{n}");
-                        }
-                        None => out.extend_from_slice(b"null"),
-                    },
-                }
-            }
-            out.push(b']');
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.0.iter().map(|b| b.len()).sum()
+    }
+
+    fn cells(&self) -> impl Iterator<Item = &'a Cell> {
+        self.0.iter().flat_map(|b| &b.cells)
+    }
+
+    fn width(&self) -> usize {
+        self.0.first().map_or(1, |b| b.width())
+    }
+
+    /// One array per column.
+    pub(crate) fn bind_arrays(&self, mut query: PgQuery<'a>) -> Result<PgQuery<'a>, Error> {
+        let width = self.width();
+        let wrong = || Error::Database("a batch whose rows differ in shape".into());
+        for n in 0..width {
+            let mut column = self.cells().skip(n).step_by(width).peekable();
+            query = match column.peek() {
+                None => query,
+                Some(Cell::Bytes(_)) => query.bind(
+                    column
+                        .map(|c| match c {
+                            Cell::Bytes(bytes) => Ok(bytes.as_deref()),
+                            Cell::Text(_) | Cell::Int(_) => Err(wrong()),
+                        })
+                        .collect::<Result<Vec<Option<&[u8]>>, Error>>()?,
+                ),
+                Some(Cell::Text(_)) => query.bind(
+                    column
+                        .map(|c| match c {
+                            Cell::Text(text) => Ok(text.as_deref()),
+                            Cell::Bytes(_) | Cell::Int(_) => Err(wrong()),
+                        })
+                        .collect::<Result<Vec<Option<&str>>, Error>>()?,
+                ),
+                Some(Cell::Int(_)) => query.bind(
+                    column
+                        .map(|c| match c {
+                            Cell::Int(n) => Ok(*n),
+                            Cell::Bytes(_) | Cell::Text(_) => Err(wrong()),
+                        })
+                        .collect::<Result<Vec<Option<i64>>, Error>>()?,
+                ),
+            };
         }
-        out.push(b']');
-        // JSON is UTF-8
-        String::from_utf8(out).unwrap_or_default()
+        Ok(query)
+    }
+
+    /// One parameter per cell, for at most [`MOST_ROWS`] rows from `from` on.
+    fn bind_cells(&self, text: &'static str, from: usize) -> Result<LiteQuery<'static>, Error> {
+        let width = self.width();
+        let rows = (self.len() - from).min(MOST_ROWS);
+        let mut arguments = SqliteArguments::default();
+        arguments.reserve(rows * width, 0);
+        for cell in self.cells().skip(from * width).take(rows * width) {
+            match cell {
+                Cell::Bytes(bytes) => arguments.add(bytes.as_deref()),
+                Cell::Text(text) => arguments.add(text.as_deref()),
+                Cell::Int(n) => arguments.add(n),
+            }
+            .map_err(sqlx::Error::Encode)?;
+        }
+        // what is not bound is NULL
+        Ok(sqlx::query_with(expanded(text, width, rows.next_power_of_two()), arguments))
+    }
+
+    /// The queries that bind all rows to SQLite's `text`, one after the other.
+    pub(crate) fn lite(
+        &self,
+        text: &'static str,
+    ) -> impl Iterator<Item = Result<LiteQuery<'static>, Error>> {
+        (0..self.len()).step_by(MOST_ROWS).map(move |from| self.bind_cells(text, from))
     }
 }
 
-fn push_hex(out: &mut Vec<u8>, bytes: &[u8]) {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    out.push(b'"');
-    for byte in bytes {
-        out.push(DIGITS[usize::from(byte >> 4)]);
-        out.push(DIGITS[usize::from(byte & 15)]);
-    }
-    out.push(b'"');
+/// The most rows of one SQLite statement: longer ones save no time and keep memory.
+const MOST_ROWS: usize = 64;
+
+/// SQLite's text with `{rows}` written out: few different ones, made once.
+pub(crate) fn expanded(text: &'static str, width: usize, rows: usize) -> &'static str {
+    static MADE: Mutex<BTreeMap<(&str, usize), &str>> = Mutex::new(BTreeMap::new());
+    let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
+    made.entry((text, rows)).or_insert_with(|| {
+        let row = format!("({})", vec!["?"; width].join(","));
+        Box::leak(text.replace("{rows}", &vec![row; rows].join(",")).into_boxed_str())
+    })
 }
 
 /// A hand-written statement: one text per database.
@@ -290,37 +311,52 @@ impl Returned {
 impl Tx {
     /// Runs a hot statement over a batch; the rows it returns.
     pub(crate) async fn run(&mut self, hot: Hot, batch: &Batch) -> Result<Vec<Returned>, Error> {
-        if batch.is_empty() {
+        self.run_all(hot, &Gathered::of([batch])).await
+    }
+
+    /// As [`Tx::run`], over several batches at once.
+    pub(crate) async fn run_all(
+        &mut self,
+        hot: Hot,
+        rows: &Gathered<'_>,
+    ) -> Result<Vec<Returned>, Error> {
+        if rows.is_empty() {
             return Ok(vec![]);
         }
         match self {
             Self::Sqlite(tx) => {
-                let rows = sqlx::query(hot.sqlite).bind(batch.json()).fetch_all(&mut **tx).await?;
-                Ok(rows.into_iter().map(Returned::Sqlite).collect())
+                let mut found = vec![];
+                for query in rows.lite(hot.sqlite) {
+                    found.extend(query?.fetch_all(&mut **tx).await?);
+                }
+                Ok(found.into_iter().map(Returned::Sqlite).collect())
             }
             Self::Postgres(tx) => {
-                let rows =
-                    batch.bind_arrays(sqlx::query(hot.postgres)).fetch_all(&mut **tx).await?;
-                Ok(rows.into_iter().map(Returned::Postgres).collect())
+                let found =
+                    rows.bind_arrays(sqlx::query(hot.postgres))?.fetch_all(&mut **tx).await?;
+                Ok(found.into_iter().map(Returned::Postgres).collect())
             }
         }
     }
 
-    /// Runs a hot update without asking which rows it hit; how many.
-    pub(crate) async fn count(&mut self, hot: Hot, batch: &Batch) -> Result<usize, Error> {
+    /// Runs a hot statement without asking which rows it hit; how many.
+    pub(crate) async fn count(&mut self, hot: Hot, rows: &Gathered<'_>) -> Result<usize, Error> {
         fn silent(text: &'static str) -> &'static str {
             text.split_once("\nRETURNING").map_or(text, |(update, _)| update)
         }
-        if batch.is_empty() {
+        if rows.is_empty() {
             return Ok(0);
         }
         let hit = match self {
             Self::Sqlite(tx) => {
-                let query = sqlx::query(silent(hot.sqlite)).bind(batch.json());
-                query.execute(&mut **tx).await?.rows_affected()
+                let mut hit = 0;
+                for query in rows.lite(silent(hot.sqlite)) {
+                    hit += query?.execute(&mut **tx).await?.rows_affected();
+                }
+                hit
             }
             Self::Postgres(tx) => {
-                let query = batch.bind_arrays(sqlx::query(silent(hot.postgres)));
+                let query = rows.bind_arrays(sqlx::query(silent(hot.postgres)))?;
                 query.execute(&mut **tx).await?.rows_affected()
             }
         };

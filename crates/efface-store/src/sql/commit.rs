@@ -1,5 +1,6 @@
 //! One group of units in one transaction.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use efface_core::{LaneId, OrderId, ReceiptId, RequestId, TaskId, Timestamp};
@@ -7,12 +8,12 @@ use efface_vault::WrappedKey;
 
 use crate::{
     Company, Error, MemoWrite, Unit,
-    hot::{Batch, Cell, Hot, Tx},
+    hot::{Batch, Cell, Gathered, Hot, Tx},
     sql::{Database, company, filing, rows, seal::Sealer},
 };
 
 /// A unit turned into rows, ready to be written together with others.
-#[derive(Clone, Default)]
+#[derive(Default)]
 pub(super) struct PreparedUnit {
     leases: BTreeSet<(String, String, u64)>,
     numbers: BTreeMap<String, u64>,
@@ -46,42 +47,6 @@ impl PreparedUnit {
     pub(super) fn weight(&self) -> usize {
         self.tasks.len() + self.born.len() + self.journal.len()
     }
-
-    pub(super) fn append(&mut self, other: Self) {
-        self.leases.extend(other.leases);
-        for (lane, n) in other.numbers {
-            let known = self.numbers.entry(lane).or_default();
-            *known = (*known).max(n);
-        }
-        self.task_ids.extend(other.task_ids);
-        self.request_ids.extend(other.request_ids);
-        self.order_ids.extend(other.order_ids);
-        self.receipt_ids.extend(other.receipt_ids);
-        self.company.extend(other.company);
-        self.errands.extend(other.errands);
-        self.wakes.extend(other.wakes);
-        for (mine, theirs) in [
-            (&mut self.tasks, other.tasks),
-            (&mut self.born, other.born),
-            (&mut self.new_orders, other.new_orders),
-            (&mut self.orders, other.orders),
-            (&mut self.new_receipts, other.new_receipts),
-            (&mut self.receipts, other.receipts),
-            (&mut self.exchanges, other.exchanges),
-            (&mut self.journal, other.journal),
-            (&mut self.follow_ups, other.follow_ups),
-            (&mut self.followed, other.followed),
-            (&mut self.requests, other.requests),
-            (&mut self.reseals, other.reseals),
-            (&mut self.tags, other.tags),
-            (&mut self.shared_tags, other.shared_tags),
-            (&mut self.accounts, other.accounts),
-            (&mut self.desk_closes, other.desk_closes),
-            (&mut self.desk_opens, other.desk_opens),
-        ] {
-            mine.append(theirs);
-        }
-    }
 }
 
 /// The wrapped keys of requests whose fields a unit seals.
@@ -100,7 +65,7 @@ async fn keys_for(
         .collect();
     let found = database
         .rows_by_batch(
-            "SELECT r.id, r.wrapped_key, r.wrapped_by FROM json_each(?1) AS j CROSS JOIN request r ON r.id = unhex(j.value->>0)",
+            "SELECT r.id, r.wrapped_key, r.wrapped_by FROM (VALUES {rows}) AS x CROSS JOIN request r ON r.id = x.column1",
             "SELECT r.id, r.wrapped_key, r.wrapped_by FROM unnest($1::bytea[]) AS x(id) JOIN request r ON r.id = x.id",
             &Batch::ids(needed.iter().map(RequestId::bytes)),
         )
@@ -176,10 +141,10 @@ pub(super) fn prepare_with(
             task.version.into(),
             task.step.as_str().into(),
             task.failures.into(),
-            task.evidence.word().into(),
+            Cell::word(task.evidence.word()),
             task.sent.into(),
             task.cancel_marked.into(),
-            task.state.word().into(),
+            Cell::word(task.state.word()),
             rows::encode("task state", &task.state)?.into(),
             Cell::Bytes(derived.depends_on),
             Cell::Int(derived.queue),
@@ -203,7 +168,7 @@ pub(super) fn prepare_with(
         out.order_ids.push(order.id);
         out.orders.push([
             order.id.bytes().into(),
-            order.state.word().into(),
+            Cell::word(order.state.word()),
             Cell::Int(rows::look_at(order)),
             rows::encode("order", order)?.into(),
         ]);
@@ -243,7 +208,7 @@ pub(super) fn prepare_with(
             request.id.bytes().into(),
             write.read_version.into(),
             request.version.into(),
-            request.state.word().into(),
+            Cell::word(request.state.word()),
             request.due_at.millis().into(),
             write.nobody_found_decided.into(),
             rows::encode("request", request)?.into(),
@@ -273,9 +238,9 @@ pub(super) fn prepare_with(
     }
     for close in &unit.desk_closes {
         out.desk_closes.push([
-            close.subject.kind().into(),
+            Cell::word(close.subject.kind()),
             close.subject.id().into(),
-            Cell::Text(close.reason.map(str::to_owned)),
+            Cell::Text(close.reason.map(Cow::Borrowed)),
             close.at.millis().into(),
             close.by.as_str().into(),
             close.how.as_str().into(),
@@ -292,9 +257,9 @@ pub(super) fn prepare_with(
         };
         out.desk_opens.push([
             item.id.bytes().into(),
-            item.subject.kind().into(),
+            Cell::word(item.subject.kind()),
             item.subject.id().into(),
-            item.reason.word().into(),
+            Cell::word(item.reason.word()),
             item.opened_at.millis().into(),
             rows::encode("desk item", item)?.into(),
             Cell::Bytes(sealed),
@@ -312,12 +277,12 @@ pub(super) fn prepare_with(
 
 /// Writes a prepared unit; every write proves what it hit.
 pub(super) async fn write(tx: &mut Tx, unit: &PreparedUnit) -> Result<(), Error> {
-    write_proved(tx, unit, Proof::ByName).await
+    write_proved(tx, std::slice::from_ref(unit), Proof::ByName).await
 }
 
 /// Writes a group that is written again unit by unit when it misses anything.
-pub(super) async fn write_group(tx: &mut Tx, unit: &PreparedUnit) -> Result<(), Error> {
-    write_proved(tx, unit, Proof::ByCount).await
+pub(super) async fn write_group(tx: &mut Tx, units: &[PreparedUnit]) -> Result<(), Error> {
+    write_proved(tx, units, Proof::ByCount).await
 }
 
 /// How an update proves that it hit every row: a count is cheap, names tell which it missed.
@@ -327,56 +292,70 @@ enum Proof {
     ByName,
 }
 
-async fn write_proved(tx: &mut Tx, unit: &PreparedUnit, proof: Proof) -> Result<(), Error> {
-    if !unit.company.is_empty() {
+async fn write_proved(tx: &mut Tx, units: &[PreparedUnit], proof: Proof) -> Result<(), Error> {
+    let all = |rows: fn(&PreparedUnit) -> &Batch| Gathered::of(units.iter().map(rows));
+    let company: Vec<&Company> = units.iter().flat_map(|u| &u.company).collect();
+    if !company.is_empty() {
         filing::take_turn(tx).await?;
     }
-    check_leases(tx, &unit.leases).await?;
-    let mut numbers = Batch::default();
-    for (lane, number) in &unit.numbers {
-        numbers.push([lane.as_str().into(), i64::try_from(*number).unwrap_or(i64::MAX).into()]);
-    }
-    tx.run(Hot::TAKE_NUMBERS, &numbers).await?;
-    let asked = unit.task_ids.iter().map(|t| t.0);
-    if let Some(missed) = missed(tx, Hot::UPDATE_TASKS, &unit.tasks, asked, proof).await? {
+    check_leases(tx, &units.iter().flat_map(|u| &u.leases).collect()).await?;
+    take_numbers(tx, units).await?;
+    let asked: Vec<uuid::Uuid> = units.iter().flat_map(|u| &u.task_ids).map(|t| t.0).collect();
+    if let Some(missed) = missed(tx, Hot::UPDATE_TASKS, &all(|u| &u.tasks), asked, proof).await? {
         return Err(Error::Stale { tasks: missed.into_iter().map(TaskId).collect() });
     }
-    if tx.count(Hot::UPDATE_REQUESTS, &unit.requests).await? != unit.request_ids.len() {
-        return Err(Error::Stale { tasks: vec![] });
+    for (hot, rows) in
+        [(Hot::UPDATE_REQUESTS, all(|u| &u.requests)), (Hot::UPDATE_ACCOUNTS, all(|u| &u.accounts))]
+    {
+        if tx.count(hot, &rows).await? != rows.len() {
+            return Err(Error::Stale { tasks: vec![] });
+        }
     }
-    if tx.count(Hot::UPDATE_ACCOUNTS, &unit.accounts).await? != unit.accounts.len() {
-        return Err(Error::Stale { tasks: vec![] });
-    }
-    tx.run(Hot::INSERT_TASKS, &unit.born).await?;
-    tx.run(Hot::INSERT_ORDERS, &unit.new_orders).await?;
-    let asked = unit.order_ids.iter().map(|o| o.0);
-    let gone = missed(tx, Hot::UPDATE_ORDERS, &unit.orders, asked, proof).await?;
+    tx.count(Hot::INSERT_TASKS, &all(|u| &u.born)).await?;
+    tx.count(Hot::INSERT_ORDERS, &all(|u| &u.new_orders)).await?;
+    let asked = units.iter().flat_map(|u| &u.order_ids).map(|o| o.0).collect();
+    let gone = missed(tx, Hot::UPDATE_ORDERS, &all(|u| &u.orders), asked, proof).await?;
     all_there("order", gone)?;
-    tx.run(Hot::INSERT_RECEIPTS, &unit.new_receipts).await?;
-    let asked = unit.receipt_ids.iter().map(|r| r.0);
-    let gone = missed(tx, Hot::UPDATE_RECEIPTS, &unit.receipts, asked, proof).await?;
+    tx.count(Hot::INSERT_RECEIPTS, &all(|u| &u.new_receipts)).await?;
+    let asked = units.iter().flat_map(|u| &u.receipt_ids).map(|r| r.0).collect();
+    let gone = missed(tx, Hot::UPDATE_RECEIPTS, &all(|u| &u.receipts), asked, proof).await?;
     all_there("receipt", gone)?;
-    for (hot, batch) in [
-        (Hot::INSERT_EXCHANGES, &unit.exchanges),
-        (Hot::INSERT_JOURNAL, &unit.journal),
-        (Hot::RESEAL_REQUESTS, &unit.reseals),
-        (Hot::INSERT_TAGS, &unit.tags),
-        (Hot::SHARE_TAGS, &unit.shared_tags),
-        (Hot::DELETE_FOLLOW_UPS, &unit.followed),
-        (Hot::UPSERT_FOLLOW_UPS, &unit.follow_ups),
-        (Hot::CLOSE_DESK, &unit.desk_closes),
-        (Hot::OPEN_DESK, &unit.desk_opens),
+    for (hot, rows) in [
+        (Hot::INSERT_EXCHANGES, all(|u| &u.exchanges)),
+        (Hot::INSERT_JOURNAL, all(|u| &u.journal)),
+        (Hot::RESEAL_REQUESTS, all(|u| &u.reseals)),
+        (Hot::INSERT_TAGS, all(|u| &u.tags)),
+        (Hot::SHARE_TAGS, all(|u| &u.shared_tags)),
+        (Hot::DELETE_FOLLOW_UPS, all(|u| &u.followed)),
+        (Hot::UPSERT_FOLLOW_UPS, all(|u| &u.follow_ups)),
+        (Hot::CLOSE_DESK, all(|u| &u.desk_closes)),
+        (Hot::OPEN_DESK, all(|u| &u.desk_opens)),
     ] {
-        tx.run(hot, batch).await?;
+        tx.count(hot, &rows).await?;
     }
-    for (id, answer, now) in &unit.errands {
+    for (id, answer, now) in units.iter().flat_map(|u| &u.errands) {
         let cells =
             [Cell::from(id.as_bytes()), Cell::from(answer.clone()), Cell::from(now.millis())];
         let sql = "UPDATE errand SET answer = $2, done_at = $3 WHERE id = $1 RETURNING id";
         let hit = tx.small(sql, &cells).await?;
         all_there("errand", hit.is_empty().then(|| vec![*id]))?;
     }
-    check_company(tx, &unit.company).await
+    check_company(tx, &company).await
+}
+
+/// Each lane remembers the highest order number it gave away.
+async fn take_numbers(tx: &mut Tx, units: &[PreparedUnit]) -> Result<(), Error> {
+    let mut highest: BTreeMap<&str, u64> = BTreeMap::new();
+    for (lane, number) in units.iter().flat_map(|u| &u.numbers) {
+        let known = highest.entry(lane).or_default();
+        *known = (*known).max(*number);
+    }
+    let mut numbers = Batch::default();
+    for (lane, number) in highest {
+        numbers.push([lane.into(), i64::try_from(number).unwrap_or(i64::MAX).into()]);
+    }
+    tx.run(Hot::TAKE_NUMBERS, &numbers).await?;
+    Ok(())
 }
 
 /// Runs an update. The ids asked for that were not hit, as far as the proof tells; `None` when all
@@ -384,21 +363,22 @@ async fn write_proved(tx: &mut Tx, unit: &PreparedUnit, proof: Proof) -> Result<
 async fn missed(
     tx: &mut Tx,
     hot: Hot,
-    batch: &Batch,
-    asked: impl ExactSizeIterator<Item = uuid::Uuid> + Clone,
+    rows: &Gathered<'_>,
+    asked: Vec<uuid::Uuid>,
     proof: Proof,
 ) -> Result<Option<Vec<uuid::Uuid>>, Error> {
     if proof == Proof::ByCount {
-        return Ok((tx.count(hot, batch).await? != asked.len()).then(Vec::new));
+        return Ok((tx.count(hot, rows).await? != asked.len()).then(Vec::new));
     }
-    let hit = tx.run(hot, batch).await?;
+    let hit = tx.run_all(hot, rows).await?;
     if hit.len() == asked.len() {
         return Ok(None);
     }
     let written: HashSet<uuid::Uuid> = hit.iter().map(|r| r.id(0)).collect::<Result<_, _>>()?;
-    let missed: Vec<uuid::Uuid> = asked.clone().filter(|id| !written.contains(id)).collect();
+    let missed: Vec<uuid::Uuid> =
+        asked.iter().copied().filter(|id| !written.contains(id)).collect();
     // each was hit, and one of them was asked for twice
-    Ok(Some(if missed.is_empty() { asked.collect() } else { missed }))
+    Ok(Some(if missed.is_empty() { asked } else { missed }))
 }
 
 fn all_there(what: &'static str, missed: Option<Vec<uuid::Uuid>>) -> Result<(), Error> {
@@ -413,7 +393,7 @@ fn all_there(what: &'static str, missed: Option<Vec<uuid::Uuid>>) -> Result<(), 
 }
 
 /// Refuses units that met more company than they knew of.
-async fn check_company(tx: &mut Tx, all: &[Company]) -> Result<(), Error> {
+async fn check_company(tx: &mut Tx, all: &[&Company]) -> Result<(), Error> {
     let mut batch = Batch::default();
     for tag in all.iter().flat_map(|c| &c.tags) {
         batch.push([Cell::from(tag)]);
@@ -433,7 +413,7 @@ async fn check_company(tx: &mut Tx, all: &[Company]) -> Result<(), Error> {
     Ok(())
 }
 
-async fn check_leases(tx: &mut Tx, leases: &BTreeSet<(String, String, u64)>) -> Result<(), Error> {
+async fn check_leases(tx: &mut Tx, leases: &BTreeSet<&(String, String, u64)>) -> Result<(), Error> {
     let mut batch = Batch::default();
     for (lane, owner, epoch) in leases {
         batch.push([

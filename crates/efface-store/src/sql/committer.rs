@@ -240,11 +240,7 @@ impl Worker {
 
     /// One transaction for all; when it fails for any but a passing reason, each unit is written alone.
     async fn write_group(&self, units: Vec<PreparedUnit>) -> Vec<Result<(), Error>> {
-        let mut together = PreparedUnit::default();
-        for unit in &units {
-            together.append(unit.clone());
-        }
-        match self.write_together(&together, units.len()).await {
+        match self.write_together(&units).await {
             Ok(()) => units.iter().map(|_| Ok(())).collect(),
             Err(error) if error.is_passing() => {
                 units.iter().map(|_| Err(error.told_again())).collect()
@@ -253,29 +249,24 @@ impl Worker {
             Err(_) => {
                 let mut outcomes = vec![];
                 for unit in &units {
-                    outcomes.push(self.write_one(unit).await);
+                    outcomes.push(self.write_together(std::slice::from_ref(unit)).await);
                 }
                 outcomes
             }
         }
     }
 
-    async fn write_one(&self, unit: &PreparedUnit) -> Result<(), Error> {
-        self.write_together(unit, 1).await
-    }
-
-    async fn write_together(&self, unit: &PreparedUnit, units: usize) -> Result<(), Error> {
+    async fn write_together(&self, units: &[PreparedUnit]) -> Result<(), Error> {
         uncontended(|| async {
             let mut tx = self.database.begin().await?;
-            if units > 1 {
-                commit::write_group(&mut tx, unit).await?;
-            } else {
-                commit::write(&mut tx, unit).await?;
+            match units {
+                [one] => commit::write(&mut tx, one).await?,
+                several => commit::write_group(&mut tx, several).await?,
             }
             tx.commit().await
         })
         .await?;
-        self.ring_lanes(unit.wakes.iter());
+        self.ring_lanes(units.iter().flat_map(|u| &u.wakes));
         Ok(())
     }
 }

@@ -18,7 +18,7 @@ use sea_orm_migration::MigratorTrait;
 
 use crate::{
     Error,
-    hot::{Batch, Cell, Returned, Tx},
+    hot::{Batch, Cell, Gathered, Returned, Tx},
 };
 
 /// A database handle: one writer and some readers on SQLite, one pool on PostgreSQL.
@@ -209,6 +209,7 @@ async fn connect_sqlite(url: &str, max_connections: u32, create: bool) -> Result
     let options = SqliteConnectOptions::from_str(url)
         .map_err(|_| Error::Unsupported("database.url is not a valid sqlite:// URL".into()))?
         .create_if_missing(create)
+        .page_size(8192)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .auto_vacuum(SqliteAutoVacuum::Incremental)
@@ -218,8 +219,8 @@ async fn connect_sqlite(url: &str, max_connections: u32, create: bool) -> Result
         .pragma("trusted_schema", "OFF")
         .pragma("temp_store", "MEMORY")
         .pragma("cache_size", "-16000")
-        .pragma("wal_autocheckpoint", "4000")
-        .statement_cache_capacity(256)
+        .pragma("wal_autocheckpoint", "2000")
+        .statement_cache_capacity(512)
         .disable_statement_logging();
     let explain = |e: sea_orm::sqlx::Error| {
         let text = e.to_string();
@@ -288,19 +289,21 @@ impl Database {
         postgres: &'static str,
         batch: &Batch,
     ) -> Result<Vec<Returned>, Error> {
-        if batch.is_empty() {
+        let gathered = Gathered::of([batch]);
+        if gathered.is_empty() {
             return Ok(vec![]);
         }
         match self {
             Self::Sqlite { readers, .. } => {
-                let found =
-                    sea_orm::sqlx::query(sqlite).bind(batch.json()).fetch_all(readers).await?;
+                let mut found = vec![];
+                for query in gathered.lite(sqlite) {
+                    found.extend(query?.fetch_all(readers).await?);
+                }
                 Ok(found.into_iter().map(Returned::Sqlite).collect())
             }
             Self::Postgres { pool } => {
-                let found =
-                    batch.bind_arrays(sea_orm::sqlx::query(postgres)).fetch_all(pool).await?;
-                Ok(found.into_iter().map(Returned::Postgres).collect())
+                let query = gathered.bind_arrays(sea_orm::sqlx::query(postgres))?;
+                Ok(query.fetch_all(pool).await?.into_iter().map(Returned::Postgres).collect())
             }
         }
     }

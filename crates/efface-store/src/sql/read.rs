@@ -134,7 +134,7 @@ pub(crate) const TASKS_BY_ID: (&str, &str) = (
         "SELECT ",
         task_columns!(),
         sealed_columns!(),
-        " FROM json_each(?1) AS j CROSS JOIN task t ON t.id = unhex(j.value->>0) JOIN request r ON r.id = t.request_id"
+        " FROM (VALUES {rows}) AS x CROSS JOIN task t ON t.id = x.column1 JOIN request r ON r.id = t.request_id"
     ),
     concat!(
         "SELECT ",
@@ -257,7 +257,7 @@ pub(crate) const TASKS_OF_REQUESTS: (&str, &str) = (
     concat!(
         "SELECT ",
         task_columns!(),
-        " FROM json_each(?1) AS j CROSS JOIN task t ON t.request_id = unhex(j.value->>0)"
+        " FROM (VALUES {rows}) AS x CROSS JOIN task t ON t.request_id = x.column1"
     ),
     concat!(
         "SELECT ",
@@ -277,7 +277,7 @@ pub(crate) const DEPENDENTS: (&str, &str) = (
     concat!(
         "SELECT ",
         task_columns!(),
-        ", e.request_id FROM json_each(?1) AS j CROSS JOIN task e ON e.request_id = unhex(j.value->>0) JOIN task t ON t.depends_on = e.id WHERE e.state = 'settled'"
+        ", e.request_id FROM (VALUES {rows}) AS x CROSS JOIN task e ON e.request_id = x.column1 JOIN task t ON t.depends_on = e.id WHERE e.state = 'settled'"
     ),
     concat!(
         "SELECT ",

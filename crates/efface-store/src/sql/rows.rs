@@ -1,5 +1,7 @@
 //! Between rows and the core's types.
 
+use std::borrow::Cow;
+
 use efface_core::{
     AccountId, EntryId, LaneId, RequestId, TaskId, Timestamp,
     journal::Entry,
@@ -111,16 +113,16 @@ pub(crate) fn new_task_cells(new: &crate::NewTask, now: Timestamp) -> Result<Vec
         task.request.bytes().into(),
         task.account.as_str().into(),
         new.lane.as_str().into(),
-        task.action.word().into(),
-        Cell::Text(task.scope.map(|s| s.word().to_owned())),
+        Cell::word(task.action.word()),
+        Cell::Text(task.scope.map(|s| Cow::Borrowed(s.word()))),
         task.generation.into(),
         task.version.into(),
         task.step.as_str().into(),
         task.failures.into(),
-        task.evidence.word().into(),
+        Cell::word(task.evidence.word()),
         task.sent.into(),
         task.cancel_marked.into(),
-        task.state.word().into(),
+        Cell::word(task.state.word()),
         encode("task state", &task.state)?.into(),
         Cell::Bytes(derived.depends_on),
         Cell::Int(derived.queue),
@@ -138,7 +140,7 @@ pub(crate) fn order_cells(order: &Order) -> Result<[Cell; 7], Error> {
         order.lane.as_str().into(),
         i64::try_from(order.number).unwrap_or(i64::MAX).into(),
         order.account.as_str().into(),
-        order.state.word().into(),
+        Cell::word(order.state.word()),
         Cell::Int(look_at(order)),
         encode("order", order)?.into(),
     ])

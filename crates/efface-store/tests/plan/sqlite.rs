@@ -37,7 +37,7 @@ fn reads_all(line: &str) -> bool {
 pub async fn check(world: &World) {
     let mut wrong = vec![];
     for probe in PROBES {
-        let plan = world.raw.plan(probe.sqlite).await;
+        let plan = world.raw.plan(probe.sqlite_for(16)).await;
         let whole = plan.iter().any(|line| reads_all(line));
         // the few that are open are sorted by age; everything else comes in order
         let sorts = plan.iter().any(|line| line.contains("TEMP B-TREE"))
