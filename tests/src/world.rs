@@ -65,6 +65,8 @@ pub struct Plan {
     pub call_timeout: Duration,
     /// Whether accounts are taken live; else they only look.
     pub live: bool,
+    /// Shrinks the vendors' waits.
+    pub time_scale: f64,
 }
 
 impl Plan {
@@ -88,6 +90,7 @@ impl Plan {
             calls_in_flight: 16,
             call_timeout: Duration::from_millis(800),
             live: true,
+            time_scale: 0.000_002,
         }
     }
 }
@@ -129,7 +132,7 @@ impl World {
                 manifest: Arc::new(built.manifest),
                 keyed_by: vec![],
                 people_per_day: plan.people_per_day,
-                time_scale: 0.000_002,
+                time_scale: plan.time_scale,
             });
             fakes.insert(*vendor, server);
         }

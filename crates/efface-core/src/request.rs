@@ -454,6 +454,7 @@ pub fn ending(tasks: &[Task], tells: impl Fn(&Task) -> bool) -> Option<Ending> {
                 | Outcome::Exempt { .. }
                 | Outcome::Cancelled
                 | Outcome::Superseded
+                | Outcome::Recalled
         )
     });
     if asked_in_vain && !someone && !decided {

@@ -122,7 +122,8 @@ impl Directory {
     /// What `apply` needs to know about a task's account and action.
     #[must_use]
     pub fn rules(&self, task: &Task, condition: Option<&Condition>) -> Rules {
-        let card = self.account(&task.account).and_then(|a| a.manifest.action(task.action));
+        let manifest = self.account(&task.account).map(|a| &a.manifest);
+        let card = manifest.and_then(|m| m.action(task.action));
         let highest = card.map_or(EvidenceLevel::None, |c| c.highest);
         Rules {
             floor: condition.map_or(highest, |c| c.floor(task.action, highest)),
@@ -131,6 +132,7 @@ impl Directory {
             verify_after: self.policy.verify_after,
             bound: card.map_or(Duration::ZERO, |c| self.scaled(&task.account, c.latency.bound)),
             retry: self.policy.retry,
+            recalls: manifest.is_some_and(|m| m.recalls),
         }
     }
 }

@@ -1,7 +1,11 @@
 //! The texts of the statements that must stay quick whatever the tables hold, for the test that asks
 //! both databases how they carry them out. No part of the interface.
 
-use crate::{hot::Hot, sql::read, usecase::OVERDUE};
+use crate::{
+    hot::Hot,
+    sql::{read, receipts},
+    usecase::OVERDUE,
+};
 
 /// A statement on SQLite and on PostgreSQL.
 #[derive(Clone, Copy, Debug)]
@@ -29,6 +33,7 @@ pub const PROBES: &[Probe] = &[
     same("unknown_orders", read::UNKNOWN_ORDERS),
     probe("overdue", OVERDUE),
     probe("tasks_by_id", read::TASKS_BY_ID),
+    probe("receipts_by_id", receipts::RECEIPTS_BY_ID),
     probe("tasks_of_requests", read::TASKS_OF_REQUESTS),
     probe("dependents", read::DEPENDENTS),
     probe("wake_due", Hot::WAKE_TASKS.texts()),

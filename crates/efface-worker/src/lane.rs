@@ -251,6 +251,12 @@ impl Lane {
         if free == 0 {
             return Ok(false);
         }
+        let recalled = self.recall(&accounts, free).await?;
+        let free = free.saturating_sub(recalled);
+        if free == 0 {
+            return Ok(true);
+        }
+        busy |= recalled > 0;
         busy |= self.resolve_unknown(&accounts).await?;
         let begun = std::mem::take(&mut self.soft().begun);
         let kept = (free / 5).max(begun / 5).clamp(1, free);

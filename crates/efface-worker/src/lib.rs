@@ -12,6 +12,7 @@ mod look;
 mod metronome;
 mod pace;
 mod poll;
+mod recall;
 mod record;
 mod requests;
 mod submit;

@@ -5,7 +5,11 @@ use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::*;
-use crate::{EvidenceLevel, ReceiptId, manifest::StepId, task::tests::sample as sample_task};
+use crate::{
+    EvidenceLevel, ReceiptId,
+    manifest::StepId,
+    task::{Recall, tests::sample as sample_task},
+};
 
 const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 
@@ -136,7 +140,8 @@ fn erase_waits_for_the_vendors_own_suppress_but_never_for_a_desk() {
     let request = sample(RequestState::Running { since: NOW });
     let erase =
         task(2, "a", TaskAction::Erase, TaskState::Blocked { cause: Cause::Phase(Phase::Erase) });
-    let receipt = WaitsOn::Receipt { receipt: ReceiptId(Uuid::from_u128(9)) };
+    let receipt =
+        WaitsOn::Receipt { receipt: ReceiptId(Uuid::from_u128(9)), recall: Recall::NotWanted };
     let order = crate::OrderId(Uuid::from_u128(8));
     for (state, opens) in [
         (TaskState::Ready { due: NOW }, false),

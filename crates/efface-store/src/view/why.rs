@@ -5,7 +5,7 @@ use efface_core::{
     RequestId, TaskId, Timestamp,
     account::Condition,
     request::RequestState,
-    task::{Cause, TaskState, WaitsOn},
+    task::{Cause, Recall, TaskState, WaitsOn},
 };
 use serde::Serialize;
 
@@ -187,7 +187,15 @@ impl SqlStore {
                 self.look_at(task.state.order()).await?,
                 by_itself(),
             ),
-            TaskState::Waiting { on: WaitsOn::Receipt { receipt }, .. } => {
+            TaskState::Waiting {
+                on: WaitsOn::Receipt { recall: Recall::Wanted { at, .. }, .. },
+                ..
+            } => line(
+                "it was cancelled, and the vendor is asked to take it back".into(),
+                Some(*at),
+                by_itself(),
+            ),
+            TaskState::Waiting { on: WaitsOn::Receipt { receipt, recall }, .. } => {
                 let found = self
                     .database
                     .rows(
@@ -201,7 +209,12 @@ impl SqlStore {
                     .transpose()?
                     .flatten()
                     .map(Timestamp::from_millis);
-                line("the vendor has taken it on and is at work".into(), next, "the vendor".into())
+                let reason = if *recall == Recall::InVain {
+                    "it was cancelled, and the vendor does not take it back: it runs to its own end"
+                } else {
+                    "the vendor has taken it on and is at work"
+                };
+                line(reason.into(), next, "the vendor".into())
             }
             TaskState::Waiting { on: WaitsOn::Promise { done_by }, .. } => line(
                 "the vendor has taken it on and offers no status; waits for its promised date"
