@@ -67,6 +67,7 @@ pub struct Plan {
     pub live: bool,
     /// Shrinks the vendors' waits.
     pub time_scale: f64,
+    pub clock: Arc<dyn Clock>,
 }
 
 impl Plan {
@@ -91,6 +92,7 @@ impl Plan {
             call_timeout: Duration::from_millis(800),
             live: true,
             time_scale: 0.000_002,
+            clock: Arc::new(WallClock),
         }
     }
 }
@@ -151,7 +153,7 @@ impl World {
         let master = MasterKey::generate(&mut |b| OsChance.fill(b));
         let (vault, _) = Vault::create(&master, &mut |b| OsChance.fill(b));
         let hands = Hands {
-            clock: Arc::new(WallClock),
+            clock: plan.clock.clone(),
             chance: Arc::new(OsChance),
             runtime: Arc::new(TokioRuntime::new()),
         };

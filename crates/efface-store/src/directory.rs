@@ -43,6 +43,8 @@ pub struct Policy {
     pub cooling_off: Duration,
     pub phase_patience: Duration,
     pub due_days: u16,
+    /// How long a request may stay without a proof of identity before it expires.
+    pub expire_unproved: Duration,
     pub auto_release_suppress: bool,
     pub verify_after: Duration,
     pub retry: RetryPolicy,
@@ -54,6 +56,7 @@ impl Default for Policy {
             cooling_off: Duration::from_secs(24 * 3600),
             phase_patience: Duration::from_secs(72 * 3600),
             due_days: 30,
+            expire_unproved: Duration::from_secs(90 * 86_400),
             auto_release_suppress: true,
             verify_after: Duration::from_secs(600),
             retry: RetryPolicy::default(),

@@ -82,6 +82,9 @@ pub trait Store: Send + Sync {
     /// When the lane has something to do next, if nothing happens before.
     async fn next_wake(&self, lane: &LaneId) -> Result<Option<Timestamp>, Error>;
 
+    /// What the database's own clock says.
+    async fn database_time(&self) -> Result<Timestamp, Error>;
+
     /// Writes one use case's changes: all or nothing. Commits travel in groups.
     async fn commit(&self, unit: Unit) -> Result<(), Error>;
     /// The keyed digest (hex) of bytes that may hold identifiers.

@@ -8,7 +8,7 @@ use efface_core::{
     desk::{Reason, Subject},
     journal::{About, Entry, TaskChange},
     plan::{Account, Wish, plan},
-    request::{Request, RequestState},
+    request::{self, Request, RequestState},
     subject::Dossier,
     task::Task,
 };
@@ -270,6 +270,9 @@ impl Writer<'_> {
     fn ask_for_follow_up(&mut self, request: &Request) {
         if let RequestState::Released { cooling_until, .. } = request.state {
             self.follow_up(request.id, cooling_until);
+        } else if request.state == RequestState::Received {
+            let patience = self.desk.directory.policy.expire_unproved;
+            self.follow_up(request.id, request::expiry(request.filed_at, patience).0);
         }
     }
 

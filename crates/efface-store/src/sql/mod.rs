@@ -225,6 +225,10 @@ impl Store for SqlStore {
         read::next_wake(&self.database, lane).await
     }
 
+    async fn database_time(&self) -> Result<Timestamp, Error> {
+        Self::database_time(self).await
+    }
+
     async fn commit(&self, unit: Unit) -> Result<(), Error> {
         let touches_accounts = !unit.accounts.is_empty();
         let done = self.committer.commit(unit).await;

@@ -1,10 +1,12 @@
 //! Why a request is not done: for each open task the reason, since when, the next attempt, and who
 //! can unblock it.
 
+use std::time::Duration;
+
 use efface_core::{
     RequestId, TaskId, Timestamp,
     account::Condition,
-    request::RequestState,
+    request::{self, RequestState},
     task::{Cause, Recall, TaskState, WaitsOn},
 };
 use serde::Serialize;
@@ -38,7 +40,7 @@ impl SqlStore {
             return Ok(vec![]);
         }
         let mut lines = vec![];
-        lines.extend(why_request(&loaded));
+        lines.extend(why_request(&loaded, self.directory.policy.expire_unproved));
         let accounts = self.accounts().await?;
         for row in loaded.tasks.iter().filter(|t| !t.task.state.is_settled()) {
             let condition =
@@ -248,7 +250,7 @@ impl SqlStore {
 }
 
 /// What holds the request itself back.
-fn why_request(loaded: &Loaded) -> Option<WhyLine> {
+fn why_request(loaded: &Loaded, patience: Duration) -> Option<WhyLine> {
     let request = &loaded.request;
     let line = |reason: &str, next_attempt, who: String| {
         Some(WhyLine {
@@ -271,8 +273,8 @@ fn why_request(loaded: &Loaded) -> Option<WhyLine> {
     }
     match &request.state {
         RequestState::Received => line(
-            "nothing proves who the person is",
-            None,
+            "nothing proves who the person is; without a proof it expires then",
+            Some(request::expiry(request.filed_at, patience).1),
             format!("the privacy team: `efface request identify {}`", request.id),
         ),
         RequestState::Identified => line(
