@@ -218,6 +218,12 @@ impl World {
             drain: Duration::from_secs(2),
             ..Options::default()
         };
+        self.worker_with(options)
+    }
+
+    /// A worker that behaves otherwise.
+    #[must_use]
+    pub fn worker_with(&self, options: Options) -> Worker {
         Worker::new(self.store.clone(), self.fleet(), self.hands.clone(), options)
     }
 
@@ -239,6 +245,20 @@ impl World {
     /// # Panics
     /// When the worker ends with an error.
     pub async fn run_until(&self, limit: Duration, enough: impl AsyncFn() -> bool) -> bool {
+        self.run_worker_until(self.worker(), None, limit, enough).await
+    }
+
+    /// The same for a worker of these lanes alone.
+    ///
+    /// # Panics
+    /// When the worker ends with an error.
+    pub async fn run_worker_until(
+        &self,
+        worker: Worker,
+        only: Option<&[LaneId]>,
+        limit: Duration,
+        enough: impl AsyncFn() -> bool,
+    ) -> bool {
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
         let watch = async {
             let end = stopwatch() + limit;
@@ -250,10 +270,16 @@ impl World {
             drop(stop);
             held
         };
-        let work = self.worker().run(async {
+        let stop = async {
             // resolves when the other end goes
             let _ = stopped.await;
-        });
+        };
+        let work = async {
+            match only {
+                Some(lanes) => worker.run_lanes(lanes, stop).await,
+                None => worker.run(stop).await,
+            }
+        };
         let (held, worked) = tokio::join!(watch, work);
         worked.expect("worker");
         held

@@ -165,6 +165,9 @@ impl Lane {
 
     /// Runs until stopped or the lease is lost; then waits for the calls that are out.
     pub(crate) async fn run(self: Arc<Self>) {
+        if self.options.only_errands {
+            return self.run_errands().await;
+        }
         self.recover().await;
         while !self.over() {
             let busy = match self.pass().await {
