@@ -68,6 +68,9 @@ pub struct Plan {
     /// Shrinks the vendors' waits.
     pub time_scale: f64,
     pub clock: Arc<dyn Clock>,
+    /// How long an order that is not full waits for company.
+    pub linger: Duration,
+    pub batch_items: Option<u32>,
 }
 
 impl Plan {
@@ -93,6 +96,8 @@ impl Plan {
             live: true,
             time_scale: 0.000_002,
             clock: Arc::new(WallClock),
+            linger: Duration::ZERO,
+            batch_items: None,
         }
     }
 }
@@ -202,8 +207,8 @@ impl World {
                     http,
                     calls_per_second: self.plan.calls_per_second,
                     calls_in_flight: self.plan.calls_in_flight,
-                    batch_items: None,
-                    linger: Duration::ZERO,
+                    batch_items: self.plan.batch_items,
+                    linger: self.plan.linger,
                 },
             );
         }

@@ -9,6 +9,7 @@ mod expiry;
 mod fleet;
 mod hands;
 mod lane;
+mod linger;
 mod look;
 mod metronome;
 mod pace;
