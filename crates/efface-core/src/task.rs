@@ -160,7 +160,8 @@ pub struct Task {
     pub evidence: EvidenceLevel,
     /// Whether a changing call for this task has ever been sent.
     pub sent: bool,
-    /// The request was cancelled while this was out: it runs to its own end.
+    /// The request was cancelled while this was out: it is taken back where the vendor offers that,
+    /// or runs to its own end.
     pub cancel_marked: bool,
     pub state: TaskState,
 }

@@ -70,13 +70,17 @@ pub async fn run(global: &GlobalArgs, args: &Args) -> Result<Exit> {
     }
     say!("");
     if !table.is_empty() {
-        say!("out already; these run to their own end, and no other will be sent:");
+        say!(
+            "out already; no other will be sent, and these run to their own end unless they are taken back:"
+        );
     }
     table.print("nothing is out at any vendor")?;
     if report.out.iter().any(|(_, _, _, recall)| *recall) {
         say!("");
-        say!("to take back what a vendor still gives back, cancel: efface request cancel ID");
-        say!("a running worker asks for it, though the account is stopped");
+        say!(
+            "what a vendor still gives back is asked for when you cancel: efface request cancel ID"
+        );
+        say!("a running worker asks for it, also while the account is stopped");
     }
     Ok(Exit::Done)
 }
