@@ -19,7 +19,7 @@ use efface_store::{NewRequest, Policy, Proof, Store as _};
 use efface_tests::{
     on_both_databases,
     vendors::person,
-    world::{Place, Plan, WallClock, World, all_new, controller},
+    world::{Place, Plan, WallClock, World, all_new, controller, stopwatch},
 };
 
 const LONG: Duration = Duration::from_secs(30);
@@ -110,12 +110,20 @@ async fn a_clock_that_was_set_forward_expires_nobody(place: Place) {
     let clock = Arc::new(SetForward::default());
     let world = world(&place, DAY * 90, clock.clone()).await;
     let filed = filed(&world).await;
+    let started = std::sync::Mutex::new(None);
+    // its start shows that the lane is at work, and has read the clocks
+    let proved = world.file(RequestAction::Erase, 5..6).await;
+    let at_work = async || !matches!(state(&world, proved[0]).await, RequestState::Released { .. });
     let set = async || {
+        if !at_work().await {
+            return false;
+        }
         clock.0.store(u64::try_from((DAY * 91).as_millis()).expect("fits"), Relaxed);
+        let since = *started.lock().expect("a time").get_or_insert_with(stopwatch);
         world.store.wakes().ring_all();
-        false
+        stopwatch() - since > A_WHILE
     };
-    world.run_until(A_WHILE, set).await;
+    assert!(world.run_until(LONG, set).await);
     for id in &filed {
         assert_eq!(state(&world, *id).await, RequestState::Received);
     }
