@@ -150,6 +150,20 @@ impl<'a> Seen<'a> {
     }
 }
 
+/// Whether a call only took something back, for an order with somebody whose request was cancelled.
+fn may_be_taken_back(evidence: &Evidence<'_>, digest: &str, line: &LogLine) -> bool {
+    let cancelled = |order: &OrderId| {
+        let order = evidence.orders.iter().find(|o| o.id == *order);
+        let tasks = evidence.requests.iter().flat_map(|(v, _)| &v.tasks).map(|t| &t.row.task);
+        let mut marked = tasks.filter(|t| t.cancel_marked);
+        order.is_some_and(|o| marked.any(|t| o.items.contains(&t.id)))
+    };
+    let mut mine =
+        evidence.exchanges.iter().filter(|e| e.request_digest.as_deref() == Some(digest));
+    line.effects.iter().all(|effect| effect.starts_with("recalled "))
+        && mine.any(|e| e.order.as_ref().is_some_and(cancelled))
+}
+
 /// Whether an outcome says that a vendor did something to the person.
 const fn says_done(outcome: &Outcome) -> bool {
     match outcome {
@@ -308,7 +322,10 @@ impl Verdict {
                 let times = calls.lines.len();
                 let Some(mine) = orders.get(&(*vendor, digest.as_str())) else {
                     // a look by POST; what changes anybody needs an order
-                    if let Some(line) = calls.lines.iter().find(|l| !l.effects.is_empty()) {
+                    let harms = |l: &&&LogLine| {
+                        !l.effects.is_empty() && !may_be_taken_back(evidence, digest, l)
+                    };
+                    if let Some(line) = calls.lines.iter().find(harms) {
                         self.fault(format!(
                             "{vendor} did {:?} without a committed order",
                             line.effects

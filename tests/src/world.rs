@@ -19,8 +19,8 @@ use efface_store::{
     SqlStore, Store,
 };
 use efface_vault::{MasterKey, Vault};
-use rand::Rng as _;
 use efface_worker::{ConnectedAccount, Fleet, Hands, Options, TokioRuntime, Worker};
+use rand::Rng as _;
 
 use crate::{
     oracle::{Evidence, Tally, judge},
@@ -66,6 +66,12 @@ pub struct Plan {
     pub call_timeout: Duration,
     /// Whether accounts are taken live; else they only look.
     pub live: bool,
+    /// Shrinks the vendors' waits.
+    pub time_scale: f64,
+    pub clock: Arc<dyn Clock>,
+    /// How long an order that is not full waits for company.
+    pub linger: Duration,
+    pub batch_items: Option<u32>,
 }
 
 impl Plan {
@@ -89,6 +95,10 @@ impl Plan {
             calls_in_flight: 16,
             call_timeout: Duration::from_millis(800),
             live: true,
+            time_scale: 0.000_002,
+            clock: Arc::new(WallClock),
+            linger: Duration::ZERO,
+            batch_items: None,
         }
     }
 }
@@ -130,7 +140,7 @@ impl World {
                 manifest: Arc::new(built.manifest),
                 keyed_by: vec![],
                 people_per_day: plan.people_per_day,
-                time_scale: 0.000_002,
+                time_scale: plan.time_scale,
             });
             fakes.insert(*vendor, server);
         }
@@ -149,7 +159,7 @@ impl World {
         let master = MasterKey::generate(&mut |b| OsChance.fill(b));
         let (vault, _) = Vault::create(&master, &mut |b| OsChance.fill(b));
         let hands = Hands {
-            clock: Arc::new(WallClock),
+            clock: plan.clock.clone(),
             chance: Arc::new(OsChance),
             runtime: Arc::new(TokioRuntime::new()),
         };
@@ -198,8 +208,8 @@ impl World {
                     http,
                     calls_per_second: self.plan.calls_per_second,
                     calls_in_flight: self.plan.calls_in_flight,
-                    batch_items: None,
-                    linger: Duration::ZERO,
+                    batch_items: self.plan.batch_items,
+                    linger: self.plan.linger,
                 },
             );
         }
@@ -214,6 +224,12 @@ impl World {
             drain: Duration::from_secs(2),
             ..Options::default()
         };
+        self.worker_with(options)
+    }
+
+    /// A worker that behaves otherwise.
+    #[must_use]
+    pub fn worker_with(&self, options: Options) -> Worker {
         Worker::new(self.store.clone(), self.fleet(), self.hands.clone(), options)
     }
 
@@ -235,6 +251,20 @@ impl World {
     /// # Panics
     /// When the worker ends with an error.
     pub async fn run_until(&self, limit: Duration, enough: impl AsyncFn() -> bool) -> bool {
+        self.run_worker_until(self.worker(), None, limit, enough).await
+    }
+
+    /// The same for a worker of these lanes alone.
+    ///
+    /// # Panics
+    /// When the worker ends with an error.
+    pub async fn run_worker_until(
+        &self,
+        worker: Worker,
+        only: Option<&[LaneId]>,
+        limit: Duration,
+        enough: impl AsyncFn() -> bool,
+    ) -> bool {
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
         let watch = async {
             let end = stopwatch() + limit;
@@ -246,10 +276,16 @@ impl World {
             drop(stop);
             held
         };
-        let work = self.worker().run(async {
+        let stop = async {
             // resolves when the other end goes
             let _ = stopped.await;
-        });
+        };
+        let work = async {
+            match only {
+                Some(lanes) => worker.run_lanes(lanes, stop).await,
+                None => worker.run(stop).await,
+            }
+        };
         let (held, worked) = tokio::join!(watch, work);
         worked.expect("worker");
         held

@@ -166,7 +166,8 @@ pub struct TaskDetail {
     /// Whether a call for it has left.
     sent: bool,
     failures: u32,
-    /// The request was cancelled while this was out: it runs to its own end.
+    /// The request was cancelled while this was out: it is taken back where the vendor offers that,
+    /// or runs to its own end.
     cancel_marked: bool,
 }
 

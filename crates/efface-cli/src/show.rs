@@ -4,7 +4,7 @@
 use efface_core::{
     EvidenceLevel, Identifier, Provenance, Standing, Timestamp,
     request::{Request, RequestState},
-    task::{Cause, TaskState, WaitsOn},
+    task::{Cause, Recall, TaskState, WaitsOn},
 };
 use efface_store::TaskView;
 use serde::Serialize;
@@ -196,7 +196,11 @@ pub fn detail(state: &TaskState) -> String {
         TaskState::Ready { .. } => "due in its lane".into(),
         TaskState::Sending { .. } => "the call is out".into(),
         TaskState::Unknown { .. } => "the answer was lost; being looked into".into(),
-        TaskState::Waiting { on: WaitsOn::Receipt { .. }, .. } => "the vendor is at work".into(),
+        TaskState::Waiting { on: WaitsOn::Receipt { recall, .. }, .. } => match recall {
+            Recall::NotWanted => "the vendor is at work".into(),
+            Recall::Wanted { .. } => "cancelled; the vendor is asked to take it back".into(),
+            Recall::InVain => "cancelled; the vendor does not take it back".into(),
+        },
         TaskState::Waiting { on: WaitsOn::Promise { .. }, .. } => {
             "waits for the vendor's promised date".into()
         }

@@ -13,7 +13,7 @@ use efface_core::{
     request::{self, DenialCode, Ending, Request, RequestState},
     retry::RetryPolicy,
     subject::Relation,
-    task::{self, Answered, Cause, Event, Rules, Seen, Task, TaskState, WaitsOn},
+    task::{self, Answered, AskAgain, Cause, Event, Recall, Rules, Seen, Task, TaskState, WaitsOn},
 };
 use uuid::Uuid;
 
@@ -47,6 +47,7 @@ fn add(arrows: &mut Arrows, from: &'static str, to: &'static str, event: &'stati
 fn task_arrows() -> Result<Arrows, Box<dyn std::error::Error>> {
     let order = OrderId(Uuid::from_u128(1));
     let receipt = ReceiptId(Uuid::from_u128(2));
+    let wanted = Recall::Wanted { at: NOW, tries: 0, alone: false };
     let reason = Reason::Refused { code: "x".into() };
     let states = vec![
         TaskState::Blocked { cause: Cause::Phase(Phase::Erase) },
@@ -54,7 +55,7 @@ fn task_arrows() -> Result<Arrows, Box<dyn std::error::Error>> {
         TaskState::Ready { due: NOW },
         TaskState::Sending { order },
         TaskState::Unknown { order, since: NOW },
-        TaskState::Waiting { order, on: WaitsOn::Receipt { receipt }, since: NOW },
+        TaskState::Waiting { order, on: WaitsOn::Receipt { receipt, recall: wanted }, since: NOW },
         TaskState::Waiting { order, on: WaitsOn::Promise { done_by: NOW }, since: NOW },
         TaskState::Confirmed { since: NOW, verify_at: NOW, looks: 0 },
         TaskState::Desk { reason: reason.clone() },
@@ -101,6 +102,8 @@ fn task_arrows() -> Result<Arrows, Box<dyn std::error::Error>> {
         Event::NotHeld { decision: String::new() },
         Event::Cancelled,
         Event::Superseded,
+        Event::Recalled,
+        Event::RecallFailed { again: AskAgain::Never },
     ];
     events.extend(answers.map(|answer| Event::Answered { answer }));
     events.extend(
@@ -116,10 +119,13 @@ fn task_arrows() -> Result<Arrows, Box<dyn std::error::Error>> {
                 verify_after: Duration::from_secs(60),
                 bound,
                 retry: RetryPolicy::default(),
+                recalls: true,
             };
             for state in &states {
                 for event in &events {
-                    let before = sample_task(state.clone())?;
+                    let mut before = sample_task(state.clone())?;
+                    // whoever is recalled was cancelled before
+                    before.cancel_marked = *event == Event::Recalled;
                     if let Ok(moved) = task::apply(&before, event, &rules, NOW, 0) {
                         add(&mut arrows, state.word(), moved.task.state.word(), event.word());
                     }

@@ -143,6 +143,16 @@ impl Condition {
         if let Some(pause) = &self.pause {
             return Some((format!("paused by {}: {}", pause.by, pause.reason), None));
         }
+        self.stands_in_the_way_of_a_recall(now)
+    }
+
+    /// As [`Self::stands_in_the_way`], of a call that takes something back: a pause keeps new harm
+    /// in, and does not keep old harm out there.
+    #[must_use]
+    pub fn stands_in_the_way_of_a_recall(
+        &self,
+        now: Timestamp,
+    ) -> Option<(String, Option<Timestamp>)> {
         if let Credentials::Refused { status, .. } = self.credentials {
             return Some((format!("the vendor refuses the account's key (HTTP {status})"), None));
         }

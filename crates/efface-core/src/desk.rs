@@ -67,6 +67,8 @@ pub enum Reason {
     Spent { failures: u32 },
     /// An identifier turned out to belong to more than one person.
     SharedIdentifier,
+    /// Nothing proves who the person is, and the request is about to expire.
+    ProofMissing { expires_at: Timestamp },
     /// No vendor knew the person: a typo?
     NobodyFound,
     /// The vendor refuses the account's key.
@@ -111,6 +113,7 @@ impl Reason {
             Self::Slow => "slow",
             Self::Spent { .. } => "retries_spent",
             Self::SharedIdentifier => "shared_identifier",
+            Self::ProofMissing { .. } => "proof_missing",
             Self::NobodyFound => "nobody_found",
             Self::CredentialsRefused { .. } => "credentials_refused",
             Self::OtherAccount { .. } => "other_account",
@@ -138,6 +141,7 @@ impl Reason {
             Self::Slow => "past the vendor's own bound; polling goes on, ask the vendor".into(),
             Self::Spent { failures } => format!("{failures} tries failed; tried once a day from now on"),
             Self::SharedIdentifier => "an identifier of this person was also filed for another; add a personal one, then retry, or waive".into(),
+            Self::ProofMissing { expires_at } => format!("waits for a proof of identity and expires on {}: ask the person for one and identify, or deny", expires_at.utc_date()),
             Self::NobodyFound => "no vendor knows this person: check for a typo and amend, or close as no match".into(),
             Self::CredentialsRefused { status } => format!("the vendor refuses the account's key (HTTP {status}); put a valid key into the settings, then resume"),
             Self::OtherAccount { pinned, answers_as } => format!("the key answers as {answers_as:?} but {pinned:?} is pinned; put the right key into the settings or enable the account anew"),
@@ -161,7 +165,9 @@ impl Reason {
             | Self::UnknownOutcome => &[C::Retry, C::Attest, C::Waive],
             Self::Choose { .. } => &[C::Pick, C::Attest, C::Waive],
             Self::BelowFloor { .. } => &[C::AcceptLower, C::Attest, C::Waive, C::Retry],
-            Self::Slow | Self::Spent { .. } | Self::VendorOutage => &[C::Dismiss],
+            Self::Slow | Self::Spent { .. } | Self::VendorOutage | Self::ProofMissing { .. } => {
+                &[C::Dismiss]
+            }
             Self::NobodyFound => &[C::NoMatch, C::Dismiss],
             Self::CredentialsRefused { .. }
             | Self::OtherAccount { .. }

@@ -93,6 +93,12 @@ pub enum About {
         order: OrderId,
         evidence: Vec<crate::evidence::Evidence>,
     },
+    /// The vendor was asked to take tasks of an order back.
+    RecallAsked {
+        order: OrderId,
+        answer: String,
+        evidence: Vec<crate::evidence::Evidence>,
+    },
     LookedUp {
         account: String,
         evidence: Vec<crate::evidence::Evidence>,
@@ -347,6 +353,7 @@ impl Replay {
             | About::OrderAnswered { .. }
             | About::OrderUnknown { .. }
             | About::ReceiptPolled { .. }
+            | About::RecallAsked { .. }
             | About::LookedUp { .. }
             | About::LateAnswer { .. }
             | About::TasksMoved { .. }

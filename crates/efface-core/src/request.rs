@@ -1,5 +1,7 @@
 //! The request machine, and [`advance`]: what a request's tasks make of it.
 
+mod expiry;
+
 use std::time::Duration;
 
 use jiff::civil::Date;
@@ -14,6 +16,8 @@ use crate::{
     subject::Relation,
     task::{Cause, Task, TaskState, WaitsOn},
 };
+
+pub use expiry::{Unproved, expiry, unproved};
 
 words! {
     /// Why a request is denied; each maps to the protocols' own codes.
@@ -462,6 +466,7 @@ pub fn ending(tasks: &[Task], tells: impl Fn(&Task) -> bool) -> Option<Ending> {
                 | Outcome::Exempt { .. }
                 | Outcome::Cancelled
                 | Outcome::Superseded
+                | Outcome::Recalled
         )
     });
     if asked_in_vain && !someone && !decided {

@@ -30,12 +30,47 @@ pub enum Cause {
     Vendor { blocker: String, hint: String, recheck_at: Timestamp },
 }
 
+/// How the wish to take a task back stands, once its request was cancelled.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Recall {
+    /// Nobody wishes it, or the vendor takes nothing back.
+    #[default]
+    NotWanted,
+    /// The vendor is asked from `at` on; alone, where it refused the task among others.
+    Wanted { at: Timestamp, tries: u32, alone: bool },
+    /// The vendor was asked in vain: the task runs to its own end.
+    InVain,
+}
+
+impl Recall {
+    fn is_not_wanted(&self) -> bool {
+        *self == Self::NotWanted
+    }
+}
+
+/// What to do about a recall that did not succeed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AskAgain {
+    /// Too late, or not offered.
+    Never,
+    /// The vendor could not be asked, or its answer was lost.
+    Later { retry_after: Option<Duration> },
+    /// It was refused together with others: the next time alone.
+    Alone,
+}
+
 /// What a waiting task waits on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum WaitsOn {
     /// A receipt that is polled; its next poll stands on the receipt's row.
-    Receipt { receipt: ReceiptId },
+    Receipt {
+        receipt: ReceiptId,
+        #[serde(default, skip_serializing_if = "Recall::is_not_wanted")]
+        recall: Recall,
+    },
     /// Nothing can be polled: the vendor's promise, then a look-up.
     Promise { done_by: Timestamp },
 }
@@ -74,6 +109,22 @@ impl TaskState {
         matches!(self, Self::Settled { .. })
     }
 
+    /// The receipt the task waits on, where it waits on one.
+    #[must_use]
+    pub const fn waits_on(&self) -> Option<ReceiptId> {
+        match self {
+            Self::Waiting { on: WaitsOn::Receipt { receipt, .. }, .. } => Some(*receipt),
+            Self::Waiting { on: WaitsOn::Promise { .. }, .. }
+            | Self::Blocked { .. }
+            | Self::Ready { .. }
+            | Self::Sending { .. }
+            | Self::Unknown { .. }
+            | Self::Confirmed { .. }
+            | Self::Desk { .. }
+            | Self::Settled { .. } => None,
+        }
+    }
+
     /// The order that carries the task, where one does.
     #[must_use]
     pub const fn order(&self) -> Option<OrderId> {
@@ -109,7 +160,8 @@ pub struct Task {
     pub evidence: EvidenceLevel,
     /// Whether a changing call for this task has ever been sent.
     pub sent: bool,
-    /// The request was cancelled while this was out: it runs to its own end.
+    /// The request was cancelled while this was out: it is taken back where the vendor offers that,
+    /// or runs to its own end.
     pub cancel_marked: bool,
     pub state: TaskState,
 }
@@ -126,6 +178,8 @@ pub struct Rules {
     /// The vendor's own bound.
     pub bound: Duration,
     pub retry: RetryPolicy,
+    /// Whether the vendor takes accepted orders back.
+    pub recalls: bool,
 }
 
 /// An answer about one task, classed.
@@ -229,6 +283,11 @@ pub enum Event {
     },
     Cancelled,
     Superseded,
+    /// The vendor has taken it back.
+    Recalled,
+    RecallFailed {
+        again: AskAgain,
+    },
 }
 
 impl Event {
@@ -274,6 +333,8 @@ impl Event {
             Self::NotHeld { .. } => "not held there",
             Self::Cancelled => "cancelled",
             Self::Superseded => "superseded",
+            Self::Recalled => "recalled",
+            Self::RecallFailed { .. } => "recall failed",
         }
     }
 }
@@ -303,6 +364,9 @@ pub struct Refusal {
     pub state: &'static str,
     pub event: &'static str,
 }
+
+/// The vendor is asked so often at most to take a task back.
+pub const MOST_RECALLS: u32 = 5;
 
 /// Present after the bound so many times, the task goes to the desk.
 pub const MOST_GENERATIONS: u32 = 3;
@@ -358,6 +422,23 @@ pub fn apply(
             S::Sending { .. } | S::Unknown { .. } | S::Waiting { .. } | S::Confirmed { .. },
             Event::Cancelled,
         ) => Ok(to.cancel_marked()),
+
+        // what was cancelled while it was out
+        (S::Waiting { on: WaitsOn::Receipt { .. }, .. }, Event::Recalled) if task.cancel_marked => {
+            Ok(to.settled(Outcome::Recalled, EvidenceLevel::Confirmed))
+        }
+        (
+            S::Waiting {
+                order,
+                on: WaitsOn::Receipt { receipt, recall: Recall::Wanted { tries, alone, .. } },
+                since,
+            },
+            Event::RecallFailed { again },
+        ) => {
+            let recall = to.recall_again(*tries, *alone, *again);
+            let on = WaitsOn::Receipt { receipt: *receipt, recall };
+            Ok(to.state(S::Waiting { order: *order, on, since: *since }))
+        }
 
         // the desk
         (S::Desk { .. }, Event::Retried { .. }) => Ok(to.retried()),
@@ -440,6 +521,8 @@ pub enum Queue {
     Submit,
     /// Into a look-up.
     LookUp,
+    /// Into a question to the vendor to take it back.
+    Recall,
     /// Nothing by itself: blocked, with an order or receipt, on the desk, or settled.
     None,
 }
@@ -455,6 +538,10 @@ pub fn queue(task: &Task) -> (Queue, Timestamp) {
         }
         TaskState::Confirmed { verify_at, .. } => (Queue::LookUp, *verify_at),
         TaskState::Waiting { on: WaitsOn::Promise { done_by }, .. } => (Queue::LookUp, *done_by),
+        TaskState::Waiting {
+            on: WaitsOn::Receipt { recall: Recall::Wanted { at, .. }, .. },
+            ..
+        } => (Queue::Recall, *at),
         TaskState::Waiting { on: WaitsOn::Receipt { .. }, .. }
         | TaskState::Blocked { .. }
         | TaskState::Sending { .. }

@@ -149,6 +149,8 @@ section! {
         verify_after_minutes: u32 = Kind::Whole(0, 43_200);
         /// Days until an answer is due where no rule says otherwise.
         due_days: u32 = Kind::Whole(1, 365);
+        /// Days until a request expires that nobody proves.
+        expire_unproved_days: u32 = Kind::Whole(1, 3650);
         /// Whether a suppress request needs no release by a person.
         auto_release_suppress: bool = Kind::Flag;
         /// Local parts of addresses that belong to no one person.

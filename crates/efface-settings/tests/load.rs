@@ -65,6 +65,7 @@ fn without_a_file_the_defaults_hold() {
     assert_eq!(s.policy.cooling_off_hours, 24);
     assert_eq!(s.policy.phase_patience_hours, 72);
     assert_eq!(s.policy.due_days, 30);
+    assert_eq!(s.policy.expire_unproved_days, 90);
     assert!(s.policy.auto_release_suppress);
     assert!(s.policy.guard_role_mailboxes.iter().any(|m| m == "info"));
     assert_eq!(s.policy.retry.base_seconds, 5);

@@ -43,6 +43,8 @@ pub struct Policy {
     pub cooling_off: Duration,
     pub phase_patience: Duration,
     pub due_days: u16,
+    /// How long a request may stay without a proof of identity before it expires.
+    pub expire_unproved: Duration,
     pub auto_release_suppress: bool,
     pub verify_after: Duration,
     pub retry: RetryPolicy,
@@ -54,6 +56,7 @@ impl Default for Policy {
             cooling_off: Duration::from_secs(24 * 3600),
             phase_patience: Duration::from_secs(72 * 3600),
             due_days: 30,
+            expire_unproved: Duration::from_secs(90 * 86_400),
             auto_release_suppress: true,
             verify_after: Duration::from_secs(600),
             retry: RetryPolicy::default(),
@@ -122,7 +125,8 @@ impl Directory {
     /// What `apply` needs to know about a task's account and action.
     #[must_use]
     pub fn rules(&self, task: &Task, condition: Option<&Condition>) -> Rules {
-        let card = self.account(&task.account).and_then(|a| a.manifest.action(task.action));
+        let manifest = self.account(&task.account).map(|a| &a.manifest);
+        let card = manifest.and_then(|m| m.action(task.action));
         let highest = card.map_or(EvidenceLevel::None, |c| c.highest);
         Rules {
             floor: condition.map_or(highest, |c| c.floor(task.action, highest)),
@@ -131,6 +135,7 @@ impl Directory {
             verify_after: self.policy.verify_after,
             bound: card.map_or(Duration::ZERO, |c| self.scaled(&task.account, c.latency.bound)),
             retry: self.policy.retry,
+            recalls: manifest.is_some_and(|m| m.recalls),
         }
     }
 }

@@ -16,7 +16,7 @@ mod view;
 mod wakes;
 
 use async_trait::async_trait;
-use efface_core::{AccountId, LaneId, Timestamp, task::Queue};
+use efface_core::{AccountId, LaneId, ReceiptId, Timestamp, task::Queue};
 
 pub use directory::{AccountSpec, ControllerRules, Directory, Policy};
 pub use error::Error;
@@ -75,10 +75,15 @@ pub trait Store: Send + Sync {
         now: Timestamp,
         limit: u32,
     ) -> Result<Vec<DueReceipt>, Error>;
+    /// These receipts, each with its order and the items still waiting on it.
+    async fn receipts(&self, ids: &[ReceiptId]) -> Result<Vec<DueReceipt>, Error>;
     async fn due_follow_ups(&self, now: Timestamp, limit: u32) -> Result<Vec<DueFollowUp>, Error>;
     async fn due_errands(&self, lane: &LaneId) -> Result<Vec<Errand>, Error>;
     /// When the lane has something to do next, if nothing happens before.
     async fn next_wake(&self, lane: &LaneId) -> Result<Option<Timestamp>, Error>;
+
+    /// What the database's own clock says.
+    async fn database_time(&self) -> Result<Timestamp, Error>;
 
     /// Writes one use case's changes: all or nothing. Commits travel in groups.
     async fn commit(&self, unit: Unit) -> Result<(), Error>;

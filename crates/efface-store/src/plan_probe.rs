@@ -3,7 +3,7 @@
 
 use crate::{
     hot::{Hot, expanded},
-    sql::read,
+    sql::{read, receipts},
     usecase::OVERDUE,
 };
 
@@ -47,6 +47,7 @@ pub const PROBES: &[Probe] = &[
     same("unknown_orders", read::UNKNOWN_ORDERS),
     probe("overdue", 0, OVERDUE),
     probe("tasks_by_id", 1, read::TASKS_BY_ID),
+    probe("receipts_by_id", 1, receipts::RECEIPTS_BY_ID),
     probe("tasks_of_requests", 1, read::TASKS_OF_REQUESTS),
     probe("dependents", 1, read::DEPENDENTS),
     probe("wake_due", 3, Hot::WAKE_TASKS.texts()),

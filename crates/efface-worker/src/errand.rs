@@ -1,7 +1,10 @@
 //! Errands of people (probes, rehearsals), the key's first proof, and what a call means for its
 //! account.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use efface_connector::{Call, ConnectorError, Item, NeedsPerson, Presence, Probe, Right};
 use efface_core::{
@@ -16,6 +19,9 @@ use crate::{
     lane::Lane,
     record::{AccountNews, Record},
 };
+
+/// How often an owner that only runs errands looks for one when nothing rings.
+const ERRANDS_EVERY: Duration = Duration::from_secs(1);
 
 /// The answer to a probe errand, as commands read it.
 #[derive(Serialize)]
@@ -175,6 +181,28 @@ impl Lane {
         match self.known_account(id) {
             Some(row) => Some(row),
             None => self.store.account(id).await.ok().map(Arc::new),
+        }
+    }
+
+    /// Answers what people ask until stopped, and sends nothing else: orders that are out or due wait
+    /// for the lane's next owner.
+    pub(crate) async fn run_errands(self: &Arc<Self>) {
+        while !self.over() {
+            match self.errands().await {
+                Ok(true) => continue,
+                Ok(false) => {}
+                Err(StoreError::LaneLost { .. }) => {
+                    self.lost.store(true, Ordering::Relaxed);
+                    return;
+                }
+                Err(error) => {
+                    tracing::warn!(lane = %self.name, %error, "errands wait for the database");
+                }
+            }
+            tokio::select! {
+                () = self.bell.notified() => {}
+                () = self.hands.runtime.sleep(ERRANDS_EVERY) => {}
+            }
         }
     }
 

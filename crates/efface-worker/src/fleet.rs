@@ -34,6 +34,8 @@ pub struct Options {
     /// Answers of one lane that may wait to be written; at this number no new call is begun.
     pub records_in_flight: u32,
     pub drain: Duration,
+    /// Takes its lanes to carry out errands, and sends nothing that is due in them.
+    pub only_errands: bool,
 }
 
 impl Default for Options {
@@ -45,6 +47,7 @@ impl Default for Options {
             calls_in_flight_total: 128,
             records_in_flight: 256,
             drain: Duration::from_secs(25),
+            only_errands: false,
         }
     }
 }

@@ -11,7 +11,7 @@ use std::{
 };
 
 use efface_core::{
-    AccountId, LaneId, TaskId,
+    AccountId, LaneId, TaskId, Timestamp,
     account::{Breaker, BreakerWindow, Condition},
 };
 use efface_store::{AccountRow, Error as StoreError, Lease, Store};
@@ -63,6 +63,8 @@ pub(crate) struct Soft {
     pub proved: HashSet<AccountId>,
     /// Receipts and look-ups that are out, so that they are not asked twice at once.
     pub asking: HashSet<uuid::Uuid>,
+    /// When the first company leaves that waits for others.
+    pub lingers: Option<Timestamp>,
     /// Orders being resolved.
     pub resolving: HashSet<uuid::Uuid>,
     /// The accounts, and when everything was last looked at.
@@ -165,6 +167,9 @@ impl Lane {
 
     /// Runs until stopped or the lease is lost; then waits for the calls that are out.
     pub(crate) async fn run(self: Arc<Self>) {
+        if self.options.only_errands {
+            return self.run_errands().await;
+        }
         self.recover().await;
         while !self.over() {
             let busy = match self.pass().await {
@@ -214,6 +219,7 @@ impl Lane {
             Ok(Some(at)) => at.since(now).max(Duration::from_millis(1)),
             Ok(None) | Err(_) => LONGEST_SLEEP,
         };
+        let due = due.min(self.linger_wait(now));
         let wait = match self.pace_wait() {
             Duration::ZERO => due.min(LONGEST_SLEEP),
             pace => due.min(pace).max(Duration::from_millis(1)),
@@ -251,6 +257,12 @@ impl Lane {
         if free == 0 {
             return Ok(false);
         }
+        let recalled = self.recall(&accounts, free).await?;
+        let free = free.saturating_sub(recalled);
+        if free == 0 {
+            return Ok(true);
+        }
+        busy |= recalled > 0;
         busy |= self.resolve_unknown(&accounts).await?;
         let begun = std::mem::take(&mut self.soft().begun);
         let kept = (free / 5).max(begun / 5).clamp(1, free);

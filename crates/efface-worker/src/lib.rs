@@ -5,22 +5,26 @@ mod answer;
 mod call;
 mod errand;
 mod error;
+mod expiry;
 mod fleet;
 mod hands;
 mod lane;
+mod linger;
 mod look;
 mod metronome;
 mod pace;
 mod poll;
+mod recall;
 mod record;
 mod requests;
+mod steady;
 mod submit;
 mod unknown;
 
 use std::{
     collections::HashMap,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -43,6 +47,7 @@ pub struct Worker {
     options: Options,
     lanes: HashMap<LaneId, Vec<Member>>,
     stop: Arc<AtomicBool>,
+    clocks: Arc<OnceLock<steady::Clocks>>,
 }
 
 /// One lane in work.
@@ -57,7 +62,8 @@ impl Worker {
     pub fn new(store: Arc<dyn Store>, fleet: Fleet, hands: Hands, options: Options) -> Self {
         let lanes =
             fleet::by_lane(fleet, |id| store.directory().account(id).map(|a| a.lane.clone()));
-        Self { store, hands, options, lanes, stop: Arc::new(AtomicBool::new(false)) }
+        let clocks = Arc::new(OnceLock::new());
+        Self { store, hands, options, lanes, stop: Arc::new(AtomicBool::new(false)), clocks }
     }
 
     /// The vendor lanes this worker can serve.
@@ -183,6 +189,7 @@ impl Worker {
                 lease: lease.clone(),
                 stop: self.stop.clone(),
                 lost: AtomicBool::new(false),
+                clocks: self.clocks.clone(),
             });
             let handle = lane.clone();
             self.hands.runtime.spawn(Box::pin(async move {

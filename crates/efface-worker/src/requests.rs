@@ -2,7 +2,7 @@
 //! the rules, and writes one unit per request.
 
 use std::sync::{
-    Arc,
+    Arc, OnceLock,
     atomic::{AtomicBool, Ordering},
 };
 use std::time::Duration;
@@ -20,7 +20,7 @@ use efface_store::{
 };
 use futures::{StreamExt, stream};
 
-use crate::{hands::Hands, lane::LONGEST_SLEEP};
+use crate::{hands::Hands, lane::LONGEST_SLEEP, steady::Clocks};
 
 /// Follow-ups taken at once.
 const BATCH: u32 = 500;
@@ -32,12 +32,15 @@ pub(crate) struct RequestsLane {
     pub lease: Lease,
     pub stop: Arc<AtomicBool>,
     pub lost: AtomicBool,
+    /// As they stood when this worker first took the lane.
+    pub clocks: Arc<OnceLock<Clocks>>,
 }
 
 impl RequestsLane {
     pub(crate) async fn run(self: Arc<Self>) {
         let Ok(name) = LaneId::new(REQUESTS_LANE) else { return };
         let bell = self.store.wakes().bell(&name);
+        self.set_clocks().await;
         while !self.stop.load(Ordering::Relaxed) && !self.lost.load(Ordering::Relaxed) {
             match self.pass().await {
                 Ok(0) => {
@@ -106,6 +109,10 @@ impl RequestsLane {
         for row in &due.dependents {
             self.free(&mut unit, &mut changes, row)?;
         }
+        let patience = directory.policy.expire_unproved;
+        if let Some(stands) = request::unproved(&due.request, patience, now) {
+            self.unproved(&mut unit, &due, stands).await?;
+        }
         if let Some(at) = advance.look_again {
             unit.follow_ups.push(FollowUp { request: due.request.id, due_at: at });
         }
@@ -142,7 +149,12 @@ impl RequestsLane {
         self.store.commit(unit).await
     }
 
-    fn entry(&self, about: About, changes: &[TaskChange], request: &Request) -> EntryRow {
+    pub(crate) fn entry(
+        &self,
+        about: About,
+        changes: &[TaskChange],
+        request: &Request,
+    ) -> EntryRow {
         let now = self.hands.clock.now();
         let id = EntryId::new(now, &*self.hands.chance);
         EntryRow { entry: Entry::new(id, now, "worker", about, changes), request: Some(request.id) }
@@ -168,7 +180,7 @@ impl RequestsLane {
         Ok((!words.is_empty()).then(|| (words.join(", "), next)))
     }
 
-    fn task(
+    pub(crate) fn task(
         &self,
         unit: &mut Unit,
         changes: &mut Vec<TaskChange>,
@@ -216,7 +228,7 @@ impl RequestsLane {
         Ok(())
     }
 
-    fn desk(&self, unit: &mut Unit, due: &DueFollowUp, reason: &Reason) {
+    pub(crate) fn desk(&self, unit: &mut Unit, due: &DueFollowUp, reason: &Reason) {
         let now = self.hands.clock.now();
         let id = DeskId::new(now, &*self.hands.chance);
         let item = DeskItem {

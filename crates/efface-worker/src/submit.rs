@@ -49,6 +49,7 @@ impl Lane {
         }
         let largest = self.members.values().map(|m| largest_batch(m)).max().unwrap_or(1);
         let window = free.saturating_mul(largest).clamp(1, WINDOW.max(largest));
+        self.soft().lingers = None;
         let due = self.store.due_tasks(&self.name, Queue::Submit, window).await?;
         if due.is_empty() {
             return Ok(0);
@@ -145,7 +146,8 @@ impl Lane {
         let mut parked = false;
         while !waiting.is_empty() && formed.len() < free as usize {
             let company = self.pick(account, &step, &mut waiting, &mut left, &mut parked);
-            if company.is_empty() {
+            // at the ceiling nobody else can come
+            if company.is_empty() || (!parked && self.lingers(account, &step, &company)) {
                 break;
             }
             if let Some((one, rest)) = self.form_one(account, &step, company, &keyed_by).await? {

@@ -14,8 +14,8 @@ use crate::{
 
 /// Cancel a request
 ///
-/// Where nothing was sent it ends here. What is out already runs to its own end, and the state says
-/// so.
+/// Where nothing was sent it ends here. What is out already is taken back where the vendor offers
+/// that, or runs to its own end, and the state says so.
 #[utoipa::path(
     post, path = "/v1/requests/{id}/cancel", operation_id = "cancel_request", tag = "requests",
     params(("id" = uuid::Uuid, Path, description = "The request.")),

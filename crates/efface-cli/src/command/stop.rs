@@ -65,13 +65,22 @@ pub async fn run(global: &GlobalArgs, args: &Args) -> Result<Exit> {
     say!("stopped {}: {}", print::count(report.stopped.len(), what), print::list(&report.stopped));
     let mut table = Table::new(&["account", "state", "people", "recall"]);
     for (account, state, count, recall) in &report.out {
-        let recall = if *recall { "offered by the vendor" } else { "not offered" };
+        let recall = if *recall { "asked for on cancel" } else { "not offered" };
         table.row([account.clone(), state.clone(), count.to_string(), recall.to_owned()]);
     }
     say!("");
     if !table.is_empty() {
-        say!("out already; these run to their own end, and no other will be sent:");
+        say!(
+            "out already; no other will be sent, and these run to their own end unless they are taken back:"
+        );
     }
     table.print("nothing is out at any vendor")?;
+    if report.out.iter().any(|(_, _, _, recall)| *recall) {
+        say!("");
+        say!(
+            "what a vendor still gives back is asked for when you cancel: efface request cancel ID"
+        );
+        say!("a running worker asks for it, also while the account is stopped");
+    }
     Ok(Exit::Done)
 }

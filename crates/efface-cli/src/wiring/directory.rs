@@ -113,6 +113,7 @@ fn policy(settings: &Settings) -> Policy {
         cooling_off: hours(policy.cooling_off_hours),
         phase_patience: hours(policy.phase_patience_hours),
         due_days: u16::try_from(policy.due_days).unwrap_or(u16::MAX),
+        expire_unproved: hours(policy.expire_unproved_days.saturating_mul(24)),
         auto_release_suppress: policy.auto_release_suppress,
         verify_after: Duration::from_secs(u64::from(policy.verify_after_minutes) * 60),
         retry: RetryPolicy {

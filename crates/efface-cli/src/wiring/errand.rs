@@ -1,12 +1,12 @@
 //! Errands: something asked of a lane, waited for here. Where no worker holds the lane, one runs in
-//! this process for as long as the errand takes.
+//! this process for as long as the errand takes, and sends nothing else.
 
 use std::{io::IsTerminal as _, time::Duration};
 
 use anyhow::Result;
 use efface_core::LaneId;
 use efface_store::ErrandState;
-use efface_worker::{Error as WorkerError, Worker};
+use efface_worker::{Error as WorkerError, Options, Worker};
 use indicatif::{ProgressBar, ProgressDrawTarget};
 use uuid::Uuid;
 
@@ -62,7 +62,8 @@ async fn is_held(context: &Context, lane: &LaneId) -> Result<bool> {
 async fn run_lane(context: &Context, id: Uuid, lane: &LaneId, at_most: Duration) -> Result<()> {
     let fleet = fleet::fleet(context)?;
     let name = format!("{}-cli-{}", outside::host(), std::process::id());
-    let options = fleet::options(&context.settings, name);
+    // whatever else is due in the lane waits for a worker
+    let options = Options { only_errands: true, ..fleet::options(&context.settings, name) };
     let store = context.store.clone();
     let seen = store.clone();
     let stop = async move {

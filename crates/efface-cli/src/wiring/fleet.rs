@@ -76,6 +76,7 @@ pub fn options(settings: &Settings, name: String) -> Options {
         calls_in_flight_total: usize::try_from(worker.calls_in_flight_total).unwrap_or(usize::MAX),
         records_in_flight: worker.records_in_flight,
         drain: Duration::from_secs(worker.drain_seconds),
+        only_errands: false,
     }
 }
 

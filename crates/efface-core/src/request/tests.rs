@@ -5,7 +5,11 @@ use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::*;
-use crate::{EvidenceLevel, ReceiptId, manifest::StepId, task::tests::sample as sample_task};
+use crate::{
+    EvidenceLevel, ReceiptId,
+    manifest::StepId,
+    task::{Recall, tests::sample as sample_task},
+};
 
 const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 
@@ -136,7 +140,8 @@ fn erase_waits_for_the_vendors_own_suppress_but_never_for_a_desk() {
     let request = sample(RequestState::Running { since: NOW });
     let erase =
         task(2, "a", TaskAction::Erase, TaskState::Blocked { cause: Cause::Phase(Phase::Erase) });
-    let receipt = WaitsOn::Receipt { receipt: ReceiptId(Uuid::from_u128(9)) };
+    let receipt =
+        WaitsOn::Receipt { receipt: ReceiptId(Uuid::from_u128(9)), recall: Recall::NotWanted };
     let order = crate::OrderId(Uuid::from_u128(8));
     for (state, opens) in [
         (TaskState::Ready { due: NOW }, false),
@@ -194,4 +199,29 @@ proptest! {
             request = next;
         }
     }
+}
+
+#[test]
+fn an_unproved_request_is_told_of_in_its_last_third_and_then_expires() {
+    let day = Duration::from_secs(86_400);
+    let patience = day * 90;
+    let at = |days: u32| NOW.plus(day * days);
+    let waiting = Request { filed_at: NOW, ..sample(RequestState::Received) };
+    for (days, want) in [
+        (0, Unproved::Later(at(60))),
+        (59, Unproved::Later(at(60))),
+        (60, Unproved::Notice { expires_at: at(90) }),
+        (89, Unproved::Notice { expires_at: at(90) }),
+        (90, Unproved::Over),
+        (900, Unproved::Over),
+    ] {
+        assert_eq!(unproved(&waiting, patience, at(days)), Some(want), "after {days} days");
+    }
+    let proved = sample(RequestState::Identified);
+    let hold = Some(Hold { at: NOW, by: "ada".into(), reason: "court".into() });
+    let held = Request { hold, ..waiting.clone() };
+    for none in [proved, held] {
+        assert_eq!(unproved(&none, patience, at(900)), None);
+    }
+    assert!(apply(&waiting, &Event::Expired, at(90)).is_ok_and(|r| r.state.is_over()));
 }

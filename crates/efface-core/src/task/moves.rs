@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::{
-    Answered, Cause, Effect, MOST_GENERATIONS, Move, Rules, Seen, Task, TaskState, WaitsOn,
+    Answered, AskAgain, Cause, Effect, MOST_GENERATIONS, MOST_RECALLS, Move, Recall, Rules, Seen,
+    Task, TaskState, WaitsOn,
 };
 use crate::{
     EvidenceLevel, OrderId, Outcome, Timestamp, desk::Reason, evidence::Observation,
@@ -59,8 +60,43 @@ impl Next<'_> {
         )
     }
 
+    /// Marked; what the vendor may still take back is wanted back.
     pub(super) fn cancel_marked(&self) -> Move {
-        self.with(|t| t.cancel_marked = true, vec![])
+        let wanted = self.recall(true);
+        self.with(
+            |t| {
+                t.cancel_marked = true;
+                if let TaskState::Waiting { on: WaitsOn::Receipt { recall, .. }, .. } = &mut t.state
+                    && *recall == Recall::NotWanted
+                {
+                    *recall = wanted;
+                }
+            },
+            vec![],
+        )
+    }
+
+    const fn recall(&self, cancelled: bool) -> Recall {
+        if cancelled && self.rules.recalls {
+            Recall::Wanted { at: self.now, tries: 0, alone: false }
+        } else {
+            Recall::NotWanted
+        }
+    }
+
+    pub(super) fn recall_again(&self, tries: u32, alone: bool, again: AskAgain) -> Recall {
+        let tries = tries + 1;
+        let next = |after| self.rules.retry.next(self.now, tries + 1, after, self.random);
+        match again {
+            AskAgain::Never => Recall::InVain,
+            AskAgain::Later { .. } | AskAgain::Alone if tries >= MOST_RECALLS => Recall::InVain,
+            AskAgain::Later { retry_after } => {
+                Recall::Wanted { at: next(retry_after), tries, alone }
+            }
+            // refused alone as well
+            AskAgain::Alone if alone => Recall::InVain,
+            AskAgain::Alone => Recall::Wanted { at: next(None), tries, alone: true },
+        }
     }
 
     pub(super) fn desk(&self, reason: Reason) -> Move {
@@ -130,7 +166,8 @@ impl Next<'_> {
             // nothing to do is an answer, whatever the floor
             Answered::NothingFound => self.settled(Outcome::NotFound, EvidenceLevel::Confirmed),
             Answered::AcceptedWithReceipt { receipt } => {
-                self.waiting(order, WaitsOn::Receipt { receipt: *receipt })
+                let recall = self.recall(self.task.cancel_marked);
+                self.waiting(order, WaitsOn::Receipt { receipt: *receipt, recall })
             }
             Answered::AcceptedOnPromise { done_by } => {
                 self.waiting(order, WaitsOn::Promise { done_by: *done_by })

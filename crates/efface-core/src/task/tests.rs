@@ -31,6 +31,7 @@ fn rules(floor: EvidenceLevel, look: bool) -> Rules {
         verify_after: Duration::from_secs(60),
         bound: Duration::from_secs(3600),
         retry: RetryPolicy::default(),
+        recalls: true,
     }
 }
 
@@ -213,6 +214,13 @@ fn any_event() -> impl Strategy<Value = Event> {
         Just(Event::AcceptedLower { by: "p".into() }),
         Just(Event::Cancelled),
         Just(Event::Superseded),
+        Just(Event::Recalled),
+        prop_oneof![
+            Just(AskAgain::Never),
+            Just(AskAgain::Later { retry_after: None }),
+            Just(AskAgain::Alone)
+        ]
+        .prop_map(|again| Event::RecallFailed { again }),
     ]
 }
 
@@ -244,6 +252,13 @@ proptest! {
             // erased is never said below confirmed
             if let TaskState::Settled { outcome: Outcome::Erased, evidence } = &moved.task.state {
                 prop_assert!(evidence.reaches(EvidenceLevel::Confirmed));
+            }
+            // only what was cancelled is taken back, or wanted back
+            if let TaskState::Settled { outcome: Outcome::Recalled, .. } = &moved.task.state {
+                prop_assert!(task.cancel_marked);
+            }
+            if queue(&moved.task).0 == Queue::Recall {
+                prop_assert!(moved.task.cancel_marked);
             }
             // whoever settles tells the request
             if moved.task.state.is_settled() {
@@ -277,4 +292,79 @@ fn a_failed_look_after_a_promise_is_tried_again_soon() {
         panic!("{:?}", task.state)
     };
     assert!(done_by.since(NOW) < Duration::from_secs(120), "{done_by}");
+}
+
+fn accepted() -> Vec<Event> {
+    let receipt = ReceiptId(Uuid::from_u128(4));
+    [sent(), vec![answered(Answered::AcceptedWithReceipt { receipt })]].concat()
+}
+
+fn recall_of(task: &Task) -> Recall {
+    let TaskState::Waiting { on: WaitsOn::Receipt { recall, .. }, .. } = task.state else {
+        panic!("{:?}", task.state)
+    };
+    recall
+}
+
+#[test]
+fn what_is_cancelled_while_it_is_out_is_wanted_back_where_the_vendor_offers_it() {
+    let offered = rules(EvidenceLevel::Verified, true);
+    let before = [accepted(), vec![Event::Cancelled]].concat();
+    let mut after = accepted();
+    after.insert(2, Event::Cancelled);
+    for events in [before, after] {
+        let task = check(&offered, &events, "waiting");
+        assert!(matches!(recall_of(&task), Recall::Wanted { tries: 0, alone: false, .. }));
+        assert_eq!(queue(&task).0, Queue::Recall);
+        let task = check(&offered, &[events.clone(), vec![Event::Recalled]].concat(), "settled");
+        assert_eq!(
+            task.state,
+            TaskState::Settled { outcome: Outcome::Recalled, evidence: EvidenceLevel::Confirmed }
+        );
+        let not_offered = Rules { recalls: false, ..offered };
+        let task = check(&not_offered, &events, "waiting");
+        assert_eq!((recall_of(&task), queue(&task).0), (Recall::NotWanted, Queue::None));
+    }
+    let task = check(&offered, &accepted(), "waiting");
+    assert!(apply(&task, &Event::Recalled, &offered, NOW, 0).is_err(), "nobody cancelled it");
+}
+
+#[test]
+fn a_recall_in_vain_is_not_asked_again_and_others_a_few_times_further_and_further_apart() {
+    let rules = rules(EvidenceLevel::Verified, true);
+    let later = AskAgain::Later { retry_after: None };
+    for (answers, want) in [
+        (vec![AskAgain::Never], None),
+        (vec![AskAgain::Alone], Some((1, true))),
+        (vec![AskAgain::Alone, AskAgain::Alone], None),
+        (vec![later], Some((1, false))),
+        (vec![AskAgain::Alone, later], Some((2, true))),
+        (vec![later; 4], Some((4, false))),
+        (vec![later; 5], None),
+    ] {
+        let failed = answers.iter().map(|again| Event::RecallFailed { again: *again }).collect();
+        let events = [accepted(), vec![Event::Cancelled], failed].concat();
+        let task = check(&rules, &events, "waiting");
+        let got = match recall_of(&task) {
+            Recall::Wanted { tries, alone, .. } => Some((tries, alone)),
+            Recall::InVain => None,
+            Recall::NotWanted => panic!("{answers:?}"),
+        };
+        assert_eq!(got, want, "{answers:?}");
+        // cancelling once more does not begin anew
+        let again = apply(&task, &Event::Cancelled, &rules, NOW, 0).expect("legal").task;
+        assert_eq!(recall_of(&again), recall_of(&task));
+    }
+    let wanted = check(&rules, &[accepted(), vec![Event::Cancelled]].concat(), "waiting");
+    let wait = Duration::from_secs(900);
+    let event = Event::RecallFailed { again: AskAgain::Later { retry_after: Some(wait) } };
+    let told = apply(&wanted, &event, &rules, NOW, 0).expect("legal").task;
+    assert_eq!(queue(&told), (Queue::Recall, NOW.plus(wait)));
+}
+
+#[test]
+fn a_receipt_written_before_recalls_were_known_is_read() {
+    let old = format!(r#"{{"receipt":{{"receipt":"{}"}}}}"#, ReceiptId(Uuid::from_u128(4)));
+    let read: WaitsOn = serde_json::from_str(&old).expect("reads");
+    assert_eq!(serde_json::to_string(&read).expect("writes"), old);
 }

@@ -143,6 +143,7 @@ const NO_RULES: Rules = Rules {
         cap: std::time::Duration::ZERO,
         tries_before_desk: 0,
     },
+    recalls: false,
 };
 
 /// A request of another person, as stored.

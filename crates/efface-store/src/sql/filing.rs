@@ -8,7 +8,7 @@ use efface_core::{
     desk::{Reason, Subject},
     journal::{About, Entry, TaskChange},
     plan::{Account, Wish, plan},
-    request::{Request, RequestState},
+    request::{self, Request, RequestState},
     subject::Dossier,
     task::Task,
 };
@@ -16,7 +16,7 @@ use efface_vault::WrappedKey;
 
 use crate::{
     Directory, Error, Filed, Filing, NewTag, NewTask, Unit,
-    hot::{Batch, Cell, Hot, Tx},
+    hot::{Batch, Cell, Gathered, Hot, Tx},
     sql::{
         commit,
         company::{self, Earlier, Known, Matches, Met, Stranger, Tag, Writing},
@@ -270,6 +270,9 @@ impl Writer<'_> {
     fn ask_for_follow_up(&mut self, request: &Request) {
         if let RequestState::Released { cooling_until, .. } = request.state {
             self.follow_up(request.id, cooling_until);
+        } else if request.state == RequestState::Received {
+            let patience = self.desk.directory.policy.expire_unproved;
+            self.follow_up(request.id, request::expiry(request.filed_at, patience).0);
         }
     }
 
@@ -463,7 +466,7 @@ async fn flush(tx: &mut Tx, rows: Rows) -> Result<(), Error> {
         (Hot::INSERT_JOURNAL, &rows.journal),
         (Hot::UPSERT_FOLLOW_UPS, &rows.follow_ups),
     ] {
-        tx.run(hot, batch).await?;
+        tx.count(hot, &Gathered::of([batch])).await?;
     }
     Ok(())
 }

@@ -8,6 +8,7 @@ mod filing;
 mod lanes;
 mod notify;
 pub(crate) mod read;
+pub(crate) mod receipts;
 mod rows;
 mod seal;
 
@@ -18,7 +19,7 @@ use std::{
 
 use async_trait::async_trait;
 use efface_core::{
-    AccountId, LaneId, Timestamp,
+    AccountId, LaneId, ReceiptId, Timestamp,
     outside::{Chance, Clock},
     task::Queue,
 };
@@ -208,6 +209,10 @@ impl Store for SqlStore {
         read::due_receipts(&self.database, &self.sealer, lane, now, limit).await
     }
 
+    async fn receipts(&self, ids: &[ReceiptId]) -> Result<Vec<DueReceipt>, Error> {
+        receipts::receipts(&self.database, &self.sealer, ids).await
+    }
+
     async fn due_follow_ups(&self, now: Timestamp, limit: u32) -> Result<Vec<DueFollowUp>, Error> {
         read::due_follow_ups(&self.database, now, limit).await
     }
@@ -218,6 +223,10 @@ impl Store for SqlStore {
 
     async fn next_wake(&self, lane: &LaneId) -> Result<Option<Timestamp>, Error> {
         read::next_wake(&self.database, lane).await
+    }
+
+    async fn database_time(&self) -> Result<Timestamp, Error> {
+        Self::database_time(self).await
     }
 
     async fn commit(&self, unit: Unit) -> Result<(), Error> {

@@ -4,9 +4,9 @@ use std::collections::HashMap;
 
 use efface_core::{
     AccountId, ConnectorId, ControllerId, LaneId, RequestId, TaskId, Timestamp,
-    order::{Order, StoredReceipt},
+    order::Order,
     subject::Value,
-    task::{Queue, TaskState, WaitsOn},
+    task::{Queue, TaskState},
 };
 use efface_vault::{RequestKey, WrappedKey};
 
@@ -14,7 +14,7 @@ use crate::{
     AccountRow, DueFollowUp, DueReceipt, DueTask, Errand, Error, OpenOrder, TaskRow,
     hot::{Batch, Cell, Returned},
     sql::{
-        Database,
+        Database, receipts,
         rows::{self, TASK_COLUMNS, task_columns},
         seal::Sealer,
     },
@@ -144,7 +144,7 @@ pub(crate) const TASKS_BY_ID: (&str, &str) = (
     ),
 );
 
-async fn tasks_by_id(
+pub(super) async fn tasks_by_id(
     database: &Database,
     sealer: &Sealer,
     ids: &[TaskId],
@@ -206,15 +206,7 @@ pub(super) async fn due_receipts(
 ) -> Result<Vec<DueReceipt>, Error> {
     let cells = [Cell::from(lane.as_str()), Cell::from(now.millis()), Cell::from(limit)];
     let found = database.rows(DUE_RECEIPTS, &cells).await?;
-    let mut due = vec![];
-    for row in &found {
-        let receipt: StoredReceipt = rows::decode("receipt", &row.text(0)?)?;
-        let order = rows::read_order(&row.text(1)?)?;
-        let mut items = tasks_by_id(database, sealer, &order.items).await?;
-        items.retain(|i| matches!(&i.task.state, TaskState::Waiting { on: WaitsOn::Receipt { receipt: r }, .. } if *r == receipt.id));
-        due.push(DueReceipt { receipt, order, items });
-    }
-    Ok(due)
+    receipts::with_items(database, sealer, &found).await
 }
 
 pub(crate) const DUE_FOLLOW_UPS: &str = "SELECT f.seq, r.nobody_found_decided, r.body FROM follow_up f JOIN request r ON r.id = f.request_id WHERE f.due_at <= $1 ORDER BY f.due_at LIMIT $2";

@@ -90,6 +90,7 @@ pub(crate) const fn queue_number(queue: Queue) -> Option<i64> {
     match queue {
         Queue::Submit => Some(1),
         Queue::LookUp => Some(2),
+        Queue::Recall => Some(3),
         Queue::None => None,
     }
 }

@@ -122,7 +122,7 @@ impl SqlStore {
     }
 
     /// Cancels. Where nothing was sent the request ends; else unsent tasks end and what is out runs
-    /// to its own end.
+    /// to its own end, unless the vendor takes it back.
     ///
     /// # Errors
     /// When the request is over.

@@ -1,11 +1,13 @@
 //! Why a request is not done: for each open task the reason, since when, the next attempt, and who
 //! can unblock it.
 
+use std::time::Duration;
+
 use efface_core::{
     RequestId, TaskId, Timestamp,
     account::Condition,
-    request::RequestState,
-    task::{Cause, TaskState, WaitsOn},
+    request::{self, RequestState},
+    task::{Cause, Recall, TaskState, WaitsOn},
 };
 use serde::Serialize;
 
@@ -38,7 +40,7 @@ impl SqlStore {
             return Ok(vec![]);
         }
         let mut lines = vec![];
-        lines.extend(why_request(&loaded));
+        lines.extend(why_request(&loaded, self.directory.policy.expire_unproved));
         let accounts = self.accounts().await?;
         for row in loaded.tasks.iter().filter(|t| !t.task.state.is_settled()) {
             let condition =
@@ -187,7 +189,15 @@ impl SqlStore {
                 self.look_at(task.state.order()).await?,
                 by_itself(),
             ),
-            TaskState::Waiting { on: WaitsOn::Receipt { receipt }, .. } => {
+            TaskState::Waiting {
+                on: WaitsOn::Receipt { recall: Recall::Wanted { at, .. }, .. },
+                ..
+            } => line(
+                "it was cancelled, and the vendor is asked to take it back".into(),
+                Some(*at),
+                by_itself(),
+            ),
+            TaskState::Waiting { on: WaitsOn::Receipt { receipt, recall }, .. } => {
                 let found = self
                     .database
                     .rows(
@@ -201,7 +211,12 @@ impl SqlStore {
                     .transpose()?
                     .flatten()
                     .map(Timestamp::from_millis);
-                line("the vendor has taken it on and is at work".into(), next, "the vendor".into())
+                let reason = if *recall == Recall::InVain {
+                    "it was cancelled, and the vendor does not take it back: it runs to its own end"
+                } else {
+                    "the vendor has taken it on and is at work"
+                };
+                line(reason.into(), next, "the vendor".into())
             }
             TaskState::Waiting { on: WaitsOn::Promise { done_by }, .. } => line(
                 "the vendor has taken it on and offers no status; waits for its promised date"
@@ -235,7 +250,7 @@ impl SqlStore {
 }
 
 /// What holds the request itself back.
-fn why_request(loaded: &Loaded) -> Option<WhyLine> {
+fn why_request(loaded: &Loaded, patience: Duration) -> Option<WhyLine> {
     let request = &loaded.request;
     let line = |reason: &str, next_attempt, who: String| {
         Some(WhyLine {
@@ -258,8 +273,8 @@ fn why_request(loaded: &Loaded) -> Option<WhyLine> {
     }
     match &request.state {
         RequestState::Received => line(
-            "nothing proves who the person is",
-            None,
+            "nothing proves who the person is; without a proof it expires then",
+            Some(request::expiry(request.filed_at, patience).1),
             format!("the privacy team: `efface request identify {}`", request.id),
         ),
         RequestState::Identified => line(

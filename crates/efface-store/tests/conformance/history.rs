@@ -201,6 +201,7 @@ async fn agrees(w: &World, task: &Task) {
     let queue = match efface_core::task::queue(task).0 {
         efface_core::task::Queue::Submit => 1,
         efface_core::task::Queue::LookUp => 2,
+        efface_core::task::Queue::Recall => 3,
         efface_core::task::Queue::None => 0,
     };
     assert_eq!(row, format!("{} {queue} {}", task.state.word(), u8::from(waits)), "{task:?}");

@@ -57,6 +57,7 @@ const BY: &[(&str, &str)] = &[
     ("wake_due", "task_wake"),
     ("anything_to_wake", "task_wake"),
     ("due_receipts", "receipt_poll"),
+    ("receipts_by_id", "receipt_pkey"),
     ("due_follow_ups", "follow_up_due"),
     ("next_wake", "task_wake"),
     ("dependents", "task_depends"),

@@ -11,6 +11,7 @@ mod look;
 mod lost;
 mod polls;
 mod privacy;
+mod recall;
 mod report;
 mod rig;
 #[cfg(test)]
@@ -63,6 +64,7 @@ pub async fn suite(plugin: &'static Plugin) -> Report {
     lost::run(&mut rig).await;
     faults::run(&mut rig).await;
     polls::run(&mut rig).await;
+    recall::run(&mut rig).await;
     look::run(&mut rig).await;
     privacy::run(&mut rig);
     rig.report()

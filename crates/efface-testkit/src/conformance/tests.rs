@@ -186,6 +186,7 @@ async fn a_vendor_that_takes_everything_for_success_is_caught() {
         "unreadable",
         "foreign-404",
         "bad-request",
+        "recall",
         "probe",
         "look-up",
         "look-up-erased",

@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use clap::Args as ClapArgs;
+use efface_core::task::{Recall, Task, TaskState, WaitsOn};
 
 use super::tell;
 use crate::{
@@ -15,8 +16,8 @@ const AFTER: &str = "\
 Example:
   efface request cancel 0193…
 
-Before anything was sent the request ends here. After that what is out runs to its own end; the rest
-is not sent.";
+Before anything was sent the request ends here. After that the rest is not sent, and a running worker
+asks each vendor that offers it to take back what is out. What is not taken back runs to its own end.";
 
 /// `efface request cancel`
 #[derive(Debug, ClapArgs)]
@@ -24,6 +25,15 @@ is not sent.";
 pub struct Args {
     /// The request
     id: String,
+}
+
+/// Whether the vendor is going to be asked for it; what is still out may be taken on first.
+fn wanted_back(task: &Task) -> bool {
+    let recall = match &task.state {
+        TaskState::Waiting { on: WaitsOn::Receipt { recall, .. }, .. } => recall,
+        _ => return false,
+    };
+    matches!(recall, Recall::Wanted { .. })
 }
 
 /// # Errors
@@ -50,6 +60,13 @@ pub async fn run(context: &Context, args: &Args) -> Result<Exit> {
     for task in &out {
         say!("  {}  {}  {}: {}", task.account, task.action, task.state, task.detail);
     }
-    say!("these run to their own end: efface request show {id}");
+    if view.tasks.iter().any(|t| wanted_back(&t.row.task)) {
+        say!(
+            "a running worker asks for what a vendor may take back; the rest runs to its own end:"
+        );
+        say!("efface request show {id}");
+    } else {
+        say!("these run to their own end: efface request show {id}");
+    }
     Ok(Exit::Done)
 }

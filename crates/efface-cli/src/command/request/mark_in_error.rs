@@ -3,7 +3,11 @@
 
 use anyhow::Result;
 use clap::Args as ClapArgs;
-use efface_core::{Timestamp, request::Request};
+use efface_core::{
+    Timestamp,
+    request::Request,
+    task::{self, Queue, Recall, TaskState, WaitsOn},
+};
 use efface_store::RequestView;
 use serde::Serialize;
 
@@ -56,9 +60,37 @@ struct Line {
     calls: usize,
     /// Whether the vendor offers to take an accepted order back.
     can_be_recalled: bool,
+    /// Whether the vendor is being asked to.
+    is_asked_back: bool,
     reversibility: &'static str,
     /// What the vendor keeps, and might restore from.
     vendor_keeps: Vec<&'static str>,
+}
+
+impl Line {
+    const fn recall(&self) -> &'static str {
+        match (self.is_asked_back, self.can_be_recalled) {
+            (true, _) => "asked for",
+            (false, true) => "offered",
+            (false, false) => "not offered",
+        }
+    }
+}
+
+/// Whether what is out may still be given back: it has not ended, and was not asked for in vain.
+const fn may_go_back(state: &TaskState) -> bool {
+    match state {
+        TaskState::Sending { .. } | TaskState::Unknown { .. } => true,
+        TaskState::Waiting { on: WaitsOn::Receipt { recall, .. }, .. } => {
+            !matches!(recall, Recall::InVain)
+        }
+        TaskState::Waiting { on: WaitsOn::Promise { .. }, .. }
+        | TaskState::Blocked { .. }
+        | TaskState::Ready { .. }
+        | TaskState::Confirmed { .. }
+        | TaskState::Desk { .. }
+        | TaskState::Settled { .. } => false,
+    }
 }
 
 /// # Errors
@@ -107,7 +139,8 @@ async fn lines(context: &Context, view: &RequestView) -> Result<Vec<Line>> {
             sent: row.sent,
             first_call_at: exchanges.iter().map(|e| e.at).min(),
             calls: exchanges.len(),
-            can_be_recalled: manifest.is_some_and(|m| m.recalls),
+            can_be_recalled: manifest.is_some_and(|m| m.recalls) && may_go_back(&row.state),
+            is_asked_back: task::queue(row).0 == Queue::Recall,
             reversibility: manifest
                 .and_then(|m| m.action(row.action))
                 .map_or("unknown", |card| card.reversibility.word()),
@@ -136,7 +169,7 @@ fn table(lines: &[Line]) -> Table {
             maybe_when(line.first_call_at),
             line.state.clone(),
             line.evidence.to_owned(),
-            if line.can_be_recalled { "offered" } else { "not offered" }.to_owned(),
+            line.recall().to_owned(),
             line.reversibility.replace('_', " "),
         ]);
     }
@@ -156,9 +189,15 @@ fn to_do(request: &Request, lines: &[Line]) -> Vec<String> {
             "what was not sent is held; end the request: efface request cancel {id}"
         ));
     }
-    for line in sent.iter().filter(|l| l.can_be_recalled && l.state == "waiting") {
+    for line in sent.iter().filter(|l| l.can_be_recalled && !l.is_asked_back) {
         steps.push(format!(
             "{}: the vendor may still take the order back; cancelling the request asks for it",
+            line.account
+        ));
+    }
+    for line in sent.iter().filter(|l| l.is_asked_back) {
+        steps.push(format!(
+            "{}: a running worker asks the vendor to take the order back; look whether it did: efface request show {id}",
             line.account
         ));
     }

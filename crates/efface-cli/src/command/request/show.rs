@@ -157,6 +157,9 @@ fn event(entry: &ReadEntry) -> EventJson {
         About::OrderAnswered { order, .. } => format!("order {order} answered"),
         About::OrderUnknown { order, why } => format!("order {order}: outcome unknown ({why})"),
         About::ReceiptPolled { order, .. } => format!("order {order} polled"),
+        About::RecallAsked { order, answer, .. } => {
+            format!("order {order}: asked to take it back: {answer}")
+        }
         About::LookedUp { account, .. } => format!("looked up at {account}"),
         About::LateAnswer { order, note, .. } => format!("late answer to order {order}: {note}"),
         About::TasksMoved { cause } => cause.clone(),

@@ -1,0 +1,96 @@
+//! Requests that nobody proves: put before a person, then expired. The clock is asked twice, for
+//! what expires does not come back.
+
+use std::{sync::atomic::Ordering, time::Duration};
+
+use efface_core::{
+    desk::{Reason, Subject},
+    journal::About,
+    request::{self, Unproved},
+    task::Event,
+};
+use efface_store::{DeskClose, DueFollowUp, Error as StoreError, FollowUp, RequestWrite, Unit};
+
+use crate::{requests::RequestsLane, steady::Clocks};
+
+/// When a clock that stepped is asked again.
+const ASK_AGAIN: Duration = Duration::from_secs(3600);
+
+impl RequestsLane {
+    /// Adds to `unit` what follows for a request that waits for its proof.
+    pub(crate) async fn unproved(
+        &self,
+        unit: &mut Unit,
+        due: &DueFollowUp,
+        stands: Unproved,
+    ) -> Result<(), StoreError> {
+        let request = due.request.id;
+        let mut look_at = |due_at| unit.follow_ups.push(FollowUp { request, due_at });
+        match stands {
+            Unproved::Later(at) => look_at(at),
+            Unproved::Notice { expires_at } => {
+                look_at(expires_at);
+                self.desk(unit, due, &Reason::ProofMissing { expires_at });
+            }
+            Unproved::Over if self.clock_is_steady().await => self.expire(unit, due)?,
+            Unproved::Over => look_at(self.hands.clock.now().plus(ASK_AGAIN)),
+        }
+        Ok(())
+    }
+
+    fn expire(&self, unit: &mut Unit, due: &DueFollowUp) -> Result<(), StoreError> {
+        let now = self.hands.clock.now();
+        let event = request::Event::Expired;
+        let next = request::apply(&due.request, &event, now)?;
+        let mut changes = vec![];
+        for row in due.tasks.iter().filter(|t| !t.task.state.is_settled()) {
+            self.task(unit, &mut changes, row, &Event::Cancelled)?;
+        }
+        // whoever waits for one of these tasks is freed by the next look
+        unit.follow_ups.push(FollowUp { request: next.id, due_at: now });
+        unit.desk_closes.push(DeskClose {
+            subject: Subject::Request(next.id),
+            reason: None,
+            by: "worker".into(),
+            how: "the request expired".into(),
+            at: now,
+        });
+        let about = About::RequestMoved {
+            event: event.word().into(),
+            after: Box::new(next.clone()),
+            commitments: vec![],
+        };
+        unit.entries.push(self.entry(about, &changes, &due.request));
+        unit.requests.push(RequestWrite {
+            read_version: due.request.version,
+            request: next,
+            dossier: None,
+            nobody_found_decided: due.nobody_found_decided,
+        });
+        Ok(())
+    }
+
+    /// Reads the clocks when the worker first takes the lane.
+    pub(crate) async fn set_clocks(&self) {
+        while !self.stop.load(Ordering::Relaxed) && !self.lost.load(Ordering::Relaxed) {
+            if let Some(clocks) = Clocks::read(&*self.store, &self.hands).await {
+                // set once in a life
+                let _ = self.clocks.set(clocks);
+                return;
+            }
+            self.hands.runtime.sleep(Duration::from_secs(1)).await;
+        }
+    }
+
+    async fn clock_is_steady(&self) -> bool {
+        let now = Clocks::read(&*self.store, &self.hands).await;
+        let (Some(start), Some(now)) = (self.clocks.get(), now) else { return false };
+        let stepped = start.stepped(&now);
+        if stepped {
+            tracing::warn!(
+                "the wall clock stepped since this worker started: nothing expires until it is restarted"
+            );
+        }
+        !stepped
+    }
+}

@@ -1,0 +1,181 @@
+//! What a cancellation takes back from a vendor that offers it, and what it must not touch.
+
+use std::{
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
+    time::Duration,
+};
+
+use efface_connector::fake::{Fault, LogLine};
+use efface_core::{Outcome, RequestAction, RequestId, task::Task, task::TaskState};
+use efface_tests::{
+    on_both_databases,
+    world::{Place, Plan, World},
+};
+
+const LONG: Duration = Duration::from_secs(30);
+/// A poll after six hours comes here after two seconds.
+const SLOW: f64 = 0.000_1;
+
+on_both_databases! {
+    whoever_is_cancelled_is_taken_out_of_a_shared_job_and_nobody_else,
+    a_job_that_goes_back_whole_stays_while_somebody_in_it_is_wanted,
+    a_job_whose_people_are_all_cancelled_goes_back_whole_though_the_account_is_stopped,
+    a_recall_that_comes_too_late_is_asked_once_and_the_task_runs_to_its_own_end,
+    what_was_out_when_it_was_cancelled_is_recalled_as_soon_as_it_is_accepted,
+    a_recall_that_fails_is_asked_again,
+}
+
+/// A world of one vendor that puts everybody into one order.
+async fn world(place: &Place, vendor: &'static str, time_scale: f64) -> World {
+    World::build(Plan { time_scale, ..Plan::new(&place.url, &[vendor]) }).await
+}
+
+fn waits(tasks: &[Task]) -> bool {
+    tasks.iter().all(|t| matches!(t.state, TaskState::Waiting { .. }))
+}
+
+fn outcome(task: &Task) -> &Outcome {
+    let TaskState::Settled { outcome, .. } = &task.state else { panic!("{task:?}") };
+    outcome
+}
+
+/// Calls that take something back.
+fn recalls(world: &World, vendor: &str) -> Vec<LogLine> {
+    world.fakes[vendor].log().into_iter().filter(|line| line.method == "DELETE").collect()
+}
+
+/// Runs until all tasks wait at the vendor, cancels these requests, and goes on until `enough`.
+async fn cancel_when_waiting(
+    world: &World,
+    filed: &[RequestId],
+    cancelled: &[RequestId],
+    enough: impl AsyncFn() -> bool,
+) {
+    let done = AtomicBool::new(false);
+    let ended = world.run_until(LONG, async || {
+        if !done.load(Relaxed) {
+            if !waits(&world.tasks(filed).await) {
+                return false;
+            }
+            for id in cancelled {
+                world.store.cancel(*id, "test").await.expect("cancelled");
+            }
+            done.store(true, Relaxed);
+        }
+        enough().await
+    });
+    assert!(ended.await, "{:?}", world.tasks(filed).await);
+}
+
+async fn all_closed(world: &World) -> bool {
+    world.store.closed_and_open().await.is_ok_and(|(_, open)| open == 0)
+}
+
+async fn whoever_is_cancelled_is_taken_out_of_a_shared_job_and_nobody_else(place: Place) {
+    // the first poll comes after a second
+    let world = world(&place, "amplitude", 0.000_01).await;
+    let filed = world.file(RequestAction::Erase, 0..3).await;
+    cancel_when_waiting(&world, &filed, &filed[1..2], async || all_closed(&world).await).await;
+    let tasks = world.tasks(&filed).await;
+    let ends: Vec<&Outcome> = tasks.iter().map(outcome).collect();
+    assert_eq!(ends, [&Outcome::Erased, &Outcome::Recalled, &Outcome::Erased]);
+    assert!(tasks[1].cancel_marked && !tasks[0].cancel_marked);
+    assert_eq!(recalls(&world, "amplitude").len(), 1);
+    assert_eq!(world.fakes["amplitude"].fake().people(), 1, "the recalled person is still there");
+    world.expect_sound(&filed).await;
+}
+
+async fn a_job_that_goes_back_whole_stays_while_somebody_in_it_is_wanted(place: Place) {
+    let world = world(&place, "mixpanel", 0.000_02).await;
+    let filed = world.file(RequestAction::Erase, 0..2).await;
+    cancel_when_waiting(&world, &filed, &filed[..1], async || all_closed(&world).await).await;
+    let tasks = world.tasks(&filed).await;
+    assert!(tasks.iter().all(|t| outcome(t) == &Outcome::Erased), "{tasks:?}");
+    assert!(recalls(&world, "mixpanel").is_empty());
+    world.expect_sound(&filed).await;
+}
+
+async fn a_job_whose_people_are_all_cancelled_goes_back_whole_though_the_account_is_stopped(
+    place: Place,
+) {
+    let world = world(&place, "mixpanel", SLOW).await;
+    let filed = world.file(RequestAction::Erase, 0..2).await;
+    let stopped = AtomicBool::new(false);
+    // the first alone is asked for in vain; with the second it is the whole job
+    cancel_when_waiting(&world, &filed, &filed[..1], async || {
+        let tasks = world.tasks(&filed).await;
+        if tasks[0].version > 4 && !stopped.swap(true, Relaxed) {
+            assert!(recalls(&world, "mixpanel").is_empty());
+            world.store.stop_accounts(None, "test").await.expect("stopped");
+            world.store.cancel(filed[1], "test").await.expect("cancelled");
+        }
+        all_closed(&world).await
+    })
+    .await;
+    let tasks = world.tasks(&filed).await;
+    assert!(tasks.iter().all(|t| outcome(t) == &Outcome::Recalled), "{tasks:?}");
+    assert_eq!(recalls(&world, "mixpanel").len(), 1);
+    assert_eq!(world.fakes["mixpanel"].fake().people(), 2);
+    world.expect_sound(&filed).await;
+}
+
+async fn a_recall_that_comes_too_late_is_asked_once_and_the_task_runs_to_its_own_end(place: Place) {
+    let world = world(&place, "mixpanel", 0.000_002).await;
+    world.fakes["mixpanel"].tune(|t| t.polls_until_done = u32::MAX);
+    let filed = world.file(RequestAction::Erase, 0..1).await;
+    let polled = || world.fakes["mixpanel"].log().iter().filter(|l| l.method == "GET").count();
+    let cancelled = AtomicBool::new(false);
+    let ended = world.run_until(LONG, async || {
+        // one to prove the key, three until the deletion has started
+        if polled() >= 4 && !cancelled.swap(true, Relaxed) {
+            world.store.cancel(filed[0], "test").await.expect("cancelled");
+        }
+        if !recalls(&world, "mixpanel").is_empty() {
+            world.fakes["mixpanel"].tune(|t| t.polls_until_done = 3);
+        }
+        all_closed(&world).await
+    });
+    assert!(ended.await, "{:?}", world.tasks(&filed).await);
+    let tasks = world.tasks(&filed).await;
+    assert_eq!((outcome(&tasks[0]), tasks[0].cancel_marked), (&Outcome::Erased, true));
+    assert_eq!(recalls(&world, "mixpanel").len(), 1);
+    world.expect_sound(&filed).await;
+}
+
+async fn what_was_out_when_it_was_cancelled_is_recalled_as_soon_as_it_is_accepted(place: Place) {
+    let world = world(&place, "mixpanel", SLOW).await;
+    let filed = world.file(RequestAction::Erase, 0..1).await;
+    world.fakes["mixpanel"].faults().latency(Duration::from_millis(150));
+    let cancelled = AtomicBool::new(false);
+    let ended = world.run_until(LONG, async || {
+        let out = world.tasks(&filed).await[0].state.word() == "sending";
+        if out && !cancelled.swap(true, Relaxed) {
+            world.store.cancel(filed[0], "test").await.expect("cancelled");
+        }
+        all_closed(&world).await
+    });
+    assert!(ended.await, "{:?}", world.tasks(&filed).await);
+    assert_eq!(outcome(&world.tasks(&filed).await[0]), &Outcome::Recalled);
+    assert_eq!(world.fakes["mixpanel"].fake().people(), 1);
+    world.expect_sound(&filed).await;
+}
+
+async fn a_recall_that_fails_is_asked_again(place: Place) {
+    let world = world(&place, "mixpanel", SLOW).await;
+    let filed = world.file(RequestAction::Erase, 0..1).await;
+    let faulty = AtomicBool::new(false);
+    let ended = world.run_until(LONG, async || {
+        let waits = waits(&world.tasks(&filed).await);
+        if waits && !faulty.swap(true, Relaxed) {
+            world.fakes["mixpanel"]
+                .faults()
+                .next_changing([Fault::status(503), Fault::status(429)]);
+            world.store.cancel(filed[0], "test").await.expect("cancelled");
+        }
+        all_closed(&world).await
+    });
+    assert!(ended.await, "{:?}", world.tasks(&filed).await);
+    assert_eq!(outcome(&world.tasks(&filed).await[0]), &Outcome::Recalled);
+    assert_eq!(recalls(&world, "mixpanel").len(), 3);
+    world.expect_sound(&filed).await;
+}
