@@ -182,13 +182,22 @@ pub struct Exchange {
 pub struct Call<'a> {
     http: &'a Http,
     now: Timestamp,
+    /// The order's own request, and its digest as it was stored before the call.
+    digested: Option<(&'a Request, &'a str)>,
     exchanges: Mutex<Vec<Exchange>>,
 }
 
 impl<'a> Call<'a> {
     #[must_use]
     pub fn new(http: &'a Http, now: Timestamp) -> Self {
-        Self { http, now, exchanges: Mutex::new(vec![]) }
+        Self { http, now, digested: None, exchanges: Mutex::new(vec![]) }
+    }
+
+    /// For an order whose request was digested when it was prepared: it is not digested again.
+    #[must_use]
+    pub fn digested(mut self, prepared: &'a Prepared, digest: &'a str) -> Self {
+        self.digested = prepared.request.as_ref().map(|request| (request, digest));
+        self
     }
 
     #[must_use]
@@ -201,7 +210,11 @@ impl<'a> Call<'a> {
     /// # Errors
     /// See [`Http::send`].
     pub async fn send(&self, request: &Request) -> Result<crate::Reply, ConnectorError> {
-        let (exchange, outcome) = self.http.send(request, self.now).await;
+        let digest = match self.digested {
+            Some((prepared, digest)) if std::ptr::eq(prepared, request) => digest.to_owned(),
+            Some(_) | None => self.http.digest(request),
+        };
+        let (exchange, outcome) = self.http.send(request, digest, self.now).await;
         if let Ok(mut all) = self.exchanges.lock() {
             all.push(exchange);
         }

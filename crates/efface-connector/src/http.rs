@@ -357,7 +357,7 @@ impl Http {
         (self.config.digest)(&request.digest_input())
     }
 
-    /// Sends one request. Returns what was exchanged and the reply, whatever its status.
+    /// Sends one request; `digest` is its [`Http::digest`]. Returns what was exchanged and the reply, whatever its status.
     ///
     /// # Errors
     /// Retryable when no byte left; Unknown when bytes may have left; settings for a host that is
@@ -369,6 +369,7 @@ impl Http {
     pub async fn send(
         &self,
         request: &Request,
+        digest: String,
         now: Timestamp,
     ) -> (Exchange, Result<Reply, ConnectorError>) {
         let started = std::time::Instant::now();
@@ -376,7 +377,7 @@ impl Http {
             method: request.method.to_string(),
             url_template: request.shown(),
             status: None,
-            request_digest: Some(self.digest(request)),
+            request_digest: Some(digest),
             response_digest: None,
             vendor_request_id: None,
             started_at: now,

@@ -458,7 +458,7 @@ mod tests {
         let mut replay = Replay::default();
         replay.take(read).expect("replays");
         assert_eq!(replay.tasks.get(&task.id), Some(&task));
-        let touched = entry.items.replace("\"failures\":0", "\"failures\":1");
+        let touched = entry.items.replace("\"generation\":1", "\"generation\":2");
         assert!(matches!(Entry::read(&entry.body, &touched), Err(Error::SubRoot { .. })));
         assert!(matches!(Entry::read(&entry.body, ""), Err(Error::SubRoot { .. })));
     }

@@ -46,7 +46,7 @@ impl Lane {
     pub(crate) async fn record(
         &self,
         order: &mut Order,
-        items: &[DueTask],
+        mut items: Vec<DueTask>,
         account: &ConnectedAccount,
         ended: Ended<Answer>,
         exchanges: Vec<Exchange>,
@@ -54,7 +54,6 @@ impl Lane {
         // an order that took several calls has used the pace of several
         self.take_calls(u32::try_from(exchanges.len().saturating_sub(1)).unwrap_or(u32::MAX));
         let sent = order.clone();
-        let mut items = items.to_vec();
         let mut attempts = 0;
         let told = loop {
             attempts += 1;

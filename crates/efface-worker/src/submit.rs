@@ -385,7 +385,8 @@ impl Lane {
     /// The call itself, then the second commit.
     pub(crate) async fn carry_out(self: Arc<Self>, formed: Formed, out: Out) {
         let Formed { mut order, items, wire, prepared, account, .. } = formed;
-        let call = Call::new(&account.http, self.hands.clock.now());
+        let digest = order.body_digest.clone();
+        let call = Call::new(&account.http, self.hands.clock.now()).digested(&prepared, &digest);
         let ended = guarded(
             &self.hands,
             self.options.call_timeout * 2,
@@ -396,7 +397,7 @@ impl Lane {
         // the vendor's place is free; the answer still has to be written
         let writing = self.writing();
         drop(out);
-        self.record(&mut order, &items, &account, ended, exchanges).await;
+        self.record(&mut order, items, &account, ended, exchanges).await;
         drop(writing);
     }
 

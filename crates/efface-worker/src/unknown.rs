@@ -190,7 +190,7 @@ impl Lane {
             let exchanges = call.take_exchanges();
             match ended {
                 Ended::Answered(Found::Arrived(answer)) => {
-                    self.record(order, &unknown, account, Ended::Answered(answer), exchanges).await;
+                    self.record(order, unknown, account, Ended::Answered(answer), exchanges).await;
                     return Ok(());
                 }
                 Ended::Answered(Found::NeverArrived) => {
@@ -266,7 +266,7 @@ impl Lane {
                 .collect(),
             accepted: vec![],
         };
-        self.record(order, items, account, Ended::Answered(answer), exchanges).await;
+        self.record(order, items.to_vec(), account, Ended::Answered(answer), exchanges).await;
         Ok(())
     }
 
@@ -339,7 +339,7 @@ impl Lane {
         )
         .await;
         let exchanges = call.take_exchanges();
-        self.record(order, &in_order, account, ended, exchanges).await;
+        self.record(order, in_order, account, ended, exchanges).await;
         Ok(())
     }
 }

@@ -78,7 +78,8 @@ impl Bench<'_> {
     async fn settle_all(&self, kind: Kind, batch: u32, people: u64) -> Result<Outcome> {
         let stub = Stub::start().await?;
         let setup = self.setup(&self.places.fresh(kind)?, &stub, batch);
-        let fill = load::Job { people, group: 2_000, released: true, half_due: false };
+        let fill =
+            load::Job { people, group: 2_000, released: true, opened: true, half_due: false };
         outcome("load", &(&setup, &fill)).await?;
         let measured = outcome("engine", &(&setup, &engine::Job::UntilClosed { people })).await?;
         let calls = stub.calls().await?;
@@ -162,7 +163,8 @@ impl Bench<'_> {
                 batch: 1,
                 in_flight: 1,
             };
-            let fill = load::Job { people, group: 500, released: false, half_due: false };
+            let fill =
+                load::Job { people, group: 500, released: false, opened: false, half_due: false };
             let measured = outcome("load", &(&setup, &fill)).await?;
             import.push(rate(&measured));
             cost.push(micros_each(&measured));
@@ -192,7 +194,8 @@ impl Bench<'_> {
         for _ in 0..self.args.runs.min(3) {
             let stub = Stub::start().await?;
             let setup = self.setup(&self.places.fresh(kind)?, &stub, 1);
-            let fill = load::Job { people: 1, group: 1, released: false, half_due: false };
+            let fill =
+                load::Job { people: 1, group: 1, released: false, opened: false, half_due: false };
             outcome("load", &(&setup, &fill)).await?;
             let measured = outcome("engine", &(&setup, &engine::Job::Latency { samples })).await?;
             p50.push(quantile(&measured.samples, 0.5));
@@ -213,7 +216,13 @@ impl Bench<'_> {
         let mut filled = vec![];
         for count in [few, many] {
             let setup = self.setup(&self.places.fresh(kind)?, &stub, 1);
-            let fill = load::Job { people: count, group: 2_000, released: false, half_due: true };
+            let fill = load::Job {
+                people: count,
+                group: 2_000,
+                released: false,
+                opened: false,
+                half_due: true,
+            };
             outcome("load", &(&setup, &fill)).await?;
             filled.push(setup);
         }

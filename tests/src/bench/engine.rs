@@ -23,7 +23,7 @@ use efface_worker::{ConnectedAccount, Fleet, Hands, Options, TokioRuntime, Worke
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 
-use super::{load, vendor, watch};
+use super::{load, place, vendor, watch};
 
 /// How the engine is set up.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -163,6 +163,20 @@ fn fleet(setup: &Setup, store: &Arc<SqlStore>, confirmed: &Arc<AtomicU64>) -> Re
         );
     }
     Ok(fleet)
+}
+
+/// Runs a worker that serves requests alone until every released one is under way.
+pub async fn open_phases(store: &Arc<SqlStore>, hands: &Hands, url: &str) -> Result<()> {
+    let options = Options { name: "bench".into(), ..Options::default() };
+    let worker = Worker::new(store.clone(), Fleet::default(), hands.clone(), options);
+    worker
+        .run(async {
+            while place::released(url).await.unwrap_or(1) > 0 {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        })
+        .await?;
+    Ok(())
 }
 
 async fn settled(store: &SqlStore) -> Result<u64> {

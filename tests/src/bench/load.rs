@@ -19,6 +19,8 @@ pub struct Job {
     /// Rows of one transaction.
     pub group: u64,
     pub released: bool,
+    /// The phases opened by a worker's `requests` lane: every task stands Ready, as a queue's jobs do.
+    pub opened: bool,
     /// Half of the tasks due, the other half later.
     pub half_due: bool,
 }
@@ -59,7 +61,7 @@ async fn group(store: &SqlStore, setup: &Setup, from: u64, to: u64, released: bo
 
 /// Files everybody; the time is that of the filing alone.
 pub async fn run(setup: &Setup, job: &Job) -> Result<Outcome> {
-    let (store, _) = engine::open(setup, true).await?;
+    let (store, hands) = engine::open(setup, true).await?;
     let used = watch::processor_time();
     let began = watch::instant();
     let mut next = 0;
@@ -75,6 +77,9 @@ pub async fn run(setup: &Setup, job: &Job) -> Result<Outcome> {
         peak_memory_mb: watch::peak_memory_mb(),
         samples: vec![],
     };
+    if job.opened {
+        engine::open_phases(&store, &hands, &setup.url).await?;
+    }
     close(store).await;
     if job.half_due {
         place::half_due(&setup.url).await?;

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use efface_core::{Timestamp, request::RequestState, task::TaskState};
 use efface_testkit::postgres::{Options, TempPostgres};
 use sea_orm::sqlx::{
-    AssertSqlSafe, Connection as _, Executor as _, PgConnection, SqliteConnection,
+    AssertSqlSafe, Connection as _, Executor as _, PgConnection, SqliteConnection, query_scalar,
     sqlite::{SqliteConnectOptions, SqliteJournalMode},
 };
 
@@ -98,6 +98,22 @@ impl Places {
 async fn sqlite(url: &str) -> Result<SqliteConnection> {
     let options = SqliteConnectOptions::from_str(url)?.journal_mode(SqliteJournalMode::Wal);
     Ok(SqliteConnection::connect_with(&options).await?)
+}
+
+/// Requests that are released and not yet under way.
+pub async fn released(url: &str) -> Result<i64> {
+    const COUNT: &str = "SELECT count(*) FROM request WHERE state = 'released'";
+    Ok(if url.starts_with("sqlite:") {
+        let mut db = sqlite(url).await?;
+        let count = query_scalar(COUNT).fetch_one(&mut db).await?;
+        db.close().await?;
+        count
+    } else {
+        let mut db = PgConnection::connect(url).await?;
+        let count = query_scalar(COUNT).fetch_one(&mut db).await?;
+        db.close().await?;
+        count
+    })
 }
 
 /// What a database does by itself in a quiet minute, done now, so that it does not fall into a
