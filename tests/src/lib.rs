@@ -3,6 +3,7 @@
 pub mod dice;
 pub mod kill_run;
 pub mod oracle;
+pub mod outside;
 pub mod peek;
 pub mod vendors;
 pub mod world;

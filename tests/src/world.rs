@@ -8,7 +8,7 @@ use efface_connector::{
 };
 use efface_core::{
     AccountId, ConnectorId, ControllerId, Identifier, IdentifierKind, LaneId, Provenance,
-    RequestAction, RequestId, Scope, Timestamp,
+    RequestAction, RequestId, Scope,
     brakes::GuardList,
     outside::{Chance, Clock},
     retry::RetryPolicy,
@@ -26,32 +26,7 @@ use crate::{
     peek::Peek,
 };
 
-/// The wall clock.
-pub struct WallClock;
-
-impl Clock for WallClock {
-    #[expect(clippy::disallowed_methods, reason = "the world's wiring reads the clock")]
-    fn now(&self) -> Timestamp {
-        Timestamp::from_millis(jiff::Timestamp::now().as_millisecond())
-    }
-}
-
-/// The operating system's randomness.
-pub struct OsChance;
-
-impl Chance for OsChance {
-    fn fill(&self, bytes: &mut [u8]) {
-        getrandom::fill(bytes).expect("the operating system gives randomness");
-    }
-}
-
-/// Time since some fixed moment of this process.
-#[must_use]
-#[expect(clippy::disallowed_methods, reason = "the world's wiring reads the clock")]
-pub fn stopwatch() -> Duration {
-    static START: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
-    START.get_or_init(std::time::Instant::now).elapsed()
-}
+pub use crate::outside::{OsChance, WallClock, stopwatch};
 
 /// How a world is built.
 pub struct Plan {
@@ -63,8 +38,13 @@ pub struct Plan {
     pub calls_per_second: f64,
     pub calls_in_flight: u32,
     pub call_timeout: Duration,
-    /// Whether accounts are taken live; else they only look.
+    /// Whether accounts are taken live; else they stay as they are, new ones only looking.
     pub live: bool,
+    pub clock: Arc<dyn Clock>,
+    pub guard: GuardList,
+    pub default_phone_region: Option<String>,
+    /// The safe of a database that others open as well; one of its own when `None`.
+    pub vault: Option<Arc<Vault>>,
 }
 
 impl Plan {
@@ -88,6 +68,10 @@ impl Plan {
             calls_in_flight: 16,
             call_timeout: Duration::from_millis(800),
             live: true,
+            clock: Arc::new(WallClock),
+            guard: GuardList::default(),
+            default_phone_region: None,
+            vault: None,
         }
     }
 }
@@ -135,8 +119,8 @@ impl World {
         }
         let rules = ControllerRules {
             zone: jiff::tz::TimeZone::UTC,
-            default_phone_region: None,
-            guard: GuardList::default(),
+            default_phone_region: plan.default_phone_region.clone(),
+            guard: plan.guard.clone(),
         };
         let directory = Directory {
             controllers: BTreeMap::from([(controller(), rules)]),
@@ -145,22 +129,19 @@ impl World {
         };
         let connection = Connection::connect(&plan.database_url, 8, true).await.expect("database");
         connection.migrate().await.expect("migrates");
-        let master = MasterKey::generate(&mut |b| OsChance.fill(b));
-        let (vault, _) = Vault::create(&master, &mut |b| OsChance.fill(b));
+        let vault = plan.vault.clone().unwrap_or_else(|| {
+            let master = MasterKey::generate(&mut |b| OsChance.fill(b));
+            Arc::new(Vault::create(&master, &mut |b| OsChance.fill(b)).0)
+        });
         let hands = Hands {
-            clock: Arc::new(WallClock),
+            clock: plan.clock.clone(),
             chance: Arc::new(OsChance),
             runtime: Arc::new(TokioRuntime::new()),
         };
-        let store = SqlStore::open(
-            connection,
-            Arc::new(vault),
-            directory,
-            hands.clock.clone(),
-            hands.chance.clone(),
-        )
-        .await
-        .expect("store");
+        let store =
+            SqlStore::open(connection, vault, directory, hands.clock.clone(), hands.chance.clone())
+                .await
+                .expect("store");
         let live = if plan.live { store.directory().accounts.clone() } else { vec![] };
         for account in &live {
             store.enable_account(&account.id, None, "test").await.expect("enabled");
@@ -234,24 +215,36 @@ impl World {
     /// # Panics
     /// When the worker ends with an error.
     pub async fn run_until(&self, limit: Duration, enough: impl AsyncFn() -> bool) -> bool {
-        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-        let watch = async {
+        self.while_working(async {
             let end = stopwatch() + limit;
             let mut held = false;
             while !held && stopwatch() < end {
                 tokio::time::sleep(Duration::from_millis(10)).await;
                 held = enough().await;
             }
-            drop(stop);
             held
+        })
+        .await
+    }
+
+    /// Runs a worker for as long as `scene` takes.
+    ///
+    /// # Panics
+    /// When the worker ends with an error.
+    pub async fn while_working<T>(&self, scene: impl Future<Output = T>) -> T {
+        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        let scene = async {
+            let came = scene.await;
+            drop(stop);
+            came
         };
         let work = self.worker().run(async {
             // resolves when the other end goes
             let _ = stopped.await;
         });
-        let (held, worked) = tokio::join!(watch, work);
+        let (came, worked) = tokio::join!(scene, work);
         worked.expect("worker");
-        held
+        came
     }
 
     /// Files these people, held by every vendor, for one action.
