@@ -7,7 +7,7 @@ use efface_core::{
     desk::{Reason, Subject},
     evidence::Observation,
     outside::Clock as _,
-    task::TaskState,
+    task::{Task, TaskState},
 };
 use efface_tests::{
     on_both_databases,
@@ -27,6 +27,7 @@ on_both_databases! {
     a_pause_takes_effect_before_the_next_order,
     a_stop_of_everything_takes_effect_before_the_next_order,
     what_is_out_when_its_request_is_cancelled_runs_to_its_own_end,
+    who_was_only_looked_for_when_the_request_is_cancelled_is_left_alone,
     an_account_that_only_observes_is_asked_and_never_told,
     a_worker_that_is_asked_to_stop_leaves_no_order_out,
 }
@@ -201,6 +202,30 @@ async fn what_is_out_when_its_request_is_cancelled_runs_to_its_own_end(place: Pl
         }
     }
     assert_eq!(world.fakes["sendgrid"].calls(), 0);
+    world.expect_sound(&filed).await;
+}
+
+async fn who_was_only_looked_for_when_the_request_is_cancelled_is_left_alone(place: Place) {
+    let world = slow_world(&place, "mailchimp", Duration::from_millis(150)).await;
+    let filed = world.file(RequestAction::Erase, 0..1).await;
+    let cancelled = std::sync::atomic::AtomicBool::new(false);
+    let rests = world.run_until(LONG, async || {
+        use std::sync::atomic::Ordering::Relaxed;
+        let tasks = world.tasks(&filed).await;
+        let looks = |t: &&Task| !t.sent && matches!(t.state, TaskState::Sending { .. });
+        if tasks.iter().any(|t| looks(&t)) && !cancelled.load(Relaxed) {
+            world.store.cancel(filed[0], "test").await.expect("cancelled");
+            cancelled.store(true, Relaxed);
+        }
+        cancelled.load(Relaxed) && tasks.iter().all(|t| t.state.is_settled())
+    });
+    assert!(rests.await);
+    world.run_until(A_WHILE, async || false).await;
+    for task in world.tasks(&filed).await {
+        let TaskState::Settled { outcome, .. } = &task.state else { panic!("{task:?}") };
+        assert_eq!((outcome, task.sent), (&Outcome::Cancelled, false));
+    }
+    assert!(world.changing("mailchimp").is_empty());
     world.expect_sound(&filed).await;
 }
 
