@@ -2,6 +2,7 @@
 
 pub mod dice;
 pub mod kill_run;
+pub mod mistakes;
 pub mod oracle;
 pub mod outside;
 pub mod peek;
