@@ -154,7 +154,7 @@ impl Scene {
         let held = |vendor: &&'static str| {
             self.world.fakes[vendor].fake().holds(&IdentifierKind::Email, &address)
         };
-        !self.world.fakes.keys().any(|vendor| held(&vendor))
+        !self.world.fakes.keys().any(held)
     }
 
     /// Reached without the controls.
