@@ -2,7 +2,9 @@
 
 pub mod dice;
 pub mod kill_run;
+pub mod mistakes;
 pub mod oracle;
+pub mod outside;
 pub mod peek;
 pub mod vendors;
 pub mod world;

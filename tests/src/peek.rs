@@ -45,8 +45,7 @@ impl Peek {
     /// Tasks and follow-ups that go on by themselves.
     pub async fn moving(&self, now_millis: i64) -> i64 {
         let tasks = "SELECT count(*) FROM task WHERE state IN ('ready', 'sending', 'unknown', 'waiting', 'confirmed')";
-        let follow_ups = format!("SELECT count(*) FROM follow_up WHERE due_at <= {now_millis}");
-        self.number(tasks).await + self.number(&follow_ups).await
+        self.number(tasks).await + self.due_follow_ups(now_millis).await
     }
 
     /// How often each lane has changed hands.
@@ -55,6 +54,22 @@ impl Peek {
         rows.iter()
             .map(|r| (r.try_get_by_index(0).expect("name"), r.try_get_by_index(1).expect("epoch")))
             .collect()
+    }
+
+    /// How many rows a table has.
+    pub async fn count(&self, table: &str) -> i64 {
+        self.number(&format!("SELECT count(*) FROM {table}")).await
+    }
+
+    /// Follow-ups that the `requests` lane should have taken.
+    pub async fn due_follow_ups(&self, now_millis: i64) -> i64 {
+        self.number(&format!("SELECT count(*) FROM follow_up WHERE due_at <= {now_millis}")).await
+    }
+
+    /// Writes the SQLite database as it is now to another file.
+    pub async fn copy_to(&self, file: &std::path::Path) {
+        let sql = format!("VACUUM INTO '{}'", file.display());
+        self.database.execute_unprepared(&sql).await.expect("a copy");
     }
 
     pub async fn request_count(&self) -> i64 {

@@ -8,7 +8,7 @@ use efface_connector::{
 };
 use efface_core::{
     AccountId, ConnectorId, ControllerId, Identifier, IdentifierKind, LaneId, Provenance,
-    RequestAction, RequestId, Scope, Timestamp,
+    RequestAction, RequestId, Scope,
     brakes::GuardList,
     outside::{Chance, Clock},
     retry::RetryPolicy,
@@ -20,39 +20,13 @@ use efface_store::{
 };
 use efface_vault::{MasterKey, Vault};
 use efface_worker::{ConnectedAccount, Fleet, Hands, Options, TokioRuntime, Worker};
-use rand::Rng as _;
 
 use crate::{
     oracle::{Evidence, Tally, judge},
     peek::Peek,
 };
 
-/// The wall clock.
-pub struct WallClock;
-
-impl Clock for WallClock {
-    #[expect(clippy::disallowed_methods, reason = "the world's wiring reads the clock")]
-    fn now(&self) -> Timestamp {
-        Timestamp::from_millis(jiff::Timestamp::now().as_millisecond())
-    }
-}
-
-/// Randomness seeded by the operating system.
-pub struct OsChance;
-
-impl Chance for OsChance {
-    fn fill(&self, bytes: &mut [u8]) {
-        rand::rng().fill_bytes(bytes);
-    }
-}
-
-/// Time since some fixed moment of this process.
-#[must_use]
-#[expect(clippy::disallowed_methods, reason = "the world's wiring reads the clock")]
-pub fn stopwatch() -> Duration {
-    static START: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
-    START.get_or_init(std::time::Instant::now).elapsed()
-}
+pub use crate::outside::{OsChance, WallClock, stopwatch};
 
 /// How a world is built.
 pub struct Plan {
@@ -64,7 +38,7 @@ pub struct Plan {
     pub calls_per_second: f64,
     pub calls_in_flight: u32,
     pub call_timeout: Duration,
-    /// Whether accounts are taken live; else they only look.
+    /// Whether accounts are taken live; else they stay as they are, new ones only looking.
     pub live: bool,
     /// Shrinks the vendors' waits.
     pub time_scale: f64,
@@ -72,6 +46,10 @@ pub struct Plan {
     /// How long an order that is not full waits for company.
     pub linger: Duration,
     pub batch_items: Option<u32>,
+    pub guard: GuardList,
+    pub default_phone_region: Option<String>,
+    /// The safe of a database that others open as well; one of its own when `None`.
+    pub vault: Option<Arc<Vault>>,
 }
 
 impl Plan {
@@ -99,6 +77,9 @@ impl Plan {
             clock: Arc::new(WallClock),
             linger: Duration::ZERO,
             batch_items: None,
+            guard: GuardList::default(),
+            default_phone_region: None,
+            vault: None,
         }
     }
 }
@@ -146,8 +127,8 @@ impl World {
         }
         let rules = ControllerRules {
             zone: jiff::tz::TimeZone::UTC,
-            default_phone_region: None,
-            guard: GuardList::default(),
+            default_phone_region: plan.default_phone_region.clone(),
+            guard: plan.guard.clone(),
         };
         let directory = Directory {
             controllers: BTreeMap::from([(controller(), rules)]),
@@ -156,22 +137,19 @@ impl World {
         };
         let connection = Connection::connect(&plan.database_url, 8, true).await.expect("database");
         connection.migrate().await.expect("migrates");
-        let master = MasterKey::generate(&mut |b| OsChance.fill(b));
-        let (vault, _) = Vault::create(&master, &mut |b| OsChance.fill(b));
+        let vault = plan.vault.clone().unwrap_or_else(|| {
+            let master = MasterKey::generate(&mut |b| OsChance.fill(b));
+            Arc::new(Vault::create(&master, &mut |b| OsChance.fill(b)).0)
+        });
         let hands = Hands {
             clock: plan.clock.clone(),
             chance: Arc::new(OsChance),
             runtime: Arc::new(TokioRuntime::new()),
         };
-        let store = SqlStore::open(
-            connection,
-            Arc::new(vault),
-            directory,
-            hands.clock.clone(),
-            hands.chance.clone(),
-        )
-        .await
-        .expect("store");
+        let store =
+            SqlStore::open(connection, vault, directory, hands.clock.clone(), hands.chance.clone())
+                .await
+                .expect("store");
         let live = if plan.live { store.directory().accounts.clone() } else { vec![] };
         for account in &live {
             store.enable_account(&account.id, None, "test").await.expect("enabled");
@@ -265,16 +243,37 @@ impl World {
         limit: Duration,
         enough: impl AsyncFn() -> bool,
     ) -> bool {
-        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-        let watch = async {
+        self.working(worker, only, async {
             let end = stopwatch() + limit;
             let mut held = false;
             while !held && stopwatch() < end {
                 tokio::time::sleep(Duration::from_millis(10)).await;
                 held = enough().await;
             }
-            drop(stop);
             held
+        })
+        .await
+    }
+
+    /// Runs a worker for as long as `scene` takes.
+    ///
+    /// # Panics
+    /// When the worker ends with an error.
+    pub async fn while_working<T>(&self, scene: impl Future<Output = T>) -> T {
+        self.working(self.worker(), None, scene).await
+    }
+
+    async fn working<T>(
+        &self,
+        worker: Worker,
+        only: Option<&[LaneId]>,
+        scene: impl Future<Output = T>,
+    ) -> T {
+        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        let scene = async {
+            let came = scene.await;
+            drop(stop);
+            came
         };
         let stop = async {
             // resolves when the other end goes
@@ -286,9 +285,9 @@ impl World {
                 None => worker.run(stop).await,
             }
         };
-        let (held, worked) = tokio::join!(watch, work);
+        let (came, worked) = tokio::join!(scene, work);
         worked.expect("worker");
-        held
+        came
     }
 
     /// Files these people, held by every vendor, for one action.

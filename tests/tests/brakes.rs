@@ -1,28 +1,33 @@
 //! What holds calls back, or ends them: keys, ceilings, pauses, stops, cancellations, observe mode, shutdown.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use efface_core::{
     AccountId, Outcome, RequestAction,
     desk::{Reason, Subject},
     evidence::Observation,
-    task::TaskState,
+    outside::Clock as _,
+    task::{Task, TaskState},
 };
 use efface_tests::{
     on_both_databases,
+    outside::{MovedClock, WallClock},
     world::{Place, Plan, World},
 };
 
 const LONG: Duration = Duration::from_secs(30);
 /// Long enough for orders to leave, if any could.
 const A_WHILE: Duration = Duration::from_millis(400);
+const DAY: Duration = Duration::from_secs(24 * 3600);
 
 on_both_databases! {
     a_key_revoked_under_way_is_one_matter_of_the_account_and_no_failure_of_its_people,
     the_daily_ceiling_parks_the_account_until_a_person_raises_it,
+    an_account_parked_at_its_ceiling_stays_parked_over_midnight,
     a_pause_takes_effect_before_the_next_order,
     a_stop_of_everything_takes_effect_before_the_next_order,
     what_is_out_when_its_request_is_cancelled_runs_to_its_own_end,
+    who_was_only_looked_for_when_the_request_is_cancelled_is_left_alone,
     an_account_that_only_observes_is_asked_and_never_told,
     a_worker_that_is_asked_to_stop_leaves_no_order_out,
 }
@@ -90,6 +95,32 @@ async fn the_daily_ceiling_parks_the_account_until_a_person_raises_it(place: Pla
 
     world.store.resume_account(&account("mailchimp"), "test").await.expect("raised");
     assert_eq!(world.run_until_closed(LONG).await, (5, 0));
+    world.expect_sound(&filed).await;
+}
+
+async fn an_account_parked_at_its_ceiling_stays_parked_over_midnight(place: Place) {
+    let clock = Arc::new(MovedClock::default());
+    let plan = Plan::new(&place.url, &["mailchimp"]);
+    let world = World::build(Plan { people_per_day: 3, clock: clock.clone(), ..plan }).await;
+    let filed = world.file(RequestAction::Erase, 0..8).await;
+    let closed = async |want: u64| {
+        world.store.closed_and_open().await.is_ok_and(|(closed, _)| closed == want)
+    };
+    let parked =
+        async || closed(3).await && world.store.desk(true, 10).await.is_ok_and(|d| !d.is_empty());
+    assert!(world.run_until(LONG, parked).await);
+    for days in 1..=3 {
+        clock.set(WallClock.now().plus(days * DAY));
+        world.run_until(A_WHILE, async || false).await;
+        assert!(closed(3).await, "day {days}: nobody has decided");
+    }
+    // a new day's number, and no more
+    world.store.resume_account(&account("mailchimp"), "test").await.expect("resumed");
+    assert!(world.run_until(LONG, async || closed(6).await).await);
+    world.run_until(A_WHILE, async || false).await;
+    assert!(closed(6).await);
+    world.store.resume_account(&account("mailchimp"), "test").await.expect("raised");
+    assert_eq!(world.run_until_closed(LONG).await, (8, 0));
     world.expect_sound(&filed).await;
 }
 
@@ -171,6 +202,30 @@ async fn what_is_out_when_its_request_is_cancelled_runs_to_its_own_end(place: Pl
         }
     }
     assert_eq!(world.fakes["sendgrid"].calls(), 0);
+    world.expect_sound(&filed).await;
+}
+
+async fn who_was_only_looked_for_when_the_request_is_cancelled_is_left_alone(place: Place) {
+    let world = slow_world(&place, "mailchimp", Duration::from_millis(150)).await;
+    let filed = world.file(RequestAction::Erase, 0..1).await;
+    let cancelled = std::sync::atomic::AtomicBool::new(false);
+    let rests = world.run_until(LONG, async || {
+        use std::sync::atomic::Ordering::Relaxed;
+        let tasks = world.tasks(&filed).await;
+        let looks = |t: &&Task| !t.sent && matches!(t.state, TaskState::Sending { .. });
+        if tasks.iter().any(|t| looks(&t)) && !cancelled.load(Relaxed) {
+            world.store.cancel(filed[0], "test").await.expect("cancelled");
+            cancelled.store(true, Relaxed);
+        }
+        cancelled.load(Relaxed) && tasks.iter().all(|t| t.state.is_settled())
+    });
+    assert!(rests.await);
+    world.run_until(A_WHILE, async || false).await;
+    for task in world.tasks(&filed).await {
+        let TaskState::Settled { outcome, .. } = &task.state else { panic!("{task:?}") };
+        assert_eq!((outcome, task.sent), (&Outcome::Cancelled, false));
+    }
+    assert!(world.changing("mailchimp").is_empty());
     world.expect_sound(&filed).await;
 }
 

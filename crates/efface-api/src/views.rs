@@ -360,7 +360,8 @@ impl AccountDetail {
 
 fn held_back(condition: &Condition, now: Timestamp) -> Option<HeldBack> {
     let (reason, until) = condition.stands_in_the_way(now).or_else(|| {
-        let reached = "the daily ceiling of people is reached; resume raises it for today";
+        let reached =
+            "the daily ceiling of people is reached; it holds until the account is resumed";
         condition.ceiling_reached.then(|| (reached.to_owned(), None))
     })?;
     Some(HeldBack { reason, until: until.map(Moment) })

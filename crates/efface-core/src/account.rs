@@ -170,10 +170,24 @@ impl Condition {
         }
     }
 
-    /// Whether changing calls are held back by the ceiling.
+    /// How many more people may be started. A reached ceiling holds over midnight: nobody more
+    /// before a person has decided.
     #[must_use]
     pub fn ceiling_left(&self, now: Timestamp) -> u32 {
-        self.ceiling.left(now)
+        if self.ceiling_reached { 0 } else { self.ceiling.left(now) }
+    }
+
+    /// A person's word that a reached ceiling holds no longer: raised by its own size where today's
+    /// number is spent, else today's number is free.
+    pub fn lift_ceiling(&mut self, now: Timestamp) {
+        if !std::mem::take(&mut self.ceiling_reached) {
+            return;
+        }
+        self.ceiling.take(0, now);
+        if self.ceiling.left(now) == 0 {
+            self.ceiling.raised_by =
+                self.ceiling.raised_by.saturating_add(self.ceiling.people_per_day);
+        }
     }
 
     #[must_use]
@@ -263,6 +277,24 @@ mod tests {
         assert_eq!(ceiling.left(NOW), 0);
         ceiling.raised_by = 10;
         assert_eq!(ceiling.left(NOW), 6);
+    }
+
+    #[test]
+    fn a_reached_ceiling_holds_over_midnight_until_a_person_lifts_it() {
+        let check = |lifted_at: Timestamp, want: u32| {
+            let mut condition = Condition::new(3);
+            condition.ceiling.take(3, NOW);
+            condition.ceiling_reached = true;
+            assert_eq!(condition.ceiling_left(NOW), 0);
+            assert_eq!(condition.ceiling_left(lifted_at), 0);
+            condition.lift_ceiling(lifted_at);
+            assert_eq!(condition.ceiling_left(lifted_at), want);
+            condition.lift_ceiling(lifted_at);
+            assert_eq!(condition.ceiling_left(lifted_at), want, "one word counts once");
+        };
+        check(NOW, 3);
+        check(NOW.plus(Duration::from_secs(86_400)), 3);
+        check(NOW.plus(Duration::from_secs(30 * 86_400)), 3);
     }
 
     #[test]

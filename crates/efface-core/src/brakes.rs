@@ -135,6 +135,16 @@ const PLACEHOLDERS: &[&str] = &[
     "xxx",
     "todo",
     "00000000-0000-0000-0000-000000000000",
+    "#n/a",
+    "(none)",
+    "(not set)",
+    "n.a.",
+    "no-email",
+    "noemail",
+    "nomail",
+    "not set",
+    "{}",
+    "[]",
 ];
 
 impl GuardList {
@@ -158,21 +168,15 @@ impl GuardList {
         if PLACEHOLDERS.contains(&text.as_str()) || zeros_only {
             return Some(Guard::Placeholder);
         }
-        if self.staff.contains(&text) {
+        let bare = without_tag(&text);
+        if self.staff.iter().any(|one| *one == text || *one == bare) {
             return Some(Guard::Staff);
         }
         if self.test_accounts.contains(&text) {
             return Some(Guard::TestAccount);
         }
-        match identifier.kind {
-            IdentifierKind::Email => self.email_hit(&text),
-            IdentifierKind::Phone
-            | IdentifierKind::UserId
-            | IdentifierKind::AnonymousId
-            | IdentifierKind::DeviceId
-            | IdentifierKind::AdvertisingId
-            | IdentifierKind::Vendor(_) => None,
-        }
+        // whatever the column is called: many know their people by address
+        self.email_hit(&text)
     }
 
     fn email_hit(&self, text: &str) -> Option<Guard> {
@@ -192,6 +196,13 @@ impl GuardList {
         }
         None
     }
+}
+
+/// An address without its `+tag`: the same mailbox.
+fn without_tag(text: &str) -> String {
+    let Some((local, domain)) = text.rsplit_once('@') else { return text.to_owned() };
+    let bare = local.split('+').next().unwrap_or(local);
+    format!("{bare}@{domain}")
 }
 
 #[cfg(test)]
@@ -225,6 +236,15 @@ mod tests {
         check(Email, "jane@mail.acme.example", Some(Guard::OwnDomain));
         check(Email, "jane@notacme.example", None);
         check(Email, "Eve@Home.example.org", Some(Guard::Staff));
+        check(Email, "eve+news@home.example.org", Some(Guard::Staff));
+        check(Email, "eve.news@home.example.org", None);
+        // an address is one in any column
+        check(UserId, "eve+x@home.example.org", Some(Guard::Staff));
+        check(UserId, "Jane@Acme.example", Some(Guard::OwnDomain));
+        check(UserId, "info@example.com", Some(Guard::RoleMailbox));
+        check(UserId, "ada@example.com", None);
+        check(Email, "noemail@noemail.example", Some(Guard::Placeholder));
+        check(UserId, "(not set)", Some(Guard::Placeholder));
         check(UserId, "qa-1", Some(Guard::TestAccount));
         check(Email, "ada@example.com", None);
         check(UserId, "u-1001", None);

@@ -145,7 +145,7 @@ impl Reason {
             Self::NobodyFound => "no vendor knows this person: check for a typo and amend, or close as no match".into(),
             Self::CredentialsRefused { status } => format!("the vendor refuses the account's key (HTTP {status}); put a valid key into the settings, then resume"),
             Self::OtherAccount { pinned, answers_as } => format!("the key answers as {answers_as:?} but {pinned:?} is pinned; put the right key into the settings or enable the account anew"),
-            Self::CeilingReached { people } => format!("{people} people today is the account's ceiling; resume raises it for today, or wait until tomorrow"),
+            Self::CeilingReached { people } => format!("{people} people today is the account's ceiling; nobody more is reached, tomorrow neither, before a person resumes the account"),
             Self::SettingsWrong { detail } => format!("the account's settings do not fit the vendor: {detail}; correct them, then resume"),
             Self::VendorOutage => "the vendor has been failing for long; its tasks wait, nothing is lost".into(),
         }

@@ -179,7 +179,7 @@ pub enum BadIdentifier {
     Empty(IdentifierKind),
     #[error("{kind} is {bytes} bytes long; at most {MAX_IDENTIFIER_BYTES} are accepted")]
     TooLong { kind: IdentifierKind, bytes: usize },
-    #[error("{0} holds a control character; remove it")]
+    #[error("{0} holds a control character or an invisible one; remove it")]
     Control(IdentifierKind),
     #[error("email is not an address: {0}")]
     Email(&'static str),
@@ -208,7 +208,7 @@ impl Identifier {
         if typed.is_empty() {
             return Err(BadIdentifier::Empty(kind));
         }
-        if typed.chars().any(char::is_control) {
+        if typed.chars().any(|c| c.is_control() || is_invisible(c)) {
             return Err(BadIdentifier::Control(kind));
         }
         let normal = match &kind {
@@ -259,6 +259,12 @@ impl Identifier {
 fn tail(text: &str, n: usize) -> String {
     let skip = text.chars().count().saturating_sub(n);
     text.chars().skip(skip).collect()
+}
+
+/// What looks like nothing and makes another value: zero-width and directional signs, as they come
+/// along with copied text. The two joiners are part of words in some languages.
+const fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{ad}' | '\u{200b}' | '\u{200e}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2064}' | '\u{2066}'..='\u{206f}' | '\u{feff}')
 }
 
 /// RFC 5321 in the shape vendors accept: one `@`, a dotted domain, no blanks, no quoting.
@@ -428,6 +434,19 @@ mod tests {
                 "{text}: {got:?} lacks {part}"
             ),
         }
+    }
+
+    #[test]
+    fn what_cannot_be_seen_is_no_part_of_an_identifier() {
+        for text in ["\u{200b}", "u-\u{feff}7", "\u{202e}7", "so\u{ad}ft"] {
+            check(IdentifierKind::UserId, text, Err("an invisible one"));
+        }
+        check(IdentifierKind::Email, "info\u{200b}@example.com", Err("an invisible one"));
+        check(
+            IdentifierKind::UserId,
+            "\u{645}\u{6cc}\u{200c}\u{62e}",
+            Ok("\u{645}\u{6cc}\u{200c}\u{62e}"),
+        );
     }
 
     #[test]

@@ -117,7 +117,7 @@ fn toml(url: &str, key_file: &Path, worker: &str, vendors: &[StandIn]) -> String
 }
 
 /// A JSON value as TOML writes it in one line.
-fn inline(value: &serde_json::Value) -> String {
+pub(crate) fn inline(value: &serde_json::Value) -> String {
     use serde_json::Value as Json;
     match value {
         Json::Object(fields) => {
@@ -135,7 +135,7 @@ fn inline(value: &serde_json::Value) -> String {
 }
 
 #[cfg(unix)]
-fn write_private(path: &Path, text: &str) {
+pub(crate) fn write_private(path: &Path, text: &str) {
     use std::{io::Write as _, os::unix::fs::OpenOptionsExt as _};
     let mut options = fs::OpenOptions::new();
     let mut file = options.create(true).write(true).mode(0o600).open(path).expect("key file");
@@ -143,6 +143,6 @@ fn write_private(path: &Path, text: &str) {
 }
 
 #[cfg(not(unix))]
-fn write_private(path: &Path, text: &str) {
+pub(crate) fn write_private(path: &Path, text: &str) {
     fs::write(path, text).expect("key file");
 }

@@ -1,8 +1,8 @@
 //! The kill run: the real `efface worker` is killed (SIGKILL) again and again while orders are out
 //! at vendors that live on. Then an oracle holds the database against the vendors' own logs.
 
-mod home;
-mod process;
+pub(crate) mod home;
+pub(crate) mod process;
 mod report;
 
 use std::{

@@ -18,12 +18,23 @@ pub(super) struct Next<'a> {
     pub(super) random: u64,
 }
 
+/// Whether an order follows by itself.
+const fn goes_on(state: &TaskState) -> bool {
+    matches!(state, TaskState::Ready { .. } | TaskState::Blocked { .. })
+}
+
 impl Next<'_> {
     pub(super) fn with(&self, change: impl FnOnce(&mut Task), effects: Vec<Effect>) -> Move {
         let mut task = self.task.clone();
         change(&mut task);
         task.version += 1;
         let mut effects = effects;
+        if task.cancel_marked && !task.sent && goes_on(&task.state) {
+            // only a read was out: nothing has begun, and nothing begins any more
+            let evidence = task.evidence;
+            task.state = TaskState::Settled { outcome: Outcome::Cancelled, evidence };
+            effects.extend([Effect::CloseDesk, Effect::FollowUp]);
+        }
         let was_on_desk = matches!(self.task.state, TaskState::Desk { .. });
         if was_on_desk && !matches!(task.state, TaskState::Desk { .. }) {
             effects.push(Effect::CloseDesk);

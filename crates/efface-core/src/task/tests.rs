@@ -156,6 +156,22 @@ fn what_is_out_cannot_be_waived_and_what_is_due_later_cannot_be_ordered() {
 }
 
 #[test]
+fn cancelled_while_it_was_only_looked_for_nothing_begins() {
+    let rules = rules(EvidenceLevel::Confirmed, false);
+    let asked = vec![Event::CauseGone, Event::Ordered { order: order(), changing: false }];
+    let next = || answered(Answered::Next { step: StepId::named("delete") });
+    let later = || answered(Answered::RetryLater { retry_after: None });
+    for answer in [next(), later(), answered(Answered::NotDone)] {
+        let task =
+            check(&rules, &[asked.clone(), vec![Event::Cancelled, answer]].concat(), "settled");
+        assert!(matches!(task.state, TaskState::Settled { outcome: Outcome::Cancelled, .. }));
+    }
+    check(&rules, &[asked, vec![next()]].concat(), "ready");
+    // what has begun runs to its own end
+    check(&rules, &[sent(), vec![Event::Cancelled, next()]].concat(), "ready");
+}
+
+#[test]
 fn a_lost_answer_freezes_and_a_late_one_still_counts() {
     let rules = rules(EvidenceLevel::Confirmed, false);
     let lost = [sent(), vec![Event::OutcomeUnknown]].concat();

@@ -103,6 +103,8 @@ impl SqlStore {
             condition.pinned = vendor_account.map(str::to_owned);
             condition.credentials = Credentials::Good { at };
             condition.settings_wrong = None;
+            // its desk item ends with the others; one that is still spent parks and tells again
+            condition.ceiling_reached = false;
             Ok(())
         })
         .await
@@ -142,7 +144,7 @@ impl SqlStore {
     }
 
     /// Ends what holds an account back: pause, refused key, wrong settings, a reached ceiling
-    /// (raised by its own size for today).
+    /// (raised by its own size where today's number is spent).
     ///
     /// # Errors
     /// When nothing holds the account back.
@@ -161,12 +163,7 @@ impl SqlStore {
             condition.credentials = Credentials::Unproved;
             condition.settings_wrong = None;
             condition.quota_until = None;
-            if condition.ceiling_reached {
-                condition.ceiling.take(0, now);
-                condition.ceiling.raised_by =
-                    condition.ceiling.raised_by.saturating_add(condition.ceiling.people_per_day);
-                condition.ceiling_reached = false;
-            }
+            condition.lift_ceiling(now);
             Ok(())
         })
         .await

@@ -1,8 +1,12 @@
 //! The emergency brake: takes effect before the next order, and tells what is already out.
 
 use efface_core::{AccountId, ImportId, RequestId};
+use futures::{StreamExt as _, stream};
 
 use crate::{Error, SqlStore, StopReport, Store, hot::Cell};
+
+/// Holds under way at once: their commits travel together.
+const TOGETHER: usize = 64;
 
 impl SqlStore {
     /// Pauses every account, or one.
@@ -38,10 +42,14 @@ impl SqlStore {
     pub async fn stop_import(&self, import: ImportId, by: &str) -> Result<StopReport, Error> {
         let sql = "SELECT id FROM request WHERE import_id = $1 AND state IN ('received', 'identified', 'released', 'running') ORDER BY id";
         let found = self.database.rows(sql, &[import.bytes().into()]).await?;
+        let ids =
+            found.iter().map(|row| Ok(RequestId(row.id(0)?))).collect::<Result<Vec<_>, Error>>()?;
+        let mut holds = stream::iter(ids)
+            .map(async |id| (id, self.hold(id, "stopped with its import", by).await))
+            .buffered(TOGETHER);
         let mut stopped = vec![];
-        for row in &found {
-            let id = RequestId(row.id(0)?);
-            match self.hold(id, "stopped with its import", by).await {
+        while let Some((id, held)) = holds.next().await {
+            match held {
                 Ok(_) => stopped.push(id.to_string()),
                 // held before: it stands still already
                 Err(Error::Request(_)) => {}

@@ -167,7 +167,7 @@ impl SqlStore {
                         format!("account {}: the daily ceiling of people is reached", task.account),
                         None,
                         format!(
-                            "the privacy team: `efface connector resume {}` raises it for today",
+                            "the privacy team: `efface connector resume {}`; it holds until then",
                             task.account
                         ),
                     ),

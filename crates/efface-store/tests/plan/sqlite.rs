@@ -10,7 +10,7 @@ const BY: &[(&str, &str)] = &[
     ("wake_due", "INDEX task_wake (lane=? AND wake_at>? AND wake_at<?)"),
     ("anything_to_wake", "INDEX task_wake (lane=? AND wake_at>? AND wake_at<?)"),
     ("due_receipts", "INDEX receipt_poll (lane=? AND next_poll>? AND next_poll<?)"),
-    ("receipts_by_id", "SEARCH c USING PRIMARY KEY (id=?)"),
+    ("receipts_by_id", "INDEX sqlite_autoindex_receipt_1 (id=?)"),
     ("due_follow_ups", "INDEX follow_up_due (due_at<?)"),
     ("next_wake", "INDEX task_wake (lane=? AND wake_at>?)"),
     ("next_wake", "INDEX receipt_poll (lane=? AND next_poll>?)"),

@@ -37,7 +37,7 @@ pub struct PauseArgs {
 /// `efface connector resume`
 #[derive(Debug, ClapArgs)]
 #[command(
-    after_help = "Example:\n  efface connector resume crm-eu\n\nEnds a pause, a refused key, wrong settings or a spent quota; a reached ceiling is raised by its own\nsize for today."
+    after_help = "Example:\n  efface connector resume crm-eu\n\nEnds a pause, a refused key, wrong settings or a spent quota; a reached ceiling, where\ntoday's number is spent, is raised by its own size for today."
 )]
 pub struct ResumeArgs {
     /// The account
