@@ -207,7 +207,7 @@ impl<'a> Gathered<'a> {
 }
 
 /// The most rows of one SQLite statement: longer ones save no time and keep memory.
-const MOST_ROWS: usize = 64;
+const MOST_ROWS: usize = 128;
 
 /// SQLite's text with `{rows}` written out: few different ones, made once.
 pub(crate) fn expanded(text: &'static str, width: usize, rows: usize) -> &'static str {

@@ -52,18 +52,26 @@ impl Committer {
         wakes: Arc<Wakes>,
         clock: Arc<dyn Clock>,
         directory: Arc<Directory>,
-    ) -> Self {
+    ) -> Result<Self, Error> {
         let (jobs, inbox) = mpsc::channel(WAITING_JOBS);
+        let notifier = Notifier::start(&database);
         let worker = Worker {
-            database: database.clone(),
+            database: database.for_one_writer(),
             sealer: sealer.clone(),
             wakes,
             clock: clock.clone(),
             directory,
             rung: Mutex::default(),
         };
-        tokio::spawn(worker.run(inbox));
-        Self { jobs, database, sealer, clock }
+        let failed = |e: std::io::Error| Error::Unavailable(format!("no thread for commits: {e}"));
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
+        // between two statements of a group the calls of a whole wave would else go first
+        std::thread::Builder::new()
+            .name("commits".into())
+            .spawn(move || runtime.block_on(worker.run(inbox, notifier)))
+            .map_err(failed)?;
+        Ok(Self { jobs, database, sealer, clock })
     }
 
     pub(super) async fn commit(&self, unit: Unit) -> Result<(), Error> {
@@ -119,8 +127,7 @@ struct Worker {
 }
 
 impl Worker {
-    async fn run(self, mut inbox: mpsc::Receiver<Job>) {
-        let notifier = Notifier::start(&self.database);
+    async fn run(self, mut inbox: mpsc::Receiver<Job>, notifier: Notifier) {
         while let Some(first) = inbox.recv().await {
             let mut group = vec![first];
             let mut rows = weight(&group[0]);

@@ -249,6 +249,18 @@ async fn connect_sqlite(url: &str, max_connections: u32, create: bool) -> Result
 }
 
 impl Database {
+    /// For a writer with a runtime of its own: a PostgreSQL connection is bound to the one it was
+    /// opened in.
+    pub(super) fn for_one_writer(&self) -> Self {
+        match self {
+            Self::Sqlite { .. } => self.clone(),
+            Self::Postgres { pool } => {
+                let own = PgPoolOptions::new().max_connections(1).test_before_acquire(false);
+                Self::Postgres { pool: own.connect_lazy_with((*pool.connect_options()).clone()) }
+            }
+        }
+    }
+
     /// Begins a writing transaction (SQLite: IMMEDIATE, so that a read in it cannot go stale).
     pub(crate) async fn begin(&self) -> Result<Tx, Error> {
         Ok(match self {

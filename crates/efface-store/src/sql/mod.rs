@@ -78,7 +78,7 @@ impl SqlStore {
             wakes.clone(),
             clock.clone(),
             directory.clone(),
-        );
+        )?;
         let store = Self {
             database,
             sealer,
