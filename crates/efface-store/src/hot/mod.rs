@@ -5,9 +5,8 @@ mod postgres;
 mod sqlite;
 
 use std::{
-    borrow::Cow,
     collections::BTreeMap,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use sea_orm::sqlx::{
@@ -23,14 +22,14 @@ type LiteQuery<'q> = sqlx::query::Query<'q, Sqlite, SqliteArguments>;
 #[derive(Clone, Debug)]
 pub(crate) enum Cell {
     Bytes(Option<Vec<u8>>),
-    Text(Option<Cow<'static, str>>),
+    Text(Option<Arc<str>>),
     Int(Option<i64>),
 }
 
 impl Cell {
     /// A word of the program's own.
-    pub(crate) const fn word(word: &'static str) -> Self {
-        Self::Text(Some(Cow::Borrowed(word)))
+    pub(crate) fn word(word: &'static str) -> Self {
+        Self::Text(Some(word.into()))
     }
 }
 
@@ -54,13 +53,13 @@ impl From<Vec<u8>> for Cell {
 
 impl From<&str> for Cell {
     fn from(text: &str) -> Self {
-        Self::Text(Some(Cow::Owned(text.to_owned())))
+        Self::Text(Some(text.into()))
     }
 }
 
 impl From<String> for Cell {
     fn from(text: String) -> Self {
-        Self::Text(Some(Cow::Owned(text)))
+        Self::Text(Some(text.into()))
     }
 }
 
@@ -188,7 +187,7 @@ impl<'a> Gathered<'a> {
         for cell in self.cells().skip(from * width).take(rows * width) {
             match cell {
                 Cell::Bytes(bytes) => arguments.add(bytes.as_deref()),
-                Cell::Text(text) => arguments.add(text.as_deref()),
+                Cell::Text(text) => arguments.add(text.clone()),
                 Cell::Int(n) => arguments.add(n),
             }
             .map_err(sqlx::Error::Encode)?;
@@ -375,7 +374,7 @@ impl Tx {
                 for cell in cells {
                     query = match cell {
                         Cell::Bytes(b) => query.bind(b),
-                        Cell::Text(t) => query.bind(t),
+                        Cell::Text(t) => query.bind(t.as_deref()),
                         Cell::Int(i) => query.bind(i),
                     };
                 }
@@ -386,7 +385,7 @@ impl Tx {
                 for cell in cells {
                     query = match cell {
                         Cell::Bytes(b) => query.bind(b),
-                        Cell::Text(t) => query.bind(t),
+                        Cell::Text(t) => query.bind(t.as_deref()),
                         Cell::Int(i) => query.bind(i),
                     };
                 }

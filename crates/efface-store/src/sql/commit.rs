@@ -1,6 +1,5 @@
 //! One group of units in one transaction.
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use efface_core::{LaneId, OrderId, ReceiptId, RequestId, TaskId, Timestamp};
@@ -240,7 +239,7 @@ pub(super) fn prepare_with(
         out.desk_closes.push([
             Cell::word(close.subject.kind()),
             close.subject.id().into(),
-            Cell::Text(close.reason.map(Cow::Borrowed)),
+            Cell::Text(close.reason.map(Into::into)),
             close.at.millis().into(),
             close.by.as_str().into(),
             close.how.as_str().into(),

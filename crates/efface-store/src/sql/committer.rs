@@ -16,6 +16,7 @@ use crate::{
         Database,
         commit::{self, PreparedUnit},
         filing::{self, PreparedFiling},
+        keeper::Keeper,
         notify::Notifier,
         seal::Sealer,
     },
@@ -128,6 +129,7 @@ struct Worker {
 
 impl Worker {
     async fn run(self, mut inbox: mpsc::Receiver<Job>, notifier: Notifier) {
+        let mut keeper = Keeper::start(&self.database);
         while let Some(first) = inbox.recv().await {
             let mut group = vec![first];
             let mut rows = weight(&group[0]);
@@ -137,6 +139,7 @@ impl Worker {
                 group.push(job);
             }
             self.carry_out(group).await;
+            keeper.written(rows);
             let rung =
                 std::mem::take(&mut *self.rung.lock().unwrap_or_else(PoisonError::into_inner));
             notifier.ring(rung);

@@ -21,10 +21,11 @@ use crate::{
     hot::{Batch, Cell, Gathered, Returned, Tx},
 };
 
-/// A database handle: one writer and some readers on SQLite, one pool on PostgreSQL.
+/// A database handle: one writer, some readers and a keeper of the log on SQLite, one pool on
+/// PostgreSQL.
 #[derive(Clone)]
 pub enum Database {
-    Sqlite { writer: SqlitePool, readers: SqlitePool },
+    Sqlite { writer: SqlitePool, readers: SqlitePool, keeper: SqlitePool },
     Postgres { pool: PgPool },
 }
 
@@ -242,10 +243,14 @@ async fn connect_sqlite(url: &str, max_connections: u32, create: bool) -> Result
     let readers = SqlitePoolOptions::new()
         .max_connections(max_connections.clamp(2, 8))
         .test_before_acquire(false)
-        .connect_with(options.pragma("query_only", "ON").create_if_missing(false))
+        .connect_with(options.clone().pragma("query_only", "ON").create_if_missing(false))
         .await
         .map_err(explain)?;
-    Ok(Database::Sqlite { writer, readers })
+    let keeper = SqlitePoolOptions::new()
+        .max_connections(1)
+        .test_before_acquire(false)
+        .connect_lazy_with(options.clone());
+    Ok(Database::Sqlite { writer, readers, keeper })
 }
 
 impl Database {
@@ -281,7 +286,7 @@ impl Database {
                 for cell in cells {
                     query = match cell {
                         Cell::Bytes(b) => query.bind(b),
-                        Cell::Text(t) => query.bind(t),
+                        Cell::Text(t) => query.bind(t.as_deref()),
                         Cell::Int(i) => query.bind(i),
                     };
                 }

@@ -5,6 +5,7 @@ mod committer;
 pub(crate) mod company;
 mod connect;
 mod filing;
+mod keeper;
 mod lanes;
 mod notify;
 pub(crate) mod read;

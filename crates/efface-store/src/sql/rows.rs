@@ -1,7 +1,5 @@
 //! Between rows and the core's types.
 
-use std::borrow::Cow;
-
 use efface_core::{
     AccountId, EntryId, LaneId, RequestId, TaskId, Timestamp,
     journal::Entry,
@@ -115,7 +113,7 @@ pub(crate) fn new_task_cells(new: &crate::NewTask, now: Timestamp) -> Result<Vec
         task.account.as_str().into(),
         new.lane.as_str().into(),
         Cell::word(task.action.word()),
-        Cell::Text(task.scope.map(|s| Cow::Borrowed(s.word()))),
+        Cell::Text(task.scope.map(|s| s.word().into())),
         task.generation.into(),
         task.version.into(),
         task.step.as_str().into(),
