@@ -255,9 +255,9 @@ statements! {
 }
 
 /// An open transaction on either database.
-pub(crate) enum Tx {
-    Sqlite(Transaction<'static, Sqlite>),
-    Postgres(Transaction<'static, Postgres>),
+pub(crate) enum Tx<'c> {
+    Sqlite(Transaction<'c, Sqlite>),
+    Postgres(Transaction<'c, Postgres>),
 }
 
 /// One row that came back, by position.
@@ -307,7 +307,7 @@ impl Returned {
     }
 }
 
-impl Tx {
+impl Tx<'_> {
     /// Runs a hot statement over a batch; the rows it returns.
     pub(crate) async fn run(&mut self, hot: Hot, batch: &Batch) -> Result<Vec<Returned>, Error> {
         self.run_all(hot, &Gathered::of([batch])).await

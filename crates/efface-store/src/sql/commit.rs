@@ -275,12 +275,12 @@ pub(super) fn prepare_with(
 }
 
 /// Writes a prepared unit; every write proves what it hit.
-pub(super) async fn write(tx: &mut Tx, unit: &PreparedUnit) -> Result<(), Error> {
+pub(super) async fn write(tx: &mut Tx<'_>, unit: &PreparedUnit) -> Result<(), Error> {
     write_proved(tx, std::slice::from_ref(unit), Proof::ByName).await
 }
 
 /// Writes a group that is written again unit by unit when it misses anything.
-pub(super) async fn write_group(tx: &mut Tx, units: &[PreparedUnit]) -> Result<(), Error> {
+pub(super) async fn write_group(tx: &mut Tx<'_>, units: &[PreparedUnit]) -> Result<(), Error> {
     write_proved(tx, units, Proof::ByCount).await
 }
 
@@ -291,7 +291,7 @@ enum Proof {
     ByName,
 }
 
-async fn write_proved(tx: &mut Tx, units: &[PreparedUnit], proof: Proof) -> Result<(), Error> {
+async fn write_proved(tx: &mut Tx<'_>, units: &[PreparedUnit], proof: Proof) -> Result<(), Error> {
     let all = |rows: fn(&PreparedUnit) -> &Batch| Gathered::of(units.iter().map(rows));
     let company: Vec<&Company> = units.iter().flat_map(|u| &u.company).collect();
     if !company.is_empty() {
@@ -343,7 +343,7 @@ async fn write_proved(tx: &mut Tx, units: &[PreparedUnit], proof: Proof) -> Resu
 }
 
 /// Each lane remembers the highest order number it gave away.
-async fn take_numbers(tx: &mut Tx, units: &[PreparedUnit]) -> Result<(), Error> {
+async fn take_numbers(tx: &mut Tx<'_>, units: &[PreparedUnit]) -> Result<(), Error> {
     let mut highest: BTreeMap<&str, u64> = BTreeMap::new();
     for (lane, number) in units.iter().flat_map(|u| &u.numbers) {
         let known = highest.entry(lane).or_default();
@@ -360,7 +360,7 @@ async fn take_numbers(tx: &mut Tx, units: &[PreparedUnit]) -> Result<(), Error> 
 /// Runs an update. The ids asked for that were not hit, as far as the proof tells; `None` when all
 /// were.
 async fn missed(
-    tx: &mut Tx,
+    tx: &mut Tx<'_>,
     hot: Hot,
     rows: &Gathered<'_>,
     asked: Vec<uuid::Uuid>,
@@ -392,7 +392,7 @@ fn all_there(what: &'static str, missed: Option<Vec<uuid::Uuid>>) -> Result<(), 
 }
 
 /// Refuses units that met more company than they knew of.
-async fn check_company(tx: &mut Tx, all: &[&Company]) -> Result<(), Error> {
+async fn check_company(tx: &mut Tx<'_>, all: &[&Company]) -> Result<(), Error> {
     let mut batch = Batch::default();
     for tag in all.iter().flat_map(|c| &c.tags) {
         batch.push([Cell::from(tag)]);
@@ -412,7 +412,10 @@ async fn check_company(tx: &mut Tx, all: &[&Company]) -> Result<(), Error> {
     Ok(())
 }
 
-async fn check_leases(tx: &mut Tx, leases: &BTreeSet<&(String, String, u64)>) -> Result<(), Error> {
+async fn check_leases(
+    tx: &mut Tx<'_>,
+    leases: &BTreeSet<&(String, String, u64)>,
+) -> Result<(), Error> {
     let mut batch = Batch::default();
     for (lane, owner, epoch) in leases {
         batch.push([

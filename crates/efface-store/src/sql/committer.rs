@@ -11,10 +11,11 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::{
     Directory, Error, Filed, Filing, Unit, Wakes,
-    hot::{Batch, Hot},
+    hot::{Batch, Hot, Tx},
     sql::{
         Database,
         commit::{self, PreparedUnit},
+        connect::Kept,
         filing::{self, PreparedFiling},
         keeper::Keeper,
         notify::Notifier,
@@ -63,6 +64,7 @@ impl Committer {
             clock: clock.clone(),
             directory,
             rung: Mutex::default(),
+            kept: tokio::sync::Mutex::default(),
         };
         let failed = |e: std::io::Error| Error::Unavailable(format!("no thread for commits: {e}"));
         let runtime =
@@ -125,6 +127,7 @@ struct Worker {
     directory: Arc<Directory>,
     /// Lanes rung since the other processes were last told.
     rung: Mutex<BTreeSet<LaneId>>,
+    kept: tokio::sync::Mutex<Option<Kept>>,
 }
 
 impl Worker {
@@ -176,10 +179,16 @@ impl Worker {
     async fn wake(&self, lane: &LaneId, now: Timestamp) -> Result<usize, Error> {
         let mut batch = Batch::default();
         batch.push([lane.as_str().into(), now.millis().into(), 10_000i64.into()]);
-        let mut tx = self.database.begin().await?;
-        let moved = tx.run(Hot::WAKE_TASKS, &batch).await?.len();
-        tx.commit().await?;
-        Ok(moved)
+        let mut kept = self.kept.lock().await;
+        let woken = async {
+            let mut tx = self.begin(&mut kept).await?;
+            let moved = tx.run(Hot::WAKE_TASKS, &batch).await?.len();
+            tx.commit().await?;
+            Ok(moved)
+        };
+        let woken = woken.await;
+        self.keep_when(woken.is_ok(), &mut kept);
+        woken
     }
 
     async fn file(&self, filings: Vec<(PreparedFiling, oneshot::Sender<Result<Filed, Error>>)>) {
@@ -227,10 +236,16 @@ impl Worker {
                 directory: &self.directory,
                 now: self.clock.now(),
             };
-            let mut tx = self.database.begin().await?;
-            let done = filing::write(&mut tx, &desk, filings).await?;
-            tx.commit().await?;
-            Ok(done)
+            let mut kept = self.kept.lock().await;
+            let filed = async {
+                let mut tx = self.begin(&mut kept).await?;
+                let done = filing::write(&mut tx, &desk, filings).await?;
+                tx.commit().await?;
+                Ok(done)
+            };
+            let filed = filed.await;
+            self.keep_when(filed.is_ok(), &mut kept);
+            filed
         })
         .await?;
         self.ring_lanes(wakes.iter());
@@ -268,16 +283,39 @@ impl Worker {
 
     async fn write_together(&self, units: &[PreparedUnit]) -> Result<(), Error> {
         uncontended(|| async {
-            let mut tx = self.database.begin().await?;
-            match units {
-                [one] => commit::write(&mut tx, one).await?,
-                several => commit::write_group(&mut tx, several).await?,
-            }
-            tx.commit().await
+            let mut kept = self.kept.lock().await;
+            let written = async {
+                let mut tx = self.begin(&mut kept).await?;
+                match units {
+                    [one] => commit::write(&mut tx, one).await?,
+                    several => commit::write_group(&mut tx, several).await?,
+                }
+                tx.commit().await
+            };
+            let written = written.await;
+            self.keep_when(written.is_ok(), &mut kept);
+            written
         })
         .await?;
         self.ring_lanes(units.iter().flat_map(|u| &u.wakes));
         Ok(())
+    }
+}
+
+impl Worker {
+    async fn begin<'k>(&self, kept: &'k mut Option<Kept>) -> Result<Tx<'k>, Error> {
+        let connection = match kept {
+            Some(connection) => connection,
+            None => kept.insert(self.database.keep_one().await?),
+        };
+        connection.begin().await
+    }
+
+    /// Whatever ails a transaction, the next begins on another connection.
+    fn keep_when(&self, well: bool, kept: &mut Option<Kept>) {
+        if !well {
+            *kept = None;
+        }
     }
 }
 

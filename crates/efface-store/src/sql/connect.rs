@@ -6,7 +6,8 @@ use efface_migrations::{Migrator, names};
 use sea_orm::{
     DatabaseConnection, SqlxPostgresConnector, SqlxSqliteConnector,
     sqlx::{
-        ConnectOptions as _, PgPool, SqlitePool,
+        ConnectOptions as _, Connection as _, PgPool, Postgres, Sqlite, SqlitePool,
+        pool::PoolConnection,
         postgres::{PgConnectOptions, PgPoolOptions},
         sqlite::{
             SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions,
@@ -27,6 +28,23 @@ use crate::{
 pub enum Database {
     Sqlite { writer: SqlitePool, readers: SqlitePool, keeper: SqlitePool },
     Postgres { pool: PgPool },
+}
+
+/// A connection kept from one transaction to the next: given back to its pool it would be asked
+/// each time whether it still lives.
+pub(super) enum Kept {
+    Sqlite(PoolConnection<Sqlite>),
+    Postgres(PoolConnection<Postgres>),
+}
+
+impl Kept {
+    /// Begins as [`Database::begin`] does.
+    pub(super) async fn begin(&mut self) -> Result<Tx<'_>, Error> {
+        Ok(match self {
+            Self::Sqlite(kept) => Tx::Sqlite(kept.begin_with("BEGIN IMMEDIATE").await?),
+            Self::Postgres(kept) => Tx::Postgres(kept.begin().await?),
+        })
+    }
 }
 
 /// A connected database whose schema may still be missing.
@@ -122,7 +140,7 @@ impl Connection {
         }
     }
 
-    async fn take_turn(&self) -> Result<Tx, Error> {
+    async fn take_turn(&self) -> Result<Tx<'static>, Error> {
         let mut turn = self.database.begin().await?;
         for sql in [
             "SET LOCAL lock_timeout = 0",
@@ -255,10 +273,14 @@ async fn connect_sqlite(url: &str, max_connections: u32, create: bool) -> Result
 
 impl Database {
     /// For a writer with a runtime of its own: a PostgreSQL connection is bound to the one it was
-    /// opened in.
+    /// opened in, and one that is kept should be missed by nobody.
     pub(super) fn for_one_writer(&self) -> Self {
         match self {
-            Self::Sqlite { .. } => self.clone(),
+            Self::Sqlite { writer, readers, keeper } => {
+                let own = SqlitePoolOptions::new().max_connections(1).test_before_acquire(false);
+                let writer = own.connect_lazy_with((*writer.connect_options()).clone());
+                Self::Sqlite { writer, readers: readers.clone(), keeper: keeper.clone() }
+            }
             Self::Postgres { pool } => {
                 let own = PgPoolOptions::new().max_connections(1).test_before_acquire(false);
                 Self::Postgres { pool: own.connect_lazy_with((*pool.connect_options()).clone()) }
@@ -266,8 +288,16 @@ impl Database {
         }
     }
 
+    /// A connection to keep.
+    pub(super) async fn keep_one(&self) -> Result<Kept, Error> {
+        Ok(match self {
+            Self::Sqlite { writer, .. } => Kept::Sqlite(writer.acquire().await?),
+            Self::Postgres { pool } => Kept::Postgres(pool.acquire().await?),
+        })
+    }
+
     /// Begins a writing transaction (SQLite: IMMEDIATE, so that a read in it cannot go stale).
-    pub(crate) async fn begin(&self) -> Result<Tx, Error> {
+    pub(crate) async fn begin(&self) -> Result<Tx<'static>, Error> {
         Ok(match self {
             Self::Sqlite { writer, .. } => Tx::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?),
             Self::Postgres { pool } => Tx::Postgres(pool.begin().await?),

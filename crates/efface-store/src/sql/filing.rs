@@ -84,7 +84,7 @@ pub(super) fn prepare(
 const FILING_LOCK: i64 = 0x6566_6661_6365;
 
 /// Lets filings, and whatever else adds a proved identifier, take turns. SQLite has one writer anyway.
-pub(super) async fn take_turn(tx: &mut Tx) -> Result<(), Error> {
+pub(super) async fn take_turn(tx: &mut Tx<'_>) -> Result<(), Error> {
     if matches!(tx, Tx::Postgres(_)) {
         tx.small("SELECT 1::int8 FROM pg_advisory_xact_lock($1)", &[Cell::from(FILING_LOCK)])
             .await?;
@@ -101,7 +101,7 @@ pub(super) struct Desk<'a> {
 
 /// Writes a group of filings; what became of each, and the lanes to wake.
 pub(super) async fn write(
-    tx: &mut Tx,
+    tx: &mut Tx<'_>,
     desk: &Desk<'_>,
     filings: &[&PreparedFiling],
 ) -> Result<(Vec<Filed>, BTreeSet<LaneId>), Error> {
@@ -128,7 +128,7 @@ pub(super) async fn write(
 }
 
 async fn known_filings(
-    tx: &mut Tx,
+    tx: &mut Tx<'_>,
     filings: &[&PreparedFiling],
 ) -> Result<HashMap<[u8; 32], RequestId>, Error> {
     let mut batch = Batch::default();
@@ -144,7 +144,7 @@ async fn known_filings(
     Ok(known)
 }
 
-async fn match_tags(tx: &mut Tx, filings: &[&PreparedFiling]) -> Result<Matches, Error> {
+async fn match_tags(tx: &mut Tx<'_>, filings: &[&PreparedFiling]) -> Result<Matches, Error> {
     let mut batch = Batch::default();
     let tags: BTreeSet<Tag> = filings.iter().flat_map(|f| f.tags.iter().map(|t| t.tag)).collect();
     for tag in &tags {
@@ -163,14 +163,14 @@ struct Rows {
     follow_ups: Batch,
 }
 
-struct Writer<'a> {
-    tx: &'a mut Tx,
+struct Writer<'a, 't> {
+    tx: &'a mut Tx<'t>,
     desk: &'a Desk<'a>,
     rows: Rows,
     wakes: BTreeSet<LaneId>,
 }
 
-impl Writer<'_> {
+impl Writer<'_, '_> {
     /// Writes what is gathered, so that a read in this transaction sees it.
     async fn flush(&mut self) -> Result<(), Error> {
         flush(self.tx, std::mem::take(&mut self.rows)).await
@@ -457,7 +457,7 @@ fn replan(filing: &mut Filing) {
     }
 }
 
-async fn flush(tx: &mut Tx, rows: Rows) -> Result<(), Error> {
+async fn flush(tx: &mut Tx<'_>, rows: Rows) -> Result<(), Error> {
     for (hot, batch) in [
         (Hot::INSERT_REQUESTS, &rows.requests),
         (Hot::INSERT_TAGS, &rows.tags),

@@ -22,7 +22,7 @@ macro_rules! by_clock {
     };
 }
 
-async fn lease_clock(tx: &mut Tx, database: &Database) -> Result<i64, Error> {
+async fn lease_clock(tx: &mut Tx<'_>, database: &Database) -> Result<i64, Error> {
     let sql = by_clock!(database, "SELECT ", "");
     tx.small(sql, &[])
         .await?

@@ -224,7 +224,7 @@ impl SqlStore {
 /// Writes an account's row as the settings have it; one that was changed since `row` was read stays
 /// and `false` is told.
 async fn write_account(
-    tx: &mut Tx,
+    tx: &mut Tx<'_>,
     spec: &AccountSpec,
     row: Option<&AccountRow>,
 ) -> Result<bool, Error> {
