@@ -15,9 +15,9 @@ use crate::{
     sql::{
         Database,
         commit::{self, PreparedUnit},
-        connect::Kept,
         filing::{self, PreparedFiling},
         keeper::Keeper,
+        kept::Kept,
         notify::Notifier,
         seal::Sealer,
     },

@@ -1,13 +1,12 @@
 //! Connecting: pools, pragmas, schema check.
 
-use std::{str::FromStr, time::Duration};
+use std::{str::FromStr, sync::Arc, time::Duration};
 
 use efface_migrations::{Migrator, names};
 use sea_orm::{
     DatabaseConnection, SqlxPostgresConnector, SqlxSqliteConnector,
     sqlx::{
-        ConnectOptions as _, Connection as _, PgPool, Postgres, Sqlite, SqlitePool,
-        pool::PoolConnection,
+        ConnectOptions as _, PgPool, SqlitePool,
         postgres::{PgConnectOptions, PgPoolOptions},
         sqlite::{
             SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions,
@@ -20,31 +19,15 @@ use sea_orm_migration::MigratorTrait;
 use crate::{
     Error,
     hot::{Batch, Cell, Gathered, Returned, Tx},
+    sql::kept::{Idle, Kept},
 };
 
 /// A database handle: one writer, some readers and a keeper of the log on SQLite, one pool on
 /// PostgreSQL.
 #[derive(Clone)]
 pub enum Database {
-    Sqlite { writer: SqlitePool, readers: SqlitePool, keeper: SqlitePool },
-    Postgres { pool: PgPool },
-}
-
-/// A connection kept from one transaction to the next: given back to its pool it would be asked
-/// each time whether it still lives.
-pub(super) enum Kept {
-    Sqlite(PoolConnection<Sqlite>),
-    Postgres(PoolConnection<Postgres>),
-}
-
-impl Kept {
-    /// Begins as [`Database::begin`] does.
-    pub(super) async fn begin(&mut self) -> Result<Tx<'_>, Error> {
-        Ok(match self {
-            Self::Sqlite(kept) => Tx::Sqlite(kept.begin_with("BEGIN IMMEDIATE").await?),
-            Self::Postgres(kept) => Tx::Postgres(kept.begin().await?),
-        })
-    }
+    Sqlite { writer: SqlitePool, readers: SqlitePool, keeper: SqlitePool, idle: Arc<Idle> },
+    Postgres { pool: PgPool, idle: Arc<Idle> },
 }
 
 /// A connected database whose schema may still be missing.
@@ -85,7 +68,7 @@ impl Connection {
                 .connect_with(options)
                 .await
                 .map_err(|e| Error::Unavailable(format!("cannot connect to PostgreSQL: {e}")))?;
-            Database::Postgres { pool }
+            Database::Postgres { pool, idle: Arc::default() }
         } else {
             return Err(Error::Unsupported(
                 "database.url must begin with sqlite:// or postgres://".into(),
@@ -268,7 +251,7 @@ async fn connect_sqlite(url: &str, max_connections: u32, create: bool) -> Result
         .max_connections(1)
         .test_before_acquire(false)
         .connect_lazy_with(options.clone());
-    Ok(Database::Sqlite { writer, readers, keeper })
+    Ok(Database::Sqlite { writer, readers, keeper, idle: Arc::default() })
 }
 
 impl Database {
@@ -276,14 +259,19 @@ impl Database {
     /// opened in, and one that is kept should be missed by nobody.
     pub(super) fn for_one_writer(&self) -> Self {
         match self {
-            Self::Sqlite { writer, readers, keeper } => {
+            Self::Sqlite { writer, readers, keeper, idle } => {
                 let own = SqlitePoolOptions::new().max_connections(1).test_before_acquire(false);
-                let writer = own.connect_lazy_with((*writer.connect_options()).clone());
-                Self::Sqlite { writer, readers: readers.clone(), keeper: keeper.clone() }
+                Self::Sqlite {
+                    writer: own.connect_lazy_with((*writer.connect_options()).clone()),
+                    readers: readers.clone(),
+                    keeper: keeper.clone(),
+                    idle: idle.clone(),
+                }
             }
-            Self::Postgres { pool } => {
+            Self::Postgres { pool, .. } => {
                 let own = PgPoolOptions::new().max_connections(1).test_before_acquire(false);
-                Self::Postgres { pool: own.connect_lazy_with((*pool.connect_options()).clone()) }
+                let pool = own.connect_lazy_with((*pool.connect_options()).clone());
+                Self::Postgres { pool, idle: Arc::default() }
             }
         }
     }
@@ -292,7 +280,7 @@ impl Database {
     pub(super) async fn keep_one(&self) -> Result<Kept, Error> {
         Ok(match self {
             Self::Sqlite { writer, .. } => Kept::Sqlite(writer.acquire().await?),
-            Self::Postgres { pool } => Kept::Postgres(pool.acquire().await?),
+            Self::Postgres { pool, .. } => Kept::Postgres(pool.acquire().await?),
         })
     }
 
@@ -300,7 +288,7 @@ impl Database {
     pub(crate) async fn begin(&self) -> Result<Tx<'static>, Error> {
         Ok(match self {
             Self::Sqlite { writer, .. } => Tx::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?),
-            Self::Postgres { pool } => Tx::Postgres(pool.begin().await?),
+            Self::Postgres { pool, .. } => Tx::Postgres(pool.begin().await?),
         })
     }
 
@@ -310,23 +298,20 @@ impl Database {
         sql: &'static str,
         cells: &[Cell],
     ) -> Result<Vec<Returned>, Error> {
-        macro_rules! bind {
-            ($pool:expr, $wrap:expr) => {{
-                let mut query = sea_orm::sqlx::query(sql);
-                for cell in cells {
-                    query = match cell {
-                        Cell::Bytes(b) => query.bind(b),
-                        Cell::Text(t) => query.bind(t.as_deref()),
-                        Cell::Int(i) => query.bind(i),
-                    };
-                }
-                Ok(query.fetch_all($pool).await?.into_iter().map($wrap).collect())
-            }};
-        }
-        match self {
-            Self::Sqlite { readers, .. } => bind!(readers, Returned::Sqlite),
-            Self::Postgres { pool } => bind!(pool, Returned::Postgres),
-        }
+        let (mut reader, idle) = self.reader().await?;
+        let found = reader.fetch(sql, cells).await?;
+        idle.put(reader);
+        Ok(found)
+    }
+
+    async fn reader(&self) -> Result<(Kept, &Idle), Error> {
+        let (Self::Sqlite { idle, .. } | Self::Postgres { idle, .. }) = self;
+        let kept = match (idle.take(), self) {
+            (Some(kept), _) => kept,
+            (None, Self::Sqlite { readers, .. }) => Kept::Sqlite(readers.acquire().await?),
+            (None, Self::Postgres { pool, .. }) => Kept::Postgres(pool.acquire().await?),
+        };
+        Ok((kept, idle))
     }
 
     /// Reads rows for a set; the two databases bind sets differently.
@@ -340,19 +325,10 @@ impl Database {
         if gathered.is_empty() {
             return Ok(vec![]);
         }
-        match self {
-            Self::Sqlite { readers, .. } => {
-                let mut found = vec![];
-                for query in gathered.lite(sqlite) {
-                    found.extend(query?.fetch_all(readers).await?);
-                }
-                Ok(found.into_iter().map(Returned::Sqlite).collect())
-            }
-            Self::Postgres { pool } => {
-                let query = gathered.bind_arrays(sea_orm::sqlx::query(postgres))?;
-                Ok(query.fetch_all(pool).await?.into_iter().map(Returned::Postgres).collect())
-            }
-        }
+        let (mut reader, idle) = self.reader().await?;
+        let found = reader.fetch_for(sqlite, postgres, &gathered).await?;
+        idle.put(reader);
+        Ok(found)
     }
 
     pub(crate) async fn meta(&self, name: &str) -> Result<Option<String>, Error> {
@@ -369,7 +345,9 @@ impl Database {
             Self::Sqlite { readers, .. } => {
                 SqlxSqliteConnector::from_sqlx_sqlite_pool(readers.clone())
             }
-            Self::Postgres { pool } => SqlxPostgresConnector::from_sqlx_postgres_pool(pool.clone()),
+            Self::Postgres { pool, .. } => {
+                SqlxPostgresConnector::from_sqlx_postgres_pool(pool.clone())
+            }
         }
     }
 
@@ -379,7 +357,9 @@ impl Database {
             Self::Sqlite { writer, .. } => {
                 SqlxSqliteConnector::from_sqlx_sqlite_pool(writer.clone())
             }
-            Self::Postgres { pool } => SqlxPostgresConnector::from_sqlx_postgres_pool(pool.clone()),
+            Self::Postgres { pool, .. } => {
+                SqlxPostgresConnector::from_sqlx_postgres_pool(pool.clone())
+            }
         }
     }
 

@@ -6,6 +6,7 @@ pub(crate) mod company;
 mod connect;
 mod filing;
 mod keeper;
+mod kept;
 mod lanes;
 mod notify;
 pub(crate) mod read;

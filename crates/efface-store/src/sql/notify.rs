@@ -25,7 +25,7 @@ pub(super) struct Notifier {
 
 impl Notifier {
     pub(super) fn start(database: &Database) -> Self {
-        let Database::Postgres { pool } = database else { return Self { lanes: None } };
+        let Database::Postgres { pool, .. } = database else { return Self { lanes: None } };
         let (lanes, rung) = mpsc::unbounded_channel();
         tokio::spawn(tell(pool.clone(), rung));
         Self { lanes: Some(lanes) }
@@ -60,7 +60,7 @@ async fn tell(pool: PgPool, mut rung: mpsc::UnboundedReceiver<BTreeSet<LaneId>>)
 /// Listens until the process ends.
 pub(super) async fn listen(database: Database, wakes: Arc<Wakes>) -> Result<(), Error> {
     match database {
-        Database::Postgres { pool } => {
+        Database::Postgres { pool, .. } => {
             let listener = listener(&pool).await?;
             tokio::spawn(hear(pool, listener, wakes));
         }

@@ -1,0 +1,100 @@
+//! Connections that are kept: a pool asks each one that is given back whether it still lives, which
+//! costs as much as a small query.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use sea_orm::sqlx::{Connection as _, Postgres, Sqlite, pool::PoolConnection};
+
+use crate::{
+    Error,
+    hot::{Cell, Gathered, Returned, Tx},
+};
+
+/// A connection kept from one transaction to the next: given back to its pool it would be asked
+/// each time whether it still lives.
+pub enum Kept {
+    Sqlite(PoolConnection<Sqlite>),
+    Postgres(PoolConnection<Postgres>),
+}
+
+/// Connections that have just read and will soon read again.
+#[derive(Default)]
+pub struct Idle(Mutex<Vec<Kept>>);
+
+/// The most of them; the rest of the pool is left to everybody else.
+const IDLE: usize = 3;
+
+impl Idle {
+    fn all(&self) -> MutexGuard<'_, Vec<Kept>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn take(&self) -> Option<Kept> {
+        self.all().pop()
+    }
+
+    pub(super) fn put(&self, kept: Kept) {
+        let mut all = self.all();
+        if all.len() < IDLE {
+            all.push(kept);
+        }
+    }
+}
+
+impl Kept {
+    /// Reads rows; parameters are `$1`, `$2` … in both dialects.
+    pub(super) async fn fetch(
+        &mut self,
+        sql: &'static str,
+        cells: &[Cell],
+    ) -> Result<Vec<Returned>, Error> {
+        macro_rules! bind {
+            ($connection:expr, $wrap:expr) => {{
+                let mut query = sea_orm::sqlx::query(sql);
+                for cell in cells {
+                    query = match cell {
+                        Cell::Bytes(b) => query.bind(b),
+                        Cell::Text(t) => query.bind(t.as_deref()),
+                        Cell::Int(i) => query.bind(i),
+                    };
+                }
+                Ok(query.fetch_all(&mut **$connection).await?.into_iter().map($wrap).collect())
+            }};
+        }
+        match self {
+            Self::Sqlite(kept) => bind!(kept, Returned::Sqlite),
+            Self::Postgres(kept) => bind!(kept, Returned::Postgres),
+        }
+    }
+
+    /// Reads rows for a set.
+    pub(super) async fn fetch_for(
+        &mut self,
+        sqlite: &'static str,
+        postgres: &'static str,
+        rows: &Gathered<'_>,
+    ) -> Result<Vec<Returned>, Error> {
+        match self {
+            Self::Sqlite(kept) => {
+                let mut found = vec![];
+                for query in rows.lite(sqlite) {
+                    found.extend(query?.fetch_all(&mut **kept).await?);
+                }
+                Ok(found.into_iter().map(Returned::Sqlite).collect())
+            }
+            Self::Postgres(kept) => {
+                let query = rows.bind_arrays(sea_orm::sqlx::query(postgres))?;
+                let found = query.fetch_all(&mut **kept).await?;
+                Ok(found.into_iter().map(Returned::Postgres).collect())
+            }
+        }
+    }
+
+    /// Begins as [`Database::begin`] does.
+    pub(super) async fn begin(&mut self) -> Result<Tx<'_>, Error> {
+        Ok(match self {
+            Self::Sqlite(kept) => Tx::Sqlite(kept.begin_with("BEGIN IMMEDIATE").await?),
+            Self::Postgres(kept) => Tx::Postgres(kept.begin().await?),
+        })
+    }
+}
