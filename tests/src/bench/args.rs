@@ -13,7 +13,7 @@ cargo xtask bench [options]
   --runs N                          runs of each side (5)
   --only NAME                       one of: single, batch, intake, latency, backlog, start
   --lanes N                         vendor accounts, a lane each (1)
-  --in-flight N                     calls out at once (128)
+  --in-flight N                     calls out at once (256)
   --quick                           few and small runs, to see that it works
   --json FILE                       write the figures to a file";
 
@@ -36,7 +36,7 @@ pub fn read(mut words: impl Iterator<Item = String>) -> Result<Args> {
         runs: 5,
         only: None,
         lanes: 1,
-        in_flight: 128,
+        in_flight: 256,
         quick: false,
         json: None,
     };

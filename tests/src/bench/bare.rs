@@ -268,6 +268,7 @@ fn outcome(began: std::time::Instant, used: Duration, count: u64) -> Outcome {
         settled: count,
         processor_seconds: (watch::processor_time() - used).as_secs_f64(),
         peak_memory_mb: watch::peak_memory_mb(),
+        closed_seconds: 0.0,
         samples: vec![],
     }
 }

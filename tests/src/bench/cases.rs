@@ -51,6 +51,10 @@ fn rate(o: &Outcome) -> f64 {
     o.settled as f64 / o.seconds
 }
 
+fn closed_rate(o: &Outcome) -> f64 {
+    o.settled as f64 / o.closed_seconds
+}
+
 fn micros_each(o: &Outcome) -> f64 {
     o.processor_seconds * 1e6 / o.settled.max(1) as f64
 }
@@ -92,8 +96,8 @@ impl Bench<'_> {
     /// One person per call.
     async fn single(&mut self, kind: Kind) -> Result<()> {
         let (people, in_flight) = (self.sized(30_000, 3_000), self.args.in_flight);
-        let (mut engine, mut calls, mut queue, mut cost, mut memory) =
-            (vec![], vec![], vec![], vec![], vec![]);
+        let (mut engine, mut closed, mut calls, mut queue, mut cost, mut memory) =
+            (vec![], vec![], vec![], vec![], vec![], vec![]);
         for _ in 0..self.args.runs {
             let stub = Stub::start().await?;
             let job = bare::Job::Calls { stub: stub.base.clone(), calls: people * 2, in_flight };
@@ -111,11 +115,13 @@ impl Bench<'_> {
             drop(stub);
             let measured = self.settle_all(kind, 1, people).await?;
             engine.push(rate(&measured));
+            closed.push(closed_rate(&measured));
             cost.push(micros_each(&measured));
             memory.push(measured.peak_memory_mb);
         }
         let (case, db) = ("single", kind.word());
         self.report.figure(case, db, "engine, one person per call: settled", "/s", &engine);
+        self.report.figure(case, db, "engine: their requests closed too", "/s", &closed);
         self.report.figure(case, db, "the client alone: calls", "/s", &calls);
         self.report.figure(case, db, "bare claim, call, complete by 200: jobs", "/s", &queue);
         self.report.figure(case, db, "engine's processor time per task", "µs", &cost);
@@ -128,7 +134,7 @@ impl Bench<'_> {
     /// A hundred people per call.
     async fn batch(&mut self, kind: Kind) -> Result<()> {
         let people = self.sized(60_000, 6_000);
-        let (mut engine, mut queue, mut cost) = (vec![], vec![], vec![]);
+        let (mut engine, mut closed, mut queue, mut cost) = (vec![], vec![], vec![], vec![]);
         for _ in 0..self.args.runs {
             let url = self.places.fresh(kind)?;
             let job = bare::Job::ClaimComplete { url: url.clone(), jobs: people, batch: 100 };
@@ -136,10 +142,12 @@ impl Bench<'_> {
             self.places.drop(&url).await?;
             let measured = self.settle_all(kind, 100, people).await?;
             engine.push(rate(&measured));
+            closed.push(closed_rate(&measured));
             cost.push(micros_each(&measured));
         }
         let (case, db) = ("batch", kind.word());
         self.report.figure(case, db, "engine, 100 people per call: settled", "/s", &engine);
+        self.report.figure(case, db, "engine: their requests closed too", "/s", &closed);
         self.report.figure(case, db, "bare claim, complete by 100, no call: jobs", "/s", &queue);
         self.report.figure(case, db, "engine's processor time per task", "µs", &cost);
         self.report.ratio(case, db, "engine / bare queue", &engine, &queue);

@@ -43,7 +43,7 @@ pub struct Setup {
 /// What is measured.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Job {
-    /// From the worker's start until all requests are closed.
+    /// From the worker's start until all tasks are settled, and until all requests are closed.
     UntilClosed { people: u64 },
     /// From the worker's start until so many people were confirmed and written down.
     Settle { people: u64 },
@@ -60,6 +60,8 @@ pub struct Outcome {
     pub settled: u64,
     pub processor_seconds: f64,
     pub peak_memory_mb: f64,
+    /// Until every request of the settled tasks was closed too.
+    pub closed_seconds: f64,
     /// Milliseconds, one for each sample.
     pub samples: Vec<f64>,
 }
@@ -210,26 +212,28 @@ pub async fn run(setup: &Setup, job: &Job) -> Result<Outcome> {
     let mut outcome = match *job {
         Job::UntilClosed { people } => {
             let (watched, counted) = (store.clone(), confirmed.clone());
-            let seconds = Arc::new(std::sync::Mutex::new(0.0));
-            let told = seconds.clone();
+            let told = Arc::new(std::sync::Mutex::new((0.0, 0.0)));
+            let tell = told.clone();
             worker
                 .run(async move {
-                    loop {
-                        tokio::time::sleep(Duration::from_millis(5)).await;
-                        if counted.load(Ordering::Relaxed) < people {
-                            continue;
-                        }
-                        if watched.closed_and_open().await.is_ok_and(|(_, open)| open == 0) {
-                            break;
-                        }
+                    let pause = || tokio::time::sleep(Duration::from_millis(5));
+                    while counted.load(Ordering::Relaxed) < people {
+                        pause().await;
                     }
-                    if let Ok(mut seconds) = told.lock() {
-                        *seconds = began.elapsed().as_secs_f64();
+                    while settled(&watched).await.is_ok_and(|n| n < people) {
+                        pause().await;
+                    }
+                    let all_settled = began.elapsed().as_secs_f64();
+                    while !watched.closed_and_open().await.is_ok_and(|(_, open)| open == 0) {
+                        pause().await;
+                    }
+                    if let Ok(mut told) = tell.lock() {
+                        *told = (all_settled, began.elapsed().as_secs_f64());
                     }
                 })
                 .await?;
-            let seconds = seconds.lock().map(|s| *s).unwrap_or_default();
-            Outcome { seconds, ..Outcome::default() }
+            let (seconds, closed_seconds) = told.lock().map(|t| *t).unwrap_or_default();
+            Outcome { seconds, closed_seconds, ..Outcome::default() }
         }
         Job::Settle { people } => {
             let counted = confirmed.clone();

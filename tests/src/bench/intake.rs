@@ -89,6 +89,7 @@ pub async fn clients(job: &Clients) -> Result<Outcome> {
         settled: job.requests,
         processor_seconds: (watch::processor_time() - used).as_secs_f64(),
         peak_memory_mb: watch::peak_memory_mb(),
+        closed_seconds: 0.0,
         samples: vec![],
     })
 }

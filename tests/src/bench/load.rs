@@ -75,6 +75,7 @@ pub async fn run(setup: &Setup, job: &Job) -> Result<Outcome> {
         settled: job.people,
         processor_seconds: (watch::processor_time() - used).as_secs_f64(),
         peak_memory_mb: watch::peak_memory_mb(),
+        closed_seconds: 0.0,
         samples: vec![],
     };
     if job.opened {

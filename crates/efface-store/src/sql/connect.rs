@@ -68,7 +68,8 @@ impl Connection {
                 .connect_with(options)
                 .await
                 .map_err(|e| Error::Unavailable(format!("cannot connect to PostgreSQL: {e}")))?;
-            Database::Postgres { pool, idle: Arc::default() }
+            let idle = Arc::new(Idle::of_pool(pool.options().get_max_connections()));
+            Database::Postgres { pool, idle }
         } else {
             return Err(Error::Unsupported(
                 "database.url must begin with sqlite:// or postgres://".into(),
@@ -251,7 +252,8 @@ async fn connect_sqlite(url: &str, max_connections: u32, create: bool) -> Result
         .max_connections(1)
         .test_before_acquire(false)
         .connect_lazy_with(options.clone());
-    Ok(Database::Sqlite { writer, readers, keeper, idle: Arc::default() })
+    let idle = Arc::new(Idle::of_pool(readers.options().get_max_connections()));
+    Ok(Database::Sqlite { writer, readers, keeper, idle })
 }
 
 impl Database {
@@ -271,7 +273,7 @@ impl Database {
             Self::Postgres { pool, .. } => {
                 let own = PgPoolOptions::new().max_connections(1).test_before_acquire(false);
                 let pool = own.connect_lazy_with((*pool.connect_options()).clone());
-                Self::Postgres { pool, idle: Arc::default() }
+                Self::Postgres { pool, idle: Arc::new(Idle::of_pool(0)) }
             }
         }
     }

@@ -18,15 +18,20 @@ pub enum Kept {
 }
 
 /// Connections that have just read and will soon read again.
-#[derive(Default)]
-pub struct Idle(Mutex<Vec<Kept>>);
-
-/// The most of them; the rest of the pool is left to everybody else.
-const IDLE: usize = 3;
+pub struct Idle {
+    kept: Mutex<Vec<Kept>>,
+    /// So many; the rest of the pool is left to everybody else.
+    most: usize,
+}
 
 impl Idle {
+    pub(super) fn of_pool(connections: u32) -> Self {
+        let most = (connections as usize / 2).saturating_sub(1).min(3);
+        Self { kept: Mutex::default(), most }
+    }
+
     fn all(&self) -> MutexGuard<'_, Vec<Kept>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn take(&self) -> Option<Kept> {
@@ -35,7 +40,7 @@ impl Idle {
 
     pub(super) fn put(&self, kept: Kept) {
         let mut all = self.all();
-        if all.len() < IDLE {
+        if all.len() < self.most {
             all.push(kept);
         }
     }
