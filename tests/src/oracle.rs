@@ -14,12 +14,15 @@ use efface_store::{RequestView, SqlStore, Store as _, WhyLine};
 
 use crate::peek::{Peek, StoredExchange};
 
+/// A keyed digest, hex.
+type Digest<'a> = dyn Fn(&[u8]) -> String + 'a;
+
 /// Everything there is to judge by.
 pub struct Evidence<'a> {
     /// By vendor; the vendors' own words.
     pub logs: BTreeMap<String, Vec<LogLine>>,
     /// The keyed digest under the test's own key.
-    pub digest: Box<dyn Fn(&[u8]) -> String + 'a>,
+    pub digest: Box<Digest<'a>>,
     pub orders: Vec<Order>,
     pub exchanges: Vec<StoredExchange>,
     pub journal: Vec<ReadEntry>,

@@ -134,7 +134,7 @@ impl Lane {
         }
         let (failed, news) = (record.infrastructure_failed, record.news.take());
         // a poll that changes nothing writes one row and no journal
-        let about = changed.then(|| About::ReceiptPolled { order: order.id, evidence });
+        let about = changed.then_some(About::ReceiptPolled { order: order.id, evidence });
         let (mut unit, _, _) = record.finish(about);
         unit.receipts.push(receipt);
         self.report(self.store.commit(unit).await, "a poll");

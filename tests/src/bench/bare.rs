@@ -93,8 +93,12 @@ impl Queue {
 
     async fn execute(&self, sql: &'static str) -> Result<()> {
         match self {
-            Self::Sqlite(pool) => drop(sqlx::query(sql).execute(pool).await?),
-            Self::Postgres(pool) => drop(sqlx::query(sql).execute(pool).await?),
+            Self::Sqlite(pool) => {
+                sqlx::query(sql).execute(pool).await?;
+            }
+            Self::Postgres(pool) => {
+                sqlx::query(sql).execute(pool).await?;
+            }
         }
         Ok(())
     }
@@ -105,8 +109,12 @@ impl Queue {
         for from in (0..jobs).step_by(10_000) {
             let ids: Vec<i64> = (from..jobs.min(from + 10_000)).map(u64::cast_signed).collect();
             match self {
-                Self::Sqlite(pool) => drop(sqlx::query("INSERT INTO job (id, state, payload) SELECT value, 0, ?2 FROM json_each(?1)").bind(serde_json::to_string(&ids)?).bind(BODY).execute(pool).await?),
-                Self::Postgres(pool) => drop(sqlx::query("INSERT INTO job (id, state, payload) SELECT id, 0, $2 FROM unnest($1::int8[]) AS x(id)").bind(&ids).bind(BODY).execute(pool).await?),
+                Self::Sqlite(pool) => {
+                    sqlx::query("INSERT INTO job (id, state, payload) SELECT value, 0, ?2 FROM json_each(?1)").bind(serde_json::to_string(&ids)?).bind(BODY).execute(pool).await?;
+                }
+                Self::Postgres(pool) => {
+                    sqlx::query("INSERT INTO job (id, state, payload) SELECT id, 0, $2 FROM unnest($1::int8[]) AS x(id)").bind(&ids).bind(BODY).execute(pool).await?;
+                }
             }
         }
         Ok(())
@@ -123,17 +131,28 @@ impl Queue {
     async fn complete(&self, ids: &[i64]) -> Result<()> {
         let answer = super::stub::ANSWER;
         match self {
-            Self::Sqlite(pool) => drop(sqlx::query("UPDATE job SET state = 2, result = ?2 WHERE id IN (SELECT value FROM json_each(?1))").bind(serde_json::to_string(ids)?).bind(answer).execute(pool).await?),
-            Self::Postgres(pool) => drop(sqlx::query("UPDATE job SET state = 2, result = $2 WHERE id = ANY($1)").bind(ids).bind(answer).execute(pool).await?),
+            Self::Sqlite(pool) => {
+                sqlx::query("UPDATE job SET state = 2, result = ?2 WHERE id IN (SELECT value FROM json_each(?1))").bind(serde_json::to_string(ids)?).bind(answer).execute(pool).await?;
+            }
+            Self::Postgres(pool) => {
+                sqlx::query("UPDATE job SET state = 2, result = $2 WHERE id = ANY($1)")
+                    .bind(ids)
+                    .bind(answer)
+                    .execute(pool)
+                    .await?;
+            }
         }
         Ok(())
     }
 
     async fn insert(&self, rows: &[(i64, String)]) -> Result<()> {
         match self {
-            Self::Sqlite(pool) => drop(sqlx::query("INSERT INTO job (id, state, payload) SELECT value->>0, 0, value->>1 FROM json_each(?1)").bind(serde_json::to_string(rows)?).execute(pool).await?),
+            Self::Sqlite(pool) => {
+                sqlx::query("INSERT INTO job (id, state, payload) SELECT value->>0, 0, value->>1 FROM json_each(?1)").bind(serde_json::to_string(rows)?).execute(pool).await?;
+            }
             Self::Postgres(pool) => {
-                let (ids, texts): (Vec<i64>, Vec<&str>) = rows.iter().map(|(id, text)| (*id, text.as_str())).unzip();
+                let (ids, texts): (Vec<i64>, Vec<&str>) =
+                    rows.iter().map(|(id, text)| (*id, text.as_str())).unzip();
                 sqlx::query("INSERT INTO job (id, state, payload) SELECT id, 0, payload FROM unnest($1::int8[], $2::text[]) AS x(id, payload)").bind(ids).bind(texts).execute(pool).await?;
             }
         }

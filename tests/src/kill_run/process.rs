@@ -42,9 +42,7 @@ impl WorkerProcess {
     /// When it cannot be started.
     #[must_use]
     pub fn start(program: &Path, settings: &Path, said: &Path) -> Self {
-        let said = |path: &Path| -> File {
-            File::options().create(true).append(true).open(path).expect("the worker's log")
-        }(said);
+        let said = File::options().create(true).append(true).open(said).expect("the worker's log");
         let child = Command::new(program)
             .arg("worker")
             .arg("--config")

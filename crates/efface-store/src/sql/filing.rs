@@ -1,7 +1,7 @@
 //! Filing: request, tags, tasks, leaf and follow-up in one transaction; duplicates, shared
 //! identifiers and filing order are decided under it.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet, hash_map::Entry as Slot};
 
 use efface_core::{
     Identifier, LaneId, RequestId, Timestamp,
@@ -190,8 +190,8 @@ impl Writer<'_, '_> {
             self.flush().await?;
             let mut theirs = HashMap::new();
             for (_, known) in &pairs {
-                if !theirs.contains_key(&known.request) {
-                    theirs.insert(known.request, self.tags_of(known.request).await?);
+                if let Slot::Vacant(vacant) = theirs.entry(known.request) {
+                    vacant.insert(self.tags_of(known.request).await?);
                 }
             }
             company::meet(&prepared.tags, &pairs, &theirs)

@@ -36,7 +36,7 @@ fn ttl(terms: LeaseTerms) -> i64 {
 
 /// Lane rows are locked in the order of their names, here and in commits: two processes that want the
 /// same ones wait for each other in one direction.
-fn in_order<'a, T>(all: &'a [T], name: impl Fn(&T) -> &str) -> Vec<&'a T> {
+fn in_order<T>(all: &[T], name: impl Fn(&T) -> &str) -> Vec<&T> {
     let mut sorted: Vec<&T> = all.iter().collect();
     sorted.sort_by(|a, b| name(a).cmp(name(b)));
     sorted

@@ -1,7 +1,7 @@
 //! Doors that tell more about a person: identify, amend, replan. What is added meets the company it
 //! keeps: a shared identifier is shared for both, an earlier request goes first.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet, hash_map::Entry as Slot};
 
 use efface_core::{
     AccountId, Identifier, Provenance, RequestId,
@@ -150,8 +150,8 @@ impl SqlStore {
         let pairs = company::pairs(id, &tags, &matches);
         let mut theirs: HashMap<RequestId, Vec<(String, Tag)>> = HashMap::new();
         for (_, known) in &pairs {
-            if !theirs.contains_key(&known.request) {
-                theirs.insert(known.request, self.tags_of_request(known.request).await?);
+            if let Slot::Vacant(vacant) = theirs.entry(known.request) {
+                vacant.insert(self.tags_of_request(known.request).await?);
             }
         }
         let met = company::meet(&tags, &pairs, &theirs);

@@ -22,10 +22,10 @@ impl RawTx {
         let sql = AssertSqlSafe(sql.to_owned());
         match self {
             Self::Sqlite(tx) => {
-                drop(sqlx::raw_sql(sql).execute(&mut **tx).await.expect("statement"))
+                sqlx::raw_sql(sql).execute(&mut **tx).await.expect("statement");
             }
             Self::Postgres(tx) => {
-                drop(sqlx::raw_sql(sql).execute(&mut **tx).await.expect("statement"))
+                sqlx::raw_sql(sql).execute(&mut **tx).await.expect("statement");
             }
         }
     }
@@ -67,9 +67,11 @@ impl Raw {
     pub async fn exec(&self, sql: &str) {
         let sql = AssertSqlSafe(sql.to_owned());
         match self {
-            Self::Sqlite(pool) => drop(sqlx::raw_sql(sql).execute(pool).await.expect("statement")),
+            Self::Sqlite(pool) => {
+                sqlx::raw_sql(sql).execute(pool).await.expect("statement");
+            }
             Self::Postgres(pool) => {
-                drop(sqlx::raw_sql(sql).execute(pool).await.expect("statement"))
+                sqlx::raw_sql(sql).execute(pool).await.expect("statement");
             }
         }
     }

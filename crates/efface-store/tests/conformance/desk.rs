@@ -110,7 +110,7 @@ pub async fn a_candidate_is_picked_by_its_number(bench: Bench) {
     let w = bench.world().await;
     let id = w.start(erase(vec![email("jane")])).await;
     let task = w.task(id, "mail").await;
-    w.order(None, &[task.clone()], 1).await.expect("ordered");
+    w.order(None, std::slice::from_ref(&task), 1).await.expect("ordered");
     let task = w.now_of(task.id).await;
     let answer = Answered::Choose { candidates: vec!["r…1".into(), "r…2".into()] };
     let (mut unit, mut changes) = (Unit::default(), vec![]);
@@ -263,7 +263,7 @@ pub async fn a_choice_that_does_not_fit_is_refused(bench: Bench) {
         &["ready", "retried"],
     );
     let out = w.now_of(w.task(w.now_of(task).await.request, "shop").await.id).await;
-    w.order(None, &[out.clone()], 1).await.expect("ordered");
+    w.order(None, std::slice::from_ref(&out), 1).await.expect("ordered");
     refused(w.store.waive_task(out.id, "no", "ada").await, &["sending", "waived"]);
     refused(w.store.attest_task(out.id, "proof", "ada").await, &["sending", "attested"]);
     let strange = efface_core::DeskId(uuid::Uuid::from_u128(7));

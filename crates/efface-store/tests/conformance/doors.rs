@@ -137,7 +137,7 @@ pub async fn cancel_ends_what_was_not_sent_and_marks_what_is_out(bench: Bench) {
 
     let id = w.start(erase(vec![email("joan")])).await;
     let out = w.task(id, "mail").await;
-    w.order(None, &[out.clone()], 1).await.expect("ordered");
+    w.order(None, std::slice::from_ref(&out), 1).await.expect("ordered");
     w.store.cancel(id, "tester").await.expect("cancelled");
     assert_eq!(w.state(id).await, "running");
     assert!(w.now_of(out.id).await.cancel_marked);
@@ -152,7 +152,7 @@ pub async fn cancel_of_an_amended_request_with_something_out_still_ends(bench: B
     let w = bench.world().await;
     let id = w.start(erase(vec![email("jane")])).await;
     let out = w.task(id, "mail").await;
-    w.order(None, &[out.clone()], 1).await.expect("ordered");
+    w.order(None, std::slice::from_ref(&out), 1).await.expect("ordered");
     w.store.amend(id, vec![user("u-1")], None, "tester").await.expect("amended");
     assert_eq!(w.state(id).await, "identified");
     w.store.cancel(id, "tester").await.expect("cancelled");

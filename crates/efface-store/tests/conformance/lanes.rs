@@ -69,7 +69,8 @@ pub async fn a_write_under_an_old_epoch_is_refused_and_writes_nothing(bench: Ben
     let old = w.lease("mail").await;
     let new = w.lease("mail").await;
     let before: Vec<i64> = counts(&w).await;
-    let refused = w.order(Some(old.clone()), &[task.clone()], 1).await.expect_err("refused");
+    let refused =
+        w.order(Some(old.clone()), std::slice::from_ref(&task), 1).await.expect_err("refused");
     assert!(matches!(&refused, Error::LaneLost { lane } if lane == "mail"), "{refused}");
     assert_eq!(counts(&w).await, before);
     assert_eq!(w.now_of(task.id).await, task);

@@ -21,7 +21,7 @@ pub async fn a_stale_version_refuses_the_whole_unit_and_names_the_task(bench: Be
     let w = bench.world().await;
     let id = w.file_new(erase(vec![email("jane")])).await;
     let (mail, shop) = (w.task(id, "mail").await, w.task(id, "shop").await);
-    w.move_tasks(None, &[mail.clone()], &hold()).await.expect("moved");
+    w.move_tasks(None, std::slice::from_ref(&mail), &hold()).await.expect("moved");
     let entries = w.raw.count("journal").await;
     let error =
         w.move_tasks(None, &[shop.clone(), mail.clone()], &hold()).await.expect_err("stale");
@@ -77,7 +77,7 @@ pub async fn a_write_to_what_is_not_there_is_refused(bench: Bench) {
     let task = w.task(id, "mail").await;
     let receipt = w.receipt(&[task.id], std::time::Duration::from_secs(9)).await;
     let strange = uuid::Uuid::from_u128(7);
-    let mut order = w.new_order(&[task.clone()], 1);
+    let mut order = w.new_order(std::slice::from_ref(&task), 1);
     order.id = OrderId(strange);
     order.state = OrderState::Answered;
     let mut lost = task;
