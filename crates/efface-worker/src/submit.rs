@@ -51,6 +51,9 @@ impl Lane {
         let window = free.saturating_mul(largest).clamp(1, WINDOW.max(largest));
         self.soft().lingers = None;
         let due = self.store.due_tasks(&self.name, Queue::Submit, window).await?;
+        let (held, due): (Vec<DueTask>, Vec<DueTask>) =
+            due.into_iter().partition(|t| t.held.is_some());
+        self.keep_held(held).await?;
         if due.is_empty() {
             return Ok(0);
         }
@@ -287,6 +290,21 @@ impl Lane {
         let about = About::TasksMoved { cause: format!("order {} cannot be prepared", order.id) };
         let (unit, _, _) = record.finish(Some(about));
         self.store.commit(unit).await
+    }
+
+    /// Whoever is held enters no order, whichever way they came to be due.
+    async fn keep_held(&self, tasks: Vec<DueTask>) -> Result<(), StoreError> {
+        let member = tasks.first().and_then(|t| self.members.get(&t.task.account)).cloned();
+        let Some(account) = member else { return Ok(()) };
+        let mut record =
+            Record::new(&self.hands, self.store.directory(), None, &account.manifest, &self.lease);
+        for due in &tasks {
+            let Some(reason) = due.held.clone() else { continue };
+            record.happen(due, &Event::Held { reason }, None);
+        }
+        let (unit, _, _) = record.finish(Some(About::TasksMoved { cause: "held".into() }));
+        self.report(self.store.commit(unit).await, "a hold");
+        Ok(())
     }
 
     async fn unknown_step(&self, tasks: Vec<DueTask>) -> Result<Vec<Formed>, StoreError> {
