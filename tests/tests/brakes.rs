@@ -1,6 +1,6 @@
 //! What holds calls back, or ends them: keys, ceilings, pauses, stops, cancellations, observe mode, shutdown.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use efface_connector::fake::Fault;
 use efface_core::{
@@ -10,6 +10,7 @@ use efface_core::{
     outside::Clock as _,
     task::{Task, TaskState},
 };
+use efface_store::Store as _;
 use efface_tests::{
     on_both_databases,
     outside::{MovedClock, WallClock},
@@ -24,6 +25,9 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 on_both_databases! {
     a_key_revoked_under_way_is_one_matter_of_the_account_and_no_failure_of_its_people,
     the_daily_ceiling_parks_the_account_until_a_person_raises_it,
+    a_whole_export_to_be_suppressed_parks_the_account_at_its_ceiling,
+    a_whole_export_to_be_erased_and_suppressed_parks_the_account_at_its_ceiling,
+    who_is_suppressed_and_erased_is_one_person_to_the_ceiling_and_who_is_lifted_is_none,
     an_account_parked_at_its_ceiling_stays_parked_over_midnight,
     a_pause_takes_effect_before_the_next_order,
     a_stop_of_everything_takes_effect_before_the_next_order,
@@ -78,9 +82,39 @@ async fn a_key_revoked_under_way_is_one_matter_of_the_account_and_no_failure_of_
 }
 
 async fn the_daily_ceiling_parks_the_account_until_a_person_raises_it(place: Place) {
+    the_ceiling_parks(&place, RequestAction::Erase).await;
+}
+
+async fn a_whole_export_to_be_suppressed_parks_the_account_at_its_ceiling(place: Place) {
+    the_ceiling_parks(&place, RequestAction::Suppress).await;
+}
+
+async fn a_whole_export_to_be_erased_and_suppressed_parks_the_account_at_its_ceiling(place: Place) {
+    the_ceiling_parks(&place, RequestAction::EraseAndSuppress).await;
+}
+
+async fn who_is_suppressed_and_erased_is_one_person_to_the_ceiling_and_who_is_lifted_is_none(
+    place: Place,
+) {
+    let plan = Plan { people_per_day: 5, ..Plan::new(&place.url, &["sendgrid"]) };
+    let world = World::build(plan).await;
+    world.file(RequestAction::EraseAndSuppress, 0..2).await;
+    world.file(RequestAction::Suppress, 2..5).await;
+    assert_eq!(world.run_until_closed(LONG).await, (5, 0));
+    let used = async || {
+        let rows = world.store.accounts().await.expect("accounts");
+        rows[0].condition.ceiling.used
+    };
+    assert_eq!(used().await, 5);
+    world.file(RequestAction::Lift, 2..5).await;
+    assert_eq!(world.run_until_closed(LONG).await, (8, 0));
+    assert_eq!(used().await, 5);
+}
+
+async fn the_ceiling_parks(place: &Place, action: RequestAction) {
     let plan = Plan { people_per_day: 3, ..Plan::new(&place.url, &["mailchimp"]) };
     let world = World::build(plan).await;
-    let filed = world.file(RequestAction::Erase, 0..5).await;
+    let filed = world.file(action, 0..5).await;
     let store = &world.store;
     let parked = world.run_until(LONG, async || {
         let all_that_may = store.closed_and_open().await.is_ok_and(|(closed, _)| closed == 3);
@@ -96,6 +130,9 @@ async fn the_daily_ceiling_parks_the_account_until_a_person_raises_it(place: Pla
         2 * world.fakes["mailchimp"].fake().people() / 2
     );
     assert_eq!(world.store.closed_and_open().await.expect("counts"), (3, 2));
+    let tasks = world.tasks(&filed).await;
+    let reached: HashSet<RequestId> = tasks.iter().filter(|t| t.sent).map(|t| t.request).collect();
+    assert_eq!(reached.len(), 3, "nobody else has been touched");
 
     world.store.resume_account(&account("mailchimp"), "test").await.expect("raised");
     assert_eq!(world.run_until_closed(LONG).await, (5, 0));
