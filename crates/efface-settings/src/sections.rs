@@ -232,7 +232,7 @@ section! {
         /// Accounts of one lane share their pace.
         lane: String = Kind::Text(shapes::id);
         /// Identifier kinds this account is keyed by; none: the plugin's.
-        keyed_by: Option<Vec<String>> = Kind::Texts(shapes::word);
+        keyed_by: Option<Vec<String>> = Kind::Texts(shapes::identifier_kind);
         /// Side effects accepted by name.
         accept_side_effects: Vec<String> = Kind::Texts(shapes::word);
         /// Connectors or accounts the vendor passes a deletion on to.
