@@ -134,6 +134,7 @@ impl World {
             controllers: BTreeMap::from([(controller(), rules)]),
             accounts,
             policy: plan.policy,
+            ..Directory::default()
         };
         let connection = Connection::connect(&plan.database_url, 8, true).await.expect("database");
         connection.migrate().await.expect("migrates");
