@@ -7,7 +7,7 @@ use efface_connector::{
     fake::{FakeServer, LogLine, Tuning},
 };
 use efface_core::{
-    AccountId, ConnectorId, ControllerId, Identifier, IdentifierKind, LaneId, Provenance,
+    AccountId, ConnectorId, ControllerId, Identifier, IdentifierKind, ImportId, LaneId, Provenance,
     RequestAction, RequestId, Scope,
     brakes::GuardList,
     outside::{Chance, Clock},
@@ -134,6 +134,7 @@ impl World {
             controllers: BTreeMap::from([(controller(), rules)]),
             accounts,
             policy: plan.policy,
+            ..Directory::default()
         };
         let connection = Connection::connect(&plan.database_url, 8, true).await.expect("database");
         connection.migrate().await.expect("migrates");
@@ -299,10 +300,24 @@ impl World {
         action: RequestAction,
         people: std::ops::Range<u32>,
     ) -> Vec<RequestId> {
+        self.file_of(None, action, people).await
+    }
+
+    /// The same as rows of an import.
+    ///
+    /// # Panics
+    /// When one is refused.
+    pub async fn file_of(
+        &self,
+        import: Option<ImportId>,
+        action: RequestAction,
+        people: std::ops::Range<u32>,
+    ) -> Vec<RequestId> {
         let requests = people.map(|n| {
             let person = crate::vendors::person(n);
             self.fakes.values().for_each(|fake| fake.fake().put(&person));
-            released(action, person.into_iter().map(|(kind, text)| proved(kind, &text)).collect())
+            let who = person.into_iter().map(|(kind, text)| proved(kind, &text)).collect();
+            NewRequest { import, ..released(action, who) }
         });
         all_new(self.store.file(requests.collect()).await)
     }

@@ -1,14 +1,16 @@
 //! What holds calls back, or ends them: keys, ceilings, pauses, stops, cancellations, observe mode, shutdown.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
+use efface_connector::fake::Fault;
 use efface_core::{
-    AccountId, Outcome, RequestAction,
+    AccountId, ImportId, Outcome, RequestAction, RequestId,
     desk::{Reason, Subject},
     evidence::Observation,
     outside::Clock as _,
     task::{Task, TaskState},
 };
+use efface_store::Store as _;
 use efface_tests::{
     on_both_databases,
     outside::{MovedClock, WallClock},
@@ -23,11 +25,17 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 on_both_databases! {
     a_key_revoked_under_way_is_one_matter_of_the_account_and_no_failure_of_its_people,
     the_daily_ceiling_parks_the_account_until_a_person_raises_it,
+    a_whole_export_to_be_suppressed_parks_the_account_at_its_ceiling,
+    a_whole_export_to_be_erased_and_suppressed_parks_the_account_at_its_ceiling,
+    who_is_suppressed_and_erased_is_one_person_to_the_ceiling_and_who_is_lifted_is_none,
     an_account_parked_at_its_ceiling_stays_parked_over_midnight,
     a_pause_takes_effect_before_the_next_order,
     a_stop_of_everything_takes_effect_before_the_next_order,
     what_is_out_when_its_request_is_cancelled_runs_to_its_own_end,
     who_was_only_looked_for_when_the_request_is_cancelled_is_left_alone,
+    who_was_only_looked_for_when_the_request_is_held_is_left_alone_until_the_hold_ends,
+    an_import_that_is_stopped_while_its_people_are_looked_for_changes_nobody,
+    a_lost_deletion_is_not_sent_again_for_who_is_held_meanwhile,
     an_account_that_only_observes_is_asked_and_never_told,
     a_worker_that_is_asked_to_stop_leaves_no_order_out,
 }
@@ -74,9 +82,39 @@ async fn a_key_revoked_under_way_is_one_matter_of_the_account_and_no_failure_of_
 }
 
 async fn the_daily_ceiling_parks_the_account_until_a_person_raises_it(place: Place) {
+    the_ceiling_parks(&place, RequestAction::Erase).await;
+}
+
+async fn a_whole_export_to_be_suppressed_parks_the_account_at_its_ceiling(place: Place) {
+    the_ceiling_parks(&place, RequestAction::Suppress).await;
+}
+
+async fn a_whole_export_to_be_erased_and_suppressed_parks_the_account_at_its_ceiling(place: Place) {
+    the_ceiling_parks(&place, RequestAction::EraseAndSuppress).await;
+}
+
+async fn who_is_suppressed_and_erased_is_one_person_to_the_ceiling_and_who_is_lifted_is_none(
+    place: Place,
+) {
+    let plan = Plan { people_per_day: 5, ..Plan::new(&place.url, &["sendgrid"]) };
+    let world = World::build(plan).await;
+    world.file(RequestAction::EraseAndSuppress, 0..2).await;
+    world.file(RequestAction::Suppress, 2..5).await;
+    assert_eq!(world.run_until_closed(LONG).await, (5, 0));
+    let used = async || {
+        let rows = world.store.accounts().await.expect("accounts");
+        rows[0].condition.ceiling.used
+    };
+    assert_eq!(used().await, 5);
+    world.file(RequestAction::Lift, 2..5).await;
+    assert_eq!(world.run_until_closed(LONG).await, (8, 0));
+    assert_eq!(used().await, 5);
+}
+
+async fn the_ceiling_parks(place: &Place, action: RequestAction) {
     let plan = Plan { people_per_day: 3, ..Plan::new(&place.url, &["mailchimp"]) };
     let world = World::build(plan).await;
-    let filed = world.file(RequestAction::Erase, 0..5).await;
+    let filed = world.file(action, 0..5).await;
     let store = &world.store;
     let parked = world.run_until(LONG, async || {
         let all_that_may = store.closed_and_open().await.is_ok_and(|(closed, _)| closed == 3);
@@ -92,6 +130,9 @@ async fn the_daily_ceiling_parks_the_account_until_a_person_raises_it(place: Pla
         2 * world.fakes["mailchimp"].fake().people() / 2
     );
     assert_eq!(world.store.closed_and_open().await.expect("counts"), (3, 2));
+    let tasks = world.tasks(&filed).await;
+    let reached: HashSet<RequestId> = tasks.iter().filter(|t| t.sent).map(|t| t.request).collect();
+    assert_eq!(reached.len(), 3, "nobody else has been touched");
 
     world.store.resume_account(&account("mailchimp"), "test").await.expect("raised");
     assert_eq!(world.run_until_closed(LONG).await, (5, 0));
@@ -227,6 +268,81 @@ async fn who_was_only_looked_for_when_the_request_is_cancelled_is_left_alone(pla
     }
     assert!(world.changing("mailchimp").is_empty());
     world.expect_sound(&filed).await;
+}
+
+async fn who_was_only_looked_for_when_the_request_is_held_is_left_alone_until_the_hold_ends(
+    place: Place,
+) {
+    let world = slow_world(&place, "mailchimp", Duration::from_millis(150)).await;
+    let filed = world.file(RequestAction::Erase, 0..1).await;
+    held_while_looking(&world, &filed, async || {
+        world.store.hold(filed[0], "lawsuit", "test").await.expect("held");
+    })
+    .await;
+}
+
+async fn an_import_that_is_stopped_while_its_people_are_looked_for_changes_nobody(place: Place) {
+    let world = slow_world(&place, "mailchimp", Duration::from_millis(150)).await;
+    let import = ImportId(uuid::Uuid::from_u128(7));
+    let filed = world.file_of(Some(import), RequestAction::Erase, 0..8).await;
+    held_while_looking(&world, &filed, async || {
+        let report = world.store.stop_import(import, "test").await.expect("stopped");
+        assert_eq!(report.stopped.len(), 8);
+    })
+    .await;
+}
+
+async fn a_lost_deletion_is_not_sent_again_for_who_is_held_meanwhile(place: Place) {
+    let plan = Plan::new(&place.url, &["mailchimp"]);
+    let world = World::build(Plan { call_timeout: Duration::from_millis(250), ..plan }).await;
+    world.fakes["mailchimp"].faults().next_changing([Fault::SilenceBefore]);
+    let filed = world.file(RequestAction::Erase, 0..1).await;
+    let held = std::sync::atomic::AtomicBool::new(false);
+    let rests = world.run_until(LONG, async || {
+        use std::sync::atomic::Ordering::Relaxed;
+        let tasks = world.tasks(&filed).await;
+        let lost = |t: &Task| matches!(t.state, TaskState::Unknown { .. });
+        if tasks.iter().any(lost) && !held.load(Relaxed) {
+            world.store.hold(filed[0], "lawsuit", "test").await.expect("held");
+            held.store(true, Relaxed);
+        }
+        held.load(Relaxed) && tasks.iter().all(|t| matches!(t.state, TaskState::Blocked { .. }))
+    });
+    assert!(rests.await, "{:?}", world.tasks(&filed).await);
+    world.run_until(A_WHILE, async || false).await;
+    let orders = world.peek().await.orders().await;
+    assert!(orders.iter().all(|o| o.repeats == 0), "{orders:?}");
+    assert_eq!(world.fakes["mailchimp"].fake().people(), 1, "still there");
+    world.store.end_hold(filed[0], "test").await.expect("the hold ends");
+    assert_eq!(world.run_until_closed(LONG).await, (1, 0));
+    world.expect_sound(&filed).await;
+}
+
+/// Pulls `brake` while somebody is looked for: nobody is changed before their hold ends.
+async fn held_while_looking(world: &World, filed: &[RequestId], brake: impl AsyncFn()) {
+    let held = std::sync::atomic::AtomicBool::new(false);
+    let rests = world.run_until(LONG, async || {
+        use std::sync::atomic::Ordering::Relaxed;
+        let tasks = world.tasks(filed).await;
+        let looks = |t: &Task| !t.sent && matches!(t.state, TaskState::Sending { .. });
+        if tasks.iter().any(looks) && !held.load(Relaxed) {
+            brake().await;
+            held.store(true, Relaxed);
+        }
+        held.load(Relaxed) && tasks.iter().all(|t| matches!(t.state, TaskState::Blocked { .. }))
+    });
+    assert!(rests.await, "{:?}", world.tasks(filed).await);
+    world.run_until(A_WHILE, async || false).await;
+    assert!(world.changing("mailchimp").is_empty());
+    assert!(world.tasks(filed).await.iter().all(|t| !t.sent));
+
+    world.fakes["mailchimp"].faults().latency(Duration::ZERO);
+    for id in filed {
+        world.store.end_hold(*id, "test").await.expect("the hold ends");
+    }
+    let all = u64::try_from(filed.len()).expect("a few");
+    assert_eq!(world.run_until_closed(LONG).await, (all, 0));
+    world.expect_sound(filed).await;
 }
 
 async fn an_account_that_only_observes_is_asked_and_never_told(place: Place) {

@@ -170,7 +170,11 @@ pub fn controller<'a>(
 ) -> Result<(ControllerId, &'a ControllerRules), Problem> {
     let unknown = || Problem::invalid("controller", "is not in the settings");
     let id = ControllerId::new(name.unwrap_or("default")).map_err(|_| unknown())?;
-    let rules = store.controller(&id).map_err(|_| unknown())?;
+    let rules = store.controller(&id).map_err(|error| {
+        // it is known, and the words name what is missing
+        let known = store.directory().without_zone.contains(&id);
+        if known { Problem::invalid("controller", error.to_string()) } else { unknown() }
+    })?;
     Ok((id, rules))
 }
 

@@ -270,6 +270,7 @@ fn directory() -> Directory {
         accounts: vec![account("post"), account("crm")],
         controllers: [(controller, rules)].into(),
         policy: Policy::default(),
+        without_zone: [ControllerId::new("second").expect("a name")].into(),
     }
 }
 

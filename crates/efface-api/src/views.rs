@@ -312,7 +312,7 @@ pub struct HeldBack {
     until: Option<Moment>,
 }
 
-/// People for whom something irreversible may be started today (UTC).
+/// People who may be erased or suppressed today (UTC).
 #[derive(Debug, Serialize, ToSchema)]
 pub struct CeilingDetail {
     people_per_day: u32,

@@ -21,7 +21,7 @@ use efface_settings::Settings;
 use efface_store::{AccountSpec, Connection, Error, SqlStore};
 use efface_worker::{Hands, TokioRuntime};
 
-pub use directory::{BuiltAccount, Problems};
+pub use directory::BuiltAccount;
 pub use fleet::fleet;
 pub use outside::{OsChance, SystemClock};
 
@@ -60,10 +60,7 @@ impl Context {
     pub async fn assemble(settings: Settings, connection: Connection, json: bool) -> Result<Self> {
         connection.check_schema().await?;
         let vault = safe::open(&connection, &safe::master_key(&settings)?).await?;
-        let (accounts, problems) = directory::build_accounts(&settings);
-        if !problems.is_empty() {
-            return Err(Problems(problems).into());
-        }
+        let accounts = directory::accounts_for(&connection, &settings).await?;
         let directory = directory::directory(&settings, &accounts)?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let chance: Arc<dyn Chance> = Arc::new(OsChance);

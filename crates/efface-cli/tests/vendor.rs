@@ -103,6 +103,77 @@ fn an_account_is_checked_rehearsed_and_made_live_only_with_its_side_effects_acce
     assert!(play.server.fake().holds(&IdentifierKind::Email, "ada@example.org"));
 }
 
+#[cfg(unix)]
+#[test]
+fn a_cancellation_tells_the_same_json_whatever_was_sent() {
+    let play = Play::new();
+    let house = &play.house;
+    let accepted = "accept_side_effects = [\"contacts_the_person\", \"blocks_reentry\"]";
+    play.account(KEY, accepted);
+    play.server.fake().put(&[(IdentifierKind::Email, "ada@example.org".into())]);
+    house.run(&["connector", "enable", "news", "--yes"]).done();
+    let before = house.file(&["--action", "erase", "--proof", "login"]);
+    let cancelled = house.run(&["request", "cancel", &before, "--json"]).done().json();
+    assert_eq!(cancelled["request"]["id"], *before);
+    assert_eq!(cancelled["request"]["state"], "cancelled");
+    assert_eq!(cancelled["out"], serde_json::json!([]));
+
+    // told, and not yet looked for again: still out
+    let path = house.path().join("efface.toml");
+    let text = std::fs::read_to_string(&path).expect("settings");
+    let hasty = text.replacen("\n[policy]\n", "\n[policy]\ncooling_off_hours = 0\n", 1);
+    let hasty = hasty.replace("\ncooling_off_hours = 24", "");
+    std::fs::write(&path, hasty).expect("written");
+    let sent = house.file(&["--action", "erase", "--proof", "login"]);
+    house.run(&["request", "release", &sent, "--yes"]).done();
+    let (mut child, _, _log) = serve(house);
+    let task =
+        || house.run(&["request", "show", &sent, "--json"]).done().json()["tasks"][0].clone();
+    let out = (0..200).any(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        task()["state"] == "confirmed"
+    });
+    assert!(out, "{}", task());
+    let cancelled = house.run(&["request", "cancel", &sent, "--json"]).done().json();
+    let pid = child.id().to_string();
+    assert!(Command::new("kill").args(["-TERM", &pid]).status().expect("kill").success());
+    child.wait().expect("ended");
+    assert_eq!(cancelled["request"]["id"], *sent);
+    assert_eq!(cancelled["request"]["state"], "running");
+    assert_eq!(cancelled["out"][0]["account"], "news");
+    assert_eq!(cancelled["out"][0]["cancel_marked"], true);
+    house.run(&["request", "cancel", "--help"]).ends(0, &["--json", "`request`", "`out`"]);
+}
+
+#[test]
+fn a_demonstrations_database_takes_no_account_of_a_real_vendor() {
+    let play = Play::new();
+    let house = &play.house;
+    play.account(KEY, "");
+    let url = format!("sqlite://{}", house.path().join("efface.db").display());
+    play._runtime.block_on(async {
+        let connection = efface_store::Connection::connect(&url, 1, false).await.expect("opens");
+        connection.claim_meta("demo", "test").await.expect("marked");
+    });
+    house.run(&["connector", "list"]).ends(0, &["news"]);
+    let settings = toml::to_string(&play.server.fake().settings("k-us1")).expect("settings");
+    house.append(&format!(
+        "[accounts.real]\nconnector = \"{VENDOR}\"\n[accounts.real.settings]\n{settings}"
+    ));
+    for args in [&["worker"][..], &["serve"], &["request", "list"]] {
+        let refused = house.run(args);
+        refused.ends(
+            1,
+            &[
+                "accounts.real",
+                "efface demo",
+                "connect real accounts to a database of your own: efface init",
+            ],
+        );
+        assert!(!refused.err.contains("accounts.news"), "{refused:?}");
+    }
+}
+
 #[test]
 fn a_wrong_key_is_told_as_such() {
     let play = Play::new();

@@ -88,6 +88,8 @@ fn task_arrows() -> Result<Arrows, Box<dyn std::error::Error>> {
     let mut events = vec![
         Event::CauseGone,
         Event::Blocked { cause: Cause::Hold { reason: String::new() } },
+        Event::Held { reason: String::new() },
+        Event::HoldEnded { phase: Phase::Erase },
         Event::Ordered { order, changing: true },
         Event::OutcomeUnknown,
         Event::SentAgain,

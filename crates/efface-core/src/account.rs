@@ -56,7 +56,7 @@ pub struct Pause {
     pub at: Timestamp,
 }
 
-/// People for whom something irreversible may be started in one UTC day.
+/// People who may be erased or suppressed in one UTC day, whichever comes first for each.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ceiling {
     pub people_per_day: u32,

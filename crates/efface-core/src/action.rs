@@ -90,6 +90,16 @@ impl TaskAction {
     pub const fn erases(self) -> bool {
         matches!(self, Self::Erase | Self::EraseAndSuppress)
     }
+
+    /// Whether a changing step of it counts against its account's daily ceiling: what is done to a
+    /// person, not what is given back.
+    #[must_use]
+    pub const fn counts_for_ceiling(self) -> bool {
+        match self {
+            Self::Suppress | Self::Erase | Self::EraseAndSuppress => true,
+            Self::Resolve | Self::LookUp | Self::Lift => false,
+        }
+    }
 }
 
 words! {

@@ -1,5 +1,7 @@
 //! The guard list: what must never be erased because somebody was in a hurry.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 use crate::subject::{Identifier, IdentifierKind};
@@ -168,11 +170,13 @@ impl GuardList {
         if PLACEHOLDERS.contains(&text.as_str()) || zeros_only {
             return Some(Guard::Placeholder);
         }
+        let text = with_ascii_domain(&text);
         let bare = without_tag(&text);
-        if self.staff.iter().any(|one| *one == text || *one == bare) {
+        if self.staff.iter().map(|one| with_ascii_domain(one)).any(|one| one == text || one == bare)
+        {
             return Some(Guard::Staff);
         }
-        if self.test_accounts.contains(&text) {
+        if self.test_accounts.iter().map(|one| with_ascii_domain(one)).any(|one| one == text) {
             return Some(Guard::TestAccount);
         }
         // whatever the column is called: many know their people by address
@@ -185,9 +189,8 @@ impl GuardList {
         if PLACEHOLDERS.contains(&bare) && bare != "test" && bare != "1" {
             return Some(Guard::Placeholder);
         }
-        if self.own_domains.iter().any(|own| {
-            domain == own
-                || domain.strip_suffix(own.as_str()).is_some_and(|rest| rest.ends_with('.'))
+        if self.own_domains.iter().map(|own| ascii_domain(own)).any(|own| {
+            domain == own || domain.strip_suffix(&*own).is_some_and(|rest| rest.ends_with('.'))
         }) {
             return Some(Guard::OwnDomain);
         }
@@ -195,6 +198,24 @@ impl GuardList {
             return Some(Guard::RoleMailbox);
         }
         None
+    }
+}
+
+/// A domain in the one spelling that mail travels by (UTS 46); `bücher.example` has two.
+fn ascii_domain(domain: &str) -> Cow<'_, str> {
+    if domain.is_ascii() {
+        return Cow::Borrowed(domain);
+    }
+    idna::domain_to_ascii(domain).map_or(Cow::Borrowed(domain), Cow::Owned)
+}
+
+/// An address with its domain in that spelling; anything else as it is.
+fn with_ascii_domain(text: &str) -> Cow<'_, str> {
+    match text.rsplit_once('@') {
+        Some((local, domain)) if !domain.is_ascii() => {
+            format!("{local}@{}", ascii_domain(domain)).into()
+        }
+        Some(_) | None => Cow::Borrowed(text),
     }
 }
 
@@ -212,9 +233,11 @@ mod tests {
 
     fn check(kind: IdentifierKind, text: &str, want: Option<Guard>) {
         let list = GuardList {
-            own_domains: vec!["acme.example".into()],
-            staff: vec!["eve@home.example.org".into()],
-            test_accounts: vec!["qa-1".into()],
+            own_domains: ["acme.example", "bücher.example", "xn--strae-oqa.example"]
+                .map(str::to_owned)
+                .into(),
+            staff: vec!["eve@home.example.org".into(), "zoe@münchen.example".into()],
+            test_accounts: vec!["qa-1".into(), "qa@münchen.example".into()],
             role_mailboxes: vec!["crew".into()],
         };
         let id = Identifier::parse(kind, text, Provenance::Stated, Some("GB")).expect(text);
@@ -246,6 +269,16 @@ mod tests {
         check(Email, "noemail@noemail.example", Some(Guard::Placeholder));
         check(UserId, "(not set)", Some(Guard::Placeholder));
         check(UserId, "qa-1", Some(Guard::TestAccount));
+        // a domain has two spellings, on either side
+        check(Email, "jane@mail.bücher.example", Some(Guard::OwnDomain));
+        check(Email, "jane@XN--BCHER-KVA.example", Some(Guard::OwnDomain));
+        check(Email, "jane@straße.example", Some(Guard::OwnDomain));
+        check(Email, "jane@xn--strae-oqa.example", Some(Guard::OwnDomain));
+        check(UserId, "jane@bücher.example", Some(Guard::OwnDomain));
+        check(Email, "jane@bucher.example", None);
+        check(Email, "zoe@xn--mnchen-3ya.example", Some(Guard::Staff));
+        check(Email, "zoe+x@münchen.example", Some(Guard::Staff));
+        check(Email, "qa@xn--mnchen-3ya.example", Some(Guard::TestAccount));
         check(Email, "ada@example.com", None);
         check(UserId, "u-1001", None);
         check(Phone, "+442079460958", None);

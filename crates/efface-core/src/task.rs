@@ -109,6 +109,12 @@ impl TaskState {
         matches!(self, Self::Settled { .. })
     }
 
+    /// Whether the task goes out by itself when its time comes.
+    #[must_use]
+    pub const fn goes_by_itself(&self) -> bool {
+        matches!(self, Self::Ready { .. } | Self::Blocked { cause: Cause::Vendor { .. } })
+    }
+
     /// The receipt the task waits on, where it waits on one.
     #[must_use]
     pub const fn waits_on(&self) -> Option<ReceiptId> {
@@ -243,6 +249,14 @@ pub enum Event {
     Blocked {
         cause: Cause,
     },
+    /// The request is held. Told to every open task, so that nobody goes on by what was read before.
+    Held {
+        reason: String,
+    },
+    /// The hold is over; what it kept back waits for its phase.
+    HoldEnded {
+        phase: Phase,
+    },
     /// `changing`: the order makes a changing call (not a mere read).
     Ordered {
         order: OrderId,
@@ -296,6 +310,8 @@ impl Event {
         match self {
             Self::CauseGone => "cause gone",
             Self::Blocked { .. } => "blocked",
+            Self::Held { .. } => "held",
+            Self::HoldEnded { .. } => "hold ended",
             Self::Ordered { .. } => "ordered",
             Self::Answered { answer } => match answer {
                 Answered::Confirmed { .. } => "confirmed",
@@ -357,6 +373,21 @@ pub struct Move {
     pub effects: Vec<Effect>,
 }
 
+impl Move {
+    /// The same move of a task whose request is held for that reason: what would go on by itself
+    /// waits for the end of the hold, whatever was answered meanwhile.
+    #[must_use]
+    pub fn under_hold(mut self, hold: Option<&str>) -> Self {
+        if let Some(reason) = hold
+            && self.task.state.goes_by_itself()
+        {
+            self.task.state =
+                TaskState::Blocked { cause: Cause::Hold { reason: reason.to_owned() } };
+        }
+        self
+    }
+}
+
 /// A move the table does not know.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a task that is {state} cannot take the event {event:?}")]
@@ -387,6 +418,11 @@ pub fn apply(
     let to = Next { task, rules, now, random };
     match (&task.state, event) {
         (S::Settled { .. }, _) => Err(refusal()),
+        (_, Event::Held { reason }) => Ok(to.state(task.state.clone()).under_hold(Some(reason))),
+        (S::Blocked { cause: Cause::Hold { .. } }, Event::HoldEnded { phase }) => {
+            Ok(to.state(S::Blocked { cause: Cause::Phase(*phase) }))
+        }
+        (_, Event::HoldEnded { .. }) => Ok(to.state(task.state.clone())),
 
         // doors a person or the request opens, for tasks that have sent nothing
         (S::Blocked { .. }, Event::CauseGone) => Ok(to.ready(now)),

@@ -232,12 +232,12 @@ section! {
         /// Accounts of one lane share their pace.
         lane: String = Kind::Text(shapes::id);
         /// Identifier kinds this account is keyed by; none: the plugin's.
-        keyed_by: Option<Vec<String>> = Kind::Texts(shapes::word);
+        keyed_by: Option<Vec<String>> = Kind::Texts(shapes::identifier_kind);
         /// Side effects accepted by name.
         accept_side_effects: Vec<String> = Kind::Texts(shapes::word);
         /// Connectors or accounts the vendor passes a deletion on to.
         forwards_to: Vec<String> = Kind::Texts(shapes::id);
-        /// People per day; past it a person decides.
+        /// People erased or suppressed per day (UTC); past it a person decides.
         daily_ceiling_people: u32 = Kind::Whole(0, 10_000_000);
         /// Overrides the plugin's pace.
         calls_per_second: Option<f64> = Kind::Positive(10_000.0);

@@ -44,6 +44,17 @@ pub(crate) fn word(text: &str) -> Checked {
     )
 }
 
+/// A kind of identifier: a word of ours, or a vendor's own id in that vendor's namespace.
+pub(crate) fn identifier_kind(text: &str) -> Checked {
+    wants(
+        match text.strip_prefix("vendor:") {
+            Some(namespace) => within(namespace, 63, b"-_"),
+            None => word(text).is_ok(),
+        },
+        "an identifier kind such as `email`, `user_id` or `vendor:<namespace>`, as `connector show` prints it",
+    )
+}
+
 pub(crate) fn worker_name(text: &str) -> Checked {
     wants(
         text.is_empty() || within(&text.to_ascii_lowercase(), 128, b"-._"),

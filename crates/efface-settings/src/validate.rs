@@ -179,6 +179,15 @@ fn base_url_is_safe(id: &str, account: &Account, found: &mut Found<'_>) {
     }
 }
 
+impl Account {
+    /// Whether the account is at a stand-in on this machine.
+    #[must_use]
+    pub fn is_on_this_machine(&self) -> bool {
+        let url = self.base_url.as_deref().and_then(|u| Url::parse(u).ok());
+        url.as_ref().is_some_and(is_loopback)
+    }
+}
+
 fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Ipv4(ip)) => ip.is_loopback(),

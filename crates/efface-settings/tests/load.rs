@@ -88,6 +88,20 @@ fn an_account_starts_from_its_defaults() {
 }
 
 #[test]
+fn an_account_may_be_keyed_by_a_vendors_own_id() {
+    let s = Place::new(&format!("{ACCOUNT}keyed_by = ['email', 'vendor:mailchimp-eu_2']\n"));
+    let a = &s.load(&[]).unwrap().accounts["mailchimp-eu"];
+    let wanted = ["email", "vendor:mailchimp-eu_2"].map(str::to_owned);
+    assert_eq!(a.keyed_by.as_deref(), Some(&wanted[..]));
+    for bad in ["vendor:", "vendor:Mail", "vendor:a b", "vendors:a", "mail:a", "1x"] {
+        assert!(
+            Place::new(&format!("{ACCOUNT}keyed_by = ['{bad}']\n")).load(&[]).is_err(),
+            "{bad}"
+        );
+    }
+}
+
+#[test]
 fn the_file_beats_the_defaults_and_the_environment_beats_the_file() {
     let place = Place::new("[worker]\nname = 'file'\ndrain_seconds = 60\n");
     let s =

@@ -1,7 +1,11 @@
 //! What the settings say about controllers, accounts and policy, as the store needs it to plan and
 //! to brake: no door goes round it.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use efface_core::{
     AccountId, ConnectorId, ControllerId, EvidenceLevel, IdentifierKind, LaneId, Manifest,
@@ -70,6 +74,8 @@ pub struct Directory {
     pub controllers: BTreeMap<ControllerId, ControllerRules>,
     pub accounts: Vec<AccountSpec>,
     pub policy: Policy,
+    /// Controllers of the settings whose days cannot be counted yet: nothing is filed for them.
+    pub without_zone: BTreeSet<ControllerId>,
 }
 
 impl Directory {

@@ -214,6 +214,8 @@ pub struct DueTask {
     pub identifiers: Vec<Identifier>,
     pub memo: Option<Value>,
     pub prior: Option<Value>,
+    /// The reason why its request is held, where it is: it enters no order.
+    pub held: Option<String>,
 }
 
 /// An order with its items still open.

@@ -11,7 +11,7 @@ use std::{
 };
 
 use efface_core::{
-    AccountId, LaneId, TaskId, Timestamp,
+    AccountId, LaneId, RequestId, TaskId, Timestamp,
     account::{Breaker, BreakerWindow, Condition},
 };
 use efface_store::{AccountRow, Error as StoreError, Lease, Store};
@@ -61,6 +61,10 @@ pub(crate) struct Soft {
     pub company: HashMap<TaskId, usize>,
     /// Accounts whose key has answered in this life.
     pub proved: HashSet<AccountId>,
+    /// People counted against an account's ceiling who may come to it by another task on the same
+    /// day. Forgotten, they are counted twice.
+    pub counted: HashSet<(AccountId, RequestId)>,
+    pub counted_on: String,
     /// Receipts and look-ups that are out, so that they are not asked twice at once.
     pub asking: HashSet<uuid::Uuid>,
     /// When the first company leaves that waits for others.

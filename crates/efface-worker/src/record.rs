@@ -102,7 +102,7 @@ impl<'a> Record<'a> {
         let rules = self.directory.rules(&due.task, self.condition);
         let now = self.now();
         let moved = match apply(&due.task, event, &rules, now, self.hands.chance.number()) {
-            Ok(moved) => moved,
+            Ok(moved) => moved.under_hold(due.held.as_deref()),
             Err(refusal) => {
                 tracing::warn!(task.id = %due.task.id, %refusal, "answer not applied");
                 return None;

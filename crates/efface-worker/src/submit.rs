@@ -8,7 +8,7 @@ use std::{
 
 use efface_connector::{Call, Order as WireOrder, Prepared};
 use efface_core::{
-    AccountId, EntryId, Identifier, OrderId, Scope, TaskAction,
+    AccountId, EntryId, Identifier, OrderId, RequestId, Scope, TaskAction,
     desk::{Reason, Subject},
     journal::{About, Entry, TaskChange},
     manifest::{EffectClass, Step, StepId},
@@ -51,6 +51,9 @@ impl Lane {
         let window = free.saturating_mul(largest).clamp(1, WINDOW.max(largest));
         self.soft().lingers = None;
         let due = self.store.due_tasks(&self.name, Queue::Submit, window).await?;
+        let (held, due): (Vec<DueTask>, Vec<DueTask>) =
+            due.into_iter().partition(|t| t.held.is_some());
+        self.keep_held(held).await?;
         if due.is_empty() {
             return Ok(0);
         }
@@ -183,7 +186,7 @@ impl Lane {
                 later.push(due);
                 continue;
             }
-            let counts = counts_for_ceiling(step, &due);
+            let counts = counts_for_ceiling(step, &due, &soft.counted);
             if counts && *left == 0 {
                 *parked = true;
                 continue;
@@ -251,7 +254,8 @@ impl Lane {
         order.number = self.next_number.fetch_add(1, Ordering::Relaxed);
         order.body_digest =
             prepared.request.as_ref().map(|r| account.http.digest(r)).unwrap_or_default();
-        let people = items.iter().filter(|i| counts_for_ceiling(step, i)).count();
+        let counted = |due: &&DueTask| counts_for_ceiling(step, due, &self.soft().counted);
+        let people = items.iter().filter(counted).count();
         let formed = Formed {
             order,
             items,
@@ -287,6 +291,21 @@ impl Lane {
         let about = About::TasksMoved { cause: format!("order {} cannot be prepared", order.id) };
         let (unit, _, _) = record.finish(Some(about));
         self.store.commit(unit).await
+    }
+
+    /// Whoever is held enters no order, whichever way they came to be due.
+    async fn keep_held(&self, tasks: Vec<DueTask>) -> Result<(), StoreError> {
+        let member = tasks.first().and_then(|t| self.members.get(&t.task.account)).cloned();
+        let Some(account) = member else { return Ok(()) };
+        let mut record =
+            Record::new(&self.hands, self.store.directory(), None, &account.manifest, &self.lease);
+        for due in &tasks {
+            let Some(reason) = due.held.clone() else { continue };
+            record.happen(due, &Event::Held { reason }, None);
+        }
+        let (unit, _, _) = record.finish(Some(About::TasksMoved { cause: "held".into() }));
+        self.report(self.store.commit(unit).await, "a hold");
+        Ok(())
     }
 
     async fn unknown_step(&self, tasks: Vec<DueTask>) -> Result<Vec<Formed>, StoreError> {
@@ -344,8 +363,22 @@ impl Lane {
             unit.new_orders.push(one.order.clone());
         }
         self.store.commit(unit).await?;
+        self.remember_counted(&condition.ceiling.day, &formed);
         self.account_written(row, condition);
         Ok(formed)
+    }
+
+    /// Keeps for the day who may come to the same account by another task of their request.
+    fn remember_counted(&self, day: &str, formed: &[Formed]) {
+        let mut soft = self.soft();
+        if soft.counted_on != day {
+            soft.counted.clear();
+            day.clone_into(&mut soft.counted_on);
+        }
+        let changing = formed.iter().filter(|f| f.order.class != EffectClass::ReadOnly);
+        for due in changing.flat_map(|f| &f.items).filter(|d| is_one_of_two(d)) {
+            soft.counted.insert((due.task.account.clone(), due.task.request));
+        }
     }
 
     fn order_task(
@@ -445,9 +478,23 @@ fn mark(identifier: &Identifier) -> u64 {
     hasher.finish()
 }
 
-/// Whether this step starts something irreversible for a person who was not counted yet.
-fn counts_for_ceiling(step: &Step, due: &DueTask) -> bool {
-    step.class != EffectClass::ReadOnly && due.task.action.erases() && !due.task.sent
+/// Whether this step does something to a person who was not counted yet.
+fn counts_for_ceiling(
+    step: &Step,
+    due: &DueTask,
+    counted: &HashSet<(AccountId, RequestId)>,
+) -> bool {
+    let task = &due.task;
+    step.class != EffectClass::ReadOnly
+        && task.action.counts_for_ceiling()
+        && !task.sent
+        && !(is_one_of_two(due) && counted.contains(&(task.account.clone(), task.request)))
+}
+
+/// Whether its request may have another task at the account: only one with a scope both erases and
+/// suppresses.
+fn is_one_of_two(due: &DueTask) -> bool {
+    due.task.scope.is_some() && due.task.action.counts_for_ceiling()
 }
 
 fn largest_batch(account: &ConnectedAccount) -> u32 {

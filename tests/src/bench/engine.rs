@@ -102,7 +102,7 @@ fn directory(setup: &Setup) -> Directory {
         },
         ..Policy::default()
     };
-    Directory { controllers, accounts, policy }
+    Directory { controllers, accounts, policy, ..Directory::default() }
 }
 
 /// Opens the store; a vault of fixed keys, so that every process of a run reads what another wrote.

@@ -86,6 +86,7 @@ fn directory(vendors: &[StandIn]) -> Directory {
         controllers: BTreeMap::from([(controller(), rules)]),
         accounts: vendors.iter().map(account).collect(),
         policy: Policy { cooling_off: Duration::ZERO, ..Policy::default() },
+        ..Directory::default()
     }
 }
 

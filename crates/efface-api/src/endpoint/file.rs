@@ -134,6 +134,20 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_controller_whose_days_cannot_be_counted_is_told_the_setting_that_is_missing() {
+        let rig = Rig::new().await;
+        let who = json!([{"kind": "email", "value": "ada@example.org"}]);
+        let body = json!({"action": "erase", "controller": "second", "identifiers": who});
+        let answer = rig.post("/v1/requests", &body.to_string()).await;
+        assert_eq!(answer.status, 422, "{}", answer.text);
+        assert_eq!(answer.body["field"], "controller");
+        let detail = answer.body["detail"].as_str().expect("a detail");
+        for part in ["controllers.second.time_zone", "is not set", "time_zone = \"Europe/Paris\""] {
+            assert!(detail.contains(part), "no {part:?} in {detail:?}");
+        }
+    }
+
+    #[tokio::test]
     async fn the_receipt_tells_the_state_that_is_stored() {
         let rig = Rig::new().await;
         let mut n = 0;

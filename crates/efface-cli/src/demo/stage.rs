@@ -16,7 +16,7 @@ use efface_vault::MasterKey;
 use super::people::{Part, Person};
 use crate::{
     args::GlobalArgs,
-    wiring::{Context, OsChance, errand, load_settings, safe},
+    wiring::{Context, OsChance, directory::DEMO_MARK, errand, load_settings, safe},
 };
 
 /// The key every stand-in accepts.
@@ -76,7 +76,7 @@ impl Stage {
         let settings = load_settings(&global)?;
         let connection = crate::wiring::connect(&settings, true).await?;
         connection.migrate().await?;
-        connection.claim_meta("demo", "this database was made by `efface demo`").await?;
+        connection.claim_meta(DEMO_MARK, "this database was made by `efface demo`").await?;
         safe::open_or_create(&connection, &safe::master_key(&settings)?, &OsChance).await?;
         drop::<Connection>(connection);
         let stage = Self { folder: folder.to_owned(), vendors, global };

@@ -1,6 +1,12 @@
 //! From the settings and the vendors' cards to what the store plans and brakes by.
 
-use std::{collections::BTreeMap, fmt, str::FromStr, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    str::FromStr,
+    sync::Arc,
+    time::Duration,
+};
 
 use efface_connector::{Connector, Plugin};
 use efface_core::{
@@ -8,7 +14,10 @@ use efface_core::{
     manifest::SideEffect, retry::RetryPolicy,
 };
 use efface_settings::{Account, Controller, Settings};
-use efface_store::{AccountSpec, ControllerRules, Directory, Policy};
+use efface_store::{AccountSpec, Connection, ControllerRules, Directory, Policy};
+
+/// The row of the table `meta` that marks a database as one of `efface demo`.
+pub const DEMO_MARK: &str = "demo";
 
 /// One thing wrong with the settings that only the vendors' cards can tell.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,6 +65,25 @@ pub fn build_accounts(settings: &Settings) -> (Vec<BuiltAccount>, Vec<Problem>) 
     (built, problems)
 }
 
+/// Every account, for this database: one that `efface demo` made takes none of a real vendor.
+///
+/// # Errors
+/// [`Problems`] with everything found, or when the database cannot be read.
+pub async fn accounts_for(
+    connection: &Connection,
+    settings: &Settings,
+) -> anyhow::Result<Vec<BuiltAccount>> {
+    let (accounts, mut problems) = build_accounts(settings);
+    if connection.meta(DEMO_MARK).await?.is_some() {
+        let real = settings.accounts.iter().filter(|(_, account)| !account.is_on_this_machine());
+        problems.extend(real.map(|(id, _)| Problem {
+            path: format!("accounts.{id}"),
+            message: "is at a real vendor, and this is efface demo's database; connect real accounts to a database of your own: efface init".into(),
+        }));
+    }
+    if problems.is_empty() { Ok(accounts) } else { Err(Problems(problems).into()) }
+}
+
 /// What the store needs: controllers, accounts, policy.
 ///
 /// # Errors
@@ -63,12 +91,16 @@ pub fn build_accounts(settings: &Settings) -> (Vec<BuiltAccount>, Vec<Problem>) 
 pub fn directory(settings: &Settings, accounts: &[BuiltAccount]) -> Result<Directory, Problems> {
     let mut problems = vec![];
     let mut controllers = BTreeMap::new();
+    let mut without_zone = BTreeSet::new();
     for (id, controller) in &settings.controllers {
         let has_accounts = accounts.iter().any(|a| a.spec.controller.as_str() == id);
         let zone = match settings.controller_zone(id) {
             Ok(zone) => zone,
             // asked for when the first request is filed
-            Err(_) if !has_accounts => continue,
+            Err(_) if !has_accounts => {
+                without_zone.extend(ControllerId::new(id));
+                continue;
+            }
             Err(error) => {
                 let path = format!("controllers.{id}.time_zone");
                 let message = error.to_string();
@@ -93,7 +125,7 @@ pub fn directory(settings: &Settings, accounts: &[BuiltAccount]) -> Result<Direc
         return Err(Problems(problems));
     }
     let accounts = accounts.iter().map(|a| a.spec.clone()).collect();
-    Ok(Directory { controllers, accounts, policy: policy(settings) })
+    Ok(Directory { controllers, accounts, policy: policy(settings), without_zone })
 }
 
 fn guard(controller: &Controller, role_mailboxes: &[String]) -> GuardList {

@@ -187,9 +187,66 @@ fn a_lost_answer_freezes_and_a_late_one_still_counts() {
     check(&rules, &[desk, vec![Event::Retried { by: "ada".into() }]].concat(), "ready");
 }
 
+#[test]
+fn held_while_it_is_out_it_waits_for_the_end_of_the_hold_and_then_for_its_phase() {
+    let rules = rules(EvidenceLevel::Confirmed, true);
+    let blocker =
+        |recheck_at| Answered::Blocked { blocker: "b".into(), hint: "h".into(), recheck_at };
+    let asked = vec![Event::CauseGone, Event::Ordered { order: order(), changing: false }];
+    let held = || Event::Held { reason: "lawsuit".into() };
+    for answer in [
+        Answered::Next { step: StepId::named("delete") },
+        Answered::RetryLater { retry_after: None },
+        Answered::NotDone,
+        Answered::AccountRefused,
+        blocker(NOW),
+    ] {
+        let out = check(&rules, &[asked.clone(), vec![held()]].concat(), "sending");
+        let moved = apply(&out, &answered(answer), &rules, NOW, 0).expect("legal");
+        let on_the_way = moved.clone().under_hold(None);
+        assert_eq!(moved, on_the_way);
+        let task = moved.under_hold(Some("lawsuit")).task;
+        let cause = Cause::Hold { reason: "lawsuit".into() };
+        assert_eq!(task.state, TaskState::Blocked { cause });
+        assert_eq!((queue(&task).0, task.version), (Queue::None, out.version + 1));
+        let ended = Event::HoldEnded { phase: Phase::Erase };
+        let task = apply(&task, &ended, &rules, NOW, 0).expect("legal").task;
+        assert_eq!(task.state, TaskState::Blocked { cause: Cause::Phase(Phase::Erase) });
+    }
+    // what ends needs no leave
+    let out = check(&rules, &asked, "sending");
+    let moved = apply(&out, &answered(Answered::NothingFound), &rules, NOW, 0).expect("legal");
+    assert!(moved.under_hold(Some("lawsuit")).task.state.is_settled());
+}
+
+#[test]
+fn a_hold_and_its_end_are_told_to_every_open_task() {
+    let rules = rules(EvidenceLevel::Confirmed, true);
+    let receipt = ReceiptId(Uuid::from_u128(4));
+    let to_desk = Event::ToDesk { reason: Reason::Poison };
+    for (events, want) in [
+        (vec![], "blocked"),
+        (vec![Event::CauseGone, to_desk], "desk"),
+        (sent(), "sending"),
+        ([sent(), vec![Event::OutcomeUnknown]].concat(), "unknown"),
+        ([sent(), vec![answered(Answered::AcceptedWithReceipt { receipt })]].concat(), "waiting"),
+        ([sent(), vec![answered(Answered::Confirmed { forwarded: false })]].concat(), "confirmed"),
+    ] {
+        let before = check(&rules, &events, want);
+        for event in [Event::Held { reason: "r".into() }, Event::HoldEnded { phase: Phase::Erase }]
+        {
+            let after = apply(&before, &event, &rules, NOW, 0).expect("legal").task;
+            // nobody goes on by what was read before
+            assert_eq!(after, Task { version: before.version + 1, ..before.clone() });
+        }
+    }
+}
+
 fn any_event() -> impl Strategy<Value = Event> {
     prop_oneof![
         Just(Event::CauseGone),
+        Just(Event::Held { reason: "r".into() }),
+        Just(Event::HoldEnded { phase: Phase::Erase }),
         Just(Event::Ordered { order: order(), changing: true }),
         Just(answered(Answered::Confirmed { forwarded: false })),
         Just(answered(Answered::Confirmed { forwarded: true })),

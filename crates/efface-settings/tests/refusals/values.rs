@@ -76,7 +76,7 @@ fn a_wrong_type_is_refused_with_both_types() {
         &[
             "accounts.a.calls_per_second is text, a number is wanted [in efface.toml, line 4]",
             "accounts.a.keyed_by[1] is a whole number, text is wanted [in efface.toml, line 3]",
-            "accounts.a.keyed_by[2] is not a name of a-z, 0-9 and _, as `connector show` prints it [in efface.toml, line 3]",
+            "accounts.a.keyed_by[2] is not an identifier kind such as `email`, `user_id` or `vendor:<namespace>`, as `connector show` prints it [in efface.toml, line 3]",
             "accounts.a.settings is a whole number, a section [accounts.a.settings] is wanted [in efface.toml, line 5]",
         ],
     );

@@ -23,7 +23,7 @@ use crate::{
 /// Columns after the task's own in a query that opens identifiers.
 macro_rules! sealed_columns {
     () => {
-        ", t.memo, t.prior, r.sealed, r.wrapped_key, r.wrapped_by"
+        ", t.memo, t.prior, r.sealed, r.wrapped_key, r.wrapped_by, CASE WHEN r.body LIKE '%\"hold\":%' THEN r.body ELSE '' END"
     };
 }
 
@@ -74,7 +74,18 @@ impl Opener<'_> {
         };
         let memo = field(TASK_COLUMNS, "memo")?;
         let prior = field(TASK_COLUMNS + 1, "prior")?;
-        Ok(DueTask { identifiers: identifiers.clone(), memo, prior, lane, deadline, since, task })
+        let request = row.text(TASK_COLUMNS + 5)?;
+        let hold = if request.is_empty() { None } else { rows::read_request(&request)?.hold };
+        Ok(DueTask {
+            identifiers: identifiers.clone(),
+            memo,
+            prior,
+            lane,
+            deadline,
+            since,
+            held: hold.map(|h| h.reason),
+            task,
+        })
     }
 }
 

@@ -24,7 +24,6 @@ use crate::{
     usecase::{
         Loaded, Proof,
         file::{check_guard, new_tasks},
-        request::goes_by_itself,
     },
 };
 
@@ -324,7 +323,7 @@ fn gives_way(row: &TaskRow, cause: &Cause) -> bool {
             starves || matches!(cause, Cause::Dependency(_))
         }
         TaskState::Blocked { cause: Cause::Dependency(_) | Cause::Hold { .. } } => starves,
-        _ => goes_by_itself(state),
+        _ => state.goes_by_itself(),
     }
 }
 

@@ -88,6 +88,9 @@ impl SqlStore {
     /// When the settings know no such controller.
     pub fn controller(&self, id: &ControllerId) -> Result<&ControllerRules, Error> {
         self.directory.controllers.get(id).ok_or_else(|| {
+            if self.directory.without_zone.contains(id) {
+                return Error::Refused(without_zone(id));
+            }
             let known: Vec<&str> =
                 self.directory.controllers.keys().map(ControllerId::as_str).collect();
             Error::Refused(format!(
@@ -300,6 +303,13 @@ impl SqlStore {
     pub(crate) fn cooling_until(&self, action: RequestAction, now: Timestamp) -> Timestamp {
         if action.erases() { now.plus(self.directory.policy.cooling_off) } else { now }
     }
+}
+
+/// What is missing before anything can be filed for a controller.
+fn without_zone(id: &ControllerId) -> String {
+    format!(
+        "controllers.{id}.time_zone is not set: deadlines are counted in the controller's days; set for example time_zone = \"Europe/Paris\" there"
+    )
 }
 
 /// The guard list, at every door that takes identifiers.

@@ -5,17 +5,12 @@ use efface_core::{
     desk::{Reason, Subject},
     journal::{About, TaskChange},
     request::{self, DenialCode, Event, RequestState},
-    task::{self, Cause, TaskState},
+    task,
 };
 
 use crate::{
     DeskClose, Error, FollowUp, REQUESTS_LANE, RequestWrite, SqlStore, Unit, usecase::Loaded,
 };
-
-/// Whether a task goes out by itself when its time comes.
-pub(super) const fn goes_by_itself(state: &TaskState) -> bool {
-    matches!(state, TaskState::Ready { .. } | TaskState::Blocked { cause: Cause::Vendor { .. } })
-}
 
 impl SqlStore {
     /// Applies `event` to a request alone.
@@ -186,7 +181,8 @@ impl SqlStore {
         .await
     }
 
-    /// Puts a legal hold on a request: nothing new is sent.
+    /// Puts a legal hold on a request: nothing new is sent, and what comes back of a mere look
+    /// leads to nothing before the hold ends.
     ///
     /// # Errors
     /// When the request is over or held.
@@ -202,9 +198,10 @@ impl SqlStore {
             let next = request::apply(&loaded.request, &event, self.now())?;
             let mut unit = Unit::default();
             let mut changes = vec![];
-            for row in loaded.tasks.iter().filter(|t| goes_by_itself(&t.task.state)) {
-                let cause = Cause::Hold { reason: reason.to_owned() };
-                self.apply(&mut unit, &mut changes, row, &task::Event::Blocked { cause }, by)?;
+            // what is out as well, so that its answer is held against the request as it stands now
+            for row in loaded.tasks.iter().filter(|t| !t.task.state.is_settled()) {
+                let held = task::Event::Held { reason: reason.to_owned() };
+                self.apply(&mut unit, &mut changes, row, &held, by)?;
             }
             self.write_request(&mut unit, &loaded, &next, &event, by, &changes);
             Ok((unit, next))
@@ -223,17 +220,10 @@ impl SqlStore {
             let next = request::apply(&loaded.request, &event, self.now())?;
             let mut unit = Unit::default();
             let mut changes = vec![];
-            for row in loaded.tasks.iter().filter(|t| {
-                matches!(t.task.state, TaskState::Blocked { cause: Cause::Hold { .. } })
-            }) {
+            for row in loaded.tasks.iter().filter(|t| !t.task.state.is_settled()) {
                 let phase = self.directory.phase(&row.task, loaded.request.action);
-                self.apply(
-                    &mut unit,
-                    &mut changes,
-                    row,
-                    &task::Event::Blocked { cause: Cause::Phase(phase) },
-                    by,
-                )?;
+                let ended = task::Event::HoldEnded { phase };
+                self.apply(&mut unit, &mut changes, row, &ended, by)?;
             }
             self.write_request(&mut unit, &loaded, &next, &event, by, &changes);
             self.ask_requests_lane(&mut unit, id, self.now());

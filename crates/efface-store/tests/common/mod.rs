@@ -181,6 +181,7 @@ pub fn directory() -> Directory {
             verify_after: Duration::from_secs(60),
             ..Policy::default()
         },
+        ..Directory::default()
     }
 }
 

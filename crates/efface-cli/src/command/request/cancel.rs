@@ -17,7 +17,10 @@ Example:
   efface request cancel 0193…
 
 Before anything was sent the request ends here. After that the rest is not sent, and a running worker
-asks each vendor that offers it to take back what is out. What is not taken back runs to its own end.";
+asks each vendor that offers it to take back what is out. What is not taken back runs to its own end.
+
+With --json: `request` as `request show` prints it, and `out`, the tasks that are out at a vendor and
+run on; empty when nothing was sent. Where it is not empty the request goes on until they have ended.";
 
 /// `efface request cancel`
 #[derive(Debug, ClapArgs)]
@@ -41,7 +44,7 @@ fn wanted_back(task: &Task) -> bool {
 pub async fn run(context: &Context, args: &Args) -> Result<Exit> {
     let id = context.store.resolve_request(&args.id).await?;
     let request = context.store.cancel(id, &context.actor).await?;
-    if request.state.is_over() {
+    if request.state.is_over() && !context.json {
         return tell(context, &request, "was cancelled; nothing was sent");
     }
     let view = context.store.request(id).await?;
