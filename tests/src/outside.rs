@@ -9,7 +9,6 @@ use efface_core::{
     Timestamp,
     outside::{Chance, Clock},
 };
-use rand::Rng as _;
 
 /// The wall clock.
 pub struct WallClock;
@@ -41,12 +40,12 @@ impl Clock for MovedClock {
     }
 }
 
-/// Randomness seeded by the operating system.
+/// The operating system's randomness.
 pub struct OsChance;
 
 impl Chance for OsChance {
     fn fill(&self, bytes: &mut [u8]) {
-        rand::rng().fill_bytes(bytes);
+        getrandom::fill(bytes).expect("the operating system gives randomness");
     }
 }
 

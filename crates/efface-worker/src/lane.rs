@@ -222,7 +222,9 @@ impl Lane {
             Ok(Some(at)) => at.since(now).max(Duration::from_millis(1)),
             Ok(None) | Err(_) => LONGEST_SLEEP,
         };
-        let due = due.min(self.linger_wait(now));
+        // who waits for company waits for a call as well
+        let linger = if self.free_calls() == 0 { LONGEST_SLEEP } else { self.linger_wait(now) };
+        let due = due.min(linger);
         let wait = match self.pace_wait() {
             Duration::ZERO => due.min(LONGEST_SLEEP),
             pace => due.min(pace).max(Duration::from_millis(1)),

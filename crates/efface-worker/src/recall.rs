@@ -123,37 +123,47 @@ impl Lane {
             guarded(&self.hands, limit, account.connector.recall(&call, &wire, &body)).await;
         let exchanges = call.take_exchanges();
         self.take_calls(u32::try_from(exchanges.len().saturating_sub(1)).unwrap_or(u32::MAX));
-        for _ in 0..ATTEMPTS {
-            let told =
-                self.tell_recall(&order, &named, &account, ended.clone(), exchanges.clone()).await;
-            match self.store.commit(told.unit).await {
+        let mut moved = 0;
+        while moved < ATTEMPTS {
+            let answer = (ended.clone(), exchanges.clone());
+            let told = self.tell_recall(&order, &named, company.len(), &account, answer).await;
+            let written = match self.store.commit(told.unit).await {
+                // somebody moved one of them meanwhile: the rules are asked again
                 Err(StoreError::Stale { .. }) => {
-                    // somebody moved one of them meanwhile: the rules are asked again
-                    let Ok(fresh) = self.store.receipts(&[receipt.id]).await else { return };
-                    let items = fresh.into_iter().flat_map(|r| r.items);
-                    named = items.filter(|i| company.contains(&i.task.id)).collect();
+                    moved += 1;
+                    self.store.receipts(&[receipt.id]).await.map(|fresh| {
+                        let items = fresh.into_iter().flat_map(|r| r.items);
+                        named = items.filter(|i| company.contains(&i.task.id)).collect();
+                        false
+                    })
                 }
+                written => written.map(|()| true),
+            };
+            match written {
+                Ok(false) => {}
                 Err(error) if error.is_passing() && !self.lost.load(Ordering::Relaxed) => {
                     tracing::warn!(lane = %self.name, %error, "a recall waits for the database");
                     self.hands.runtime.sleep(Duration::from_millis(200)).await;
                 }
                 written => {
-                    self.report(written, "a recall");
+                    self.report(written.map(drop), "a recall");
                     let failed = told.infrastructure_failed;
                     self.account_heard(&order.account, told.news, failed).await;
                     return;
                 }
             }
         }
+        tracing::warn!(lane = %self.name, order = %order.id, "the answer to a recall could not be written: its people moved each time");
     }
 
+    /// `people` were asked about; those of them who still wait are `named`.
     async fn tell_recall(
         &self,
         order: &Order,
         named: &[DueTask],
+        people: usize,
         account: &ConnectedAccount,
-        ended: Ended<Recalled>,
-        exchanges: Vec<Exchange>,
+        (ended, exchanges): (Ended<Recalled>, Vec<Exchange>),
     ) -> Told {
         let condition = self.condition(&order.account).await;
         let mut record = Record::new(
@@ -164,11 +174,11 @@ impl Lane {
             &self.lease,
         );
         record.exchanges(Some(order), &order.account, exchanges);
-        let (answer, again, evidence) = read(&mut record, ended, named.len());
+        let (answer, again, evidence) = read(&mut record, ended, people);
         for due in named {
             let event = match again {
                 None => Event::Recalled,
-                Some(again) if is_answered(due, named.len()) => Event::RecallFailed { again },
+                Some(again) if is_answered(due, people) => Event::RecallFailed { again },
                 // only along with others: it was asked in vain before, or is to be asked alone
                 Some(_) => continue,
             };

@@ -103,8 +103,11 @@ impl Lane {
             } else {
                 free
             };
-        let formed = self.form(row, &account, tasks, free).await?;
+        let (formed, parked) = self.form(row, &account, tasks, free).await?;
         if formed.is_empty() {
+            if parked {
+                self.park(row).await?;
+            }
             return Ok(0);
         }
         let formed = match self.commit_orders(row, formed).await {
@@ -121,25 +124,30 @@ impl Lane {
             let lane = self.clone();
             self.launch(move |out| lane.carry_out(one, out));
         }
+        // in the pass that spent the ceiling, so that no new day comes between
+        if parked && let Some(row) = self.known_account(&row.id) {
+            self.park(&row).await?;
+        }
         Ok(count)
     }
 
-    /// Forms orders of one company, in the order of deadlines.
+    /// Forms orders of one company, in the order of deadlines; and whether people are left whom the
+    /// ceiling keeps back.
     async fn form(
         &self,
         row: &AccountRow,
         account: &Arc<ConnectedAccount>,
         tasks: Vec<DueTask>,
         free: u32,
-    ) -> Result<Vec<Formed>, StoreError> {
-        let Some(first) = tasks.first() else { return Ok(vec![]) };
+    ) -> Result<(Vec<Formed>, bool), StoreError> {
+        let Some(first) = tasks.first() else { return Ok((vec![], false)) };
         let Some(step) = account
             .manifest
             .action(first.task.action)
             .and_then(|card| card.step(&first.task.step))
             .cloned()
         else {
-            return self.unknown_step(tasks).await;
+            return Ok((self.unknown_step(tasks).await?, false));
         };
         let keyed_by =
             self.store.directory().account(&row.id).map(|a| a.keyed_by.clone()).unwrap_or_default();
@@ -158,10 +166,11 @@ impl Lane {
                 formed.push(one);
             }
         }
-        if parked && formed.is_empty() {
-            self.park(row).await?;
+        if left == 0 && !parked {
+            let soft = self.soft();
+            parked = waiting.iter().any(|due| counts_for_ceiling(&step, due, &soft.counted));
         }
-        Ok(formed)
+        Ok((formed, parked))
     }
 
     /// The next company: no identifier twice, no more people than the ceiling leaves, no larger than

@@ -7,7 +7,6 @@ use efface_core::{
     Timestamp,
     outside::{Chance, Clock},
 };
-use rand::Rng as _;
 
 /// The wall clock of this machine.
 #[derive(Clone, Copy, Debug, Default)]
@@ -20,13 +19,18 @@ impl Clock for SystemClock {
     }
 }
 
-/// Randomness seeded, and from time to time seeded anew, by the operating system.
+/// The operating system's random bytes: keys and nonces are made of them, and a machine that is
+/// brought back from a snapshot must not make the same ones again.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct OsChance;
 
 impl Chance for OsChance {
     fn fill(&self, bytes: &mut [u8]) {
-        rand::rng().fill_bytes(bytes);
+        if let Err(error) = getrandom::fill(bytes) {
+            // a key or id from anything else would be worse than no efface at all
+            eprintln!("error: the operating system gives no random bytes: {error}");
+            std::process::exit(1);
+        }
     }
 }
 

@@ -198,6 +198,12 @@ impl Next<'_> {
                     recheck_at: *recheck_at,
                 },
             }),
+            // definitely not done, and nobody wishes it any more
+            Answered::NotDone | Answered::AccountRefused | Answered::RetryLater { .. }
+                if self.task.cancel_marked =>
+            {
+                self.settled(Outcome::Cancelled, EvidenceLevel::None)
+            }
             Answered::NotDone | Answered::AccountRefused => self.ready(now),
             Answered::RetryLater { retry_after } => self.later(*retry_after),
             Answered::Refused { code } => self.desk(Reason::Refused { code: code.clone() }),
@@ -295,9 +301,10 @@ impl Next<'_> {
         }
     }
 
-    /// Confirmed, yet still there past the bound: begin anew, at most twice.
+    /// Confirmed, yet still there past the bound: begin anew, at most twice, and never for who was
+    /// cancelled meanwhile.
     pub(super) fn again_or_desk(&self) -> Move {
-        if self.task.generation >= MOST_GENERATIONS {
+        if self.task.generation >= MOST_GENERATIONS || self.task.cancel_marked {
             return self.desk(Reason::StillPresent);
         }
         let now = self.now;

@@ -169,6 +169,11 @@ fn cancelled_while_it_was_only_looked_for_nothing_begins() {
     check(&rules, &[asked, vec![next()]].concat(), "ready");
     // what has begun runs to its own end
     check(&rules, &[sent(), vec![Event::Cancelled, next()]].concat(), "ready");
+    // what definitely did not happen is not tried again
+    for answer in [later(), answered(Answered::NotDone), answered(Answered::AccountRefused)] {
+        let task = check(&rules, &[sent(), vec![Event::Cancelled, answer]].concat(), "settled");
+        assert!(matches!(task.state, TaskState::Settled { outcome: Outcome::Cancelled, .. }));
+    }
 }
 
 #[test]

@@ -256,7 +256,8 @@ statements! {
 
 /// An open transaction on either database.
 pub(crate) enum Tx<'c> {
-    Sqlite(Transaction<'c, Sqlite>),
+    /// With the turn to write.
+    Sqlite(Transaction<'c, Sqlite>, tokio::sync::OwnedMutexGuard<()>),
     Postgres(Transaction<'c, Postgres>),
 }
 
@@ -323,7 +324,7 @@ impl Tx<'_> {
             return Ok(vec![]);
         }
         match self {
-            Self::Sqlite(tx) => {
+            Self::Sqlite(tx, _) => {
                 let mut found = vec![];
                 for query in rows.lite(hot.sqlite) {
                     found.extend(query?.fetch_all(&mut **tx).await?);
@@ -347,7 +348,7 @@ impl Tx<'_> {
             return Ok(0);
         }
         let hit = match self {
-            Self::Sqlite(tx) => {
+            Self::Sqlite(tx, _) => {
                 let mut hit = 0;
                 for query in rows.lite(silent(hot.sqlite)) {
                     hit += query?.execute(&mut **tx).await?.rows_affected();
@@ -369,7 +370,7 @@ impl Tx<'_> {
         cells: &[Cell],
     ) -> Result<Vec<Returned>, Error> {
         match self {
-            Self::Sqlite(tx) => {
+            Self::Sqlite(tx, _) => {
                 let mut query = sqlx::query(sql);
                 for cell in cells {
                     query = match cell {
@@ -396,7 +397,10 @@ impl Tx<'_> {
 
     pub(crate) async fn commit(self) -> Result<(), Error> {
         match self {
-            Self::Sqlite(tx) => tx.commit().await?,
+            Self::Sqlite(tx, turn) => {
+                tx.commit().await?;
+                drop(turn);
+            }
             Self::Postgres(tx) => tx.commit().await?,
         }
         Ok(())

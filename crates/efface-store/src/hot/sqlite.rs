@@ -114,7 +114,7 @@ RETURNING account.id";
 
 pub(super) const WAKE_TASKS: &str = "\
 WITH x(lane, now, most) AS (VALUES {rows})
-UPDATE task SET wake_at = NULL WHERE id IN (SELECT t.id FROM x CROSS JOIN task AS t INDEXED BY task_wake WHERE t.wake_at IS NOT NULL AND t.lane = x.lane AND t.wake_at <= x.now LIMIT 10000)
+UPDATE task SET wake_at = NULL WHERE id IN (SELECT t.id FROM x CROSS JOIN task AS t INDEXED BY task_wake WHERE t.wake_at IS NOT NULL AND t.lane = x.lane AND t.wake_at <= x.now LIMIT (SELECT most FROM x))
 RETURNING id";
 
 pub(super) const OPEN_DESK: &str = "\

@@ -149,6 +149,14 @@ impl Worker {
         }
     }
 
+    async fn begin<'k>(&self, kept: &'k mut Option<Kept>) -> Result<Tx<'k>, Error> {
+        let connection = match kept {
+            Some(connection) => connection,
+            None => kept.insert(self.database.keep_one().await?),
+        };
+        self.database.begin_on(connection).await
+    }
+
     fn ring_lanes<'a>(&self, lanes: impl Iterator<Item = &'a LaneId>) {
         let mut rung = self.rung.lock().unwrap_or_else(PoisonError::into_inner);
         for lane in lanes {
@@ -187,7 +195,7 @@ impl Worker {
             Ok(moved)
         };
         let woken = woken.await;
-        self.keep_when(woken.is_ok(), &mut kept);
+        keep_when(woken.is_ok(), &mut kept);
         woken
     }
 
@@ -244,7 +252,7 @@ impl Worker {
                 Ok(done)
             };
             let filed = filed.await;
-            self.keep_when(filed.is_ok(), &mut kept);
+            keep_when(filed.is_ok(), &mut kept);
             filed
         })
         .await?;
@@ -293,7 +301,7 @@ impl Worker {
                 tx.commit().await
             };
             let written = written.await;
-            self.keep_when(written.is_ok(), &mut kept);
+            keep_when(written.is_ok(), &mut kept);
             written
         })
         .await?;
@@ -302,20 +310,10 @@ impl Worker {
     }
 }
 
-impl Worker {
-    async fn begin<'k>(&self, kept: &'k mut Option<Kept>) -> Result<Tx<'k>, Error> {
-        let connection = match kept {
-            Some(connection) => connection,
-            None => kept.insert(self.database.keep_one().await?),
-        };
-        connection.begin().await
-    }
-
-    /// Whatever ails a transaction, the next begins on another connection.
-    fn keep_when(&self, well: bool, kept: &mut Option<Kept>) {
-        if !well {
-            *kept = None;
-        }
+/// Whatever ails a transaction, the next begins on another connection.
+fn keep_when(well: bool, kept: &mut Option<Kept>) {
+    if !well {
+        *kept = None;
     }
 }
 

@@ -6,7 +6,7 @@ use efface_migrations::{Migrator, names};
 use sea_orm::{
     DatabaseConnection, SqlxPostgresConnector, SqlxSqliteConnector,
     sqlx::{
-        ConnectOptions as _, PgPool, SqlitePool,
+        ConnectOptions as _, Connection as _, PgPool, SqlitePool,
         postgres::{PgConnectOptions, PgPoolOptions},
         sqlite::{
             SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions,
@@ -26,8 +26,19 @@ use crate::{
 /// PostgreSQL.
 #[derive(Clone)]
 pub enum Database {
-    Sqlite { writer: SqlitePool, readers: SqlitePool, keeper: SqlitePool, idle: Arc<Idle> },
-    Postgres { pool: PgPool, idle: Arc<Idle> },
+    Sqlite {
+        writer: SqlitePool,
+        readers: SqlitePool,
+        keeper: SqlitePool,
+        idle: Arc<Idle>,
+        /// Writers of this process take turns: SQLite itself lets the one through that asks at the
+        /// right moment.
+        turn: Arc<tokio::sync::Mutex<()>>,
+    },
+    Postgres {
+        pool: PgPool,
+        idle: Arc<Idle>,
+    },
 }
 
 /// A connected database whose schema may still be missing.
@@ -36,6 +47,8 @@ pub struct Connection {
 }
 
 const BUSY: Duration = Duration::from_secs(60);
+/// How long a connection to PostgreSQL is waited for.
+const ANSWER: Duration = Duration::from_secs(10);
 /// How often a migration that met another process is tried.
 const ATTEMPTS: usize = 5;
 /// The key of the advisory lock under which the schema is made on PostgreSQL.
@@ -64,7 +77,7 @@ impl Connection {
             let pool = PgPoolOptions::new()
                 .max_connections(max_connections.max(2))
                 .test_before_acquire(false)
-                .acquire_timeout(Duration::from_secs(10))
+                .acquire_timeout(ANSWER)
                 .connect_with(options)
                 .await
                 .map_err(|e| Error::Unavailable(format!("cannot connect to PostgreSQL: {e}")))?;
@@ -253,7 +266,7 @@ async fn connect_sqlite(url: &str, max_connections: u32, create: bool) -> Result
         .test_before_acquire(false)
         .connect_lazy_with(options.clone());
     let idle = Arc::new(Idle::of_pool(readers.options().get_max_connections()));
-    Ok(Database::Sqlite { writer, readers, keeper, idle })
+    Ok(Database::Sqlite { writer, readers, keeper, idle, turn: Arc::default() })
 }
 
 impl Database {
@@ -261,21 +274,42 @@ impl Database {
     /// opened in, and one that is kept should be missed by nobody.
     pub(super) fn for_one_writer(&self) -> Self {
         match self {
-            Self::Sqlite { writer, readers, keeper, idle } => {
-                let own = SqlitePoolOptions::new().max_connections(1).test_before_acquire(false);
+            Self::Sqlite { writer, readers, keeper, idle, turn } => {
+                let own = SqlitePoolOptions::new()
+                    .max_connections(1)
+                    .test_before_acquire(false)
+                    .acquire_timeout(BUSY);
                 Self::Sqlite {
                     writer: own.connect_lazy_with((*writer.connect_options()).clone()),
                     readers: readers.clone(),
                     keeper: keeper.clone(),
                     idle: idle.clone(),
+                    turn: turn.clone(),
                 }
             }
             Self::Postgres { pool, .. } => {
-                let own = PgPoolOptions::new().max_connections(1).test_before_acquire(false);
+                let own = PgPoolOptions::new()
+                    .max_connections(1)
+                    .test_before_acquire(false)
+                    .acquire_timeout(ANSWER);
                 let pool = own.connect_lazy_with((*pool.connect_options()).clone());
                 Self::Postgres { pool, idle: Arc::new(Idle::of_pool(0)) }
             }
         }
+    }
+
+    /// Begins as [`Database::begin`] does, on a connection that is kept.
+    pub(super) async fn begin_on<'k>(&self, kept: &'k mut Kept) -> Result<Tx<'k>, Error> {
+        Ok(match (self, kept) {
+            (Self::Sqlite { turn, .. }, Kept::Sqlite(kept)) => {
+                let turn = turn.clone().lock_owned().await;
+                Tx::Sqlite(kept.begin_with("BEGIN IMMEDIATE").await?, turn)
+            }
+            (_, Kept::Postgres(kept)) => Tx::Postgres(kept.begin().await?),
+            (Self::Postgres { .. }, Kept::Sqlite(_)) => {
+                return Err(Error::Database("a connection of another database".into()));
+            }
+        })
     }
 
     /// A connection to keep.
@@ -289,7 +323,10 @@ impl Database {
     /// Begins a writing transaction (SQLite: IMMEDIATE, so that a read in it cannot go stale).
     pub(crate) async fn begin(&self) -> Result<Tx<'static>, Error> {
         Ok(match self {
-            Self::Sqlite { writer, .. } => Tx::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?),
+            Self::Sqlite { writer, turn, .. } => {
+                let turn = turn.clone().lock_owned().await;
+                Tx::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?, turn)
+            }
             Self::Postgres { pool, .. } => Tx::Postgres(pool.begin().await?),
         })
     }

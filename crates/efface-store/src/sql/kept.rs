@@ -3,15 +3,14 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use sea_orm::sqlx::{Connection as _, Postgres, Sqlite, pool::PoolConnection};
+use sea_orm::sqlx::{Postgres, Sqlite, pool::PoolConnection};
 
 use crate::{
     Error,
-    hot::{Cell, Gathered, Returned, Tx},
+    hot::{Cell, Gathered, Returned},
 };
 
-/// A connection kept from one transaction to the next: given back to its pool it would be asked
-/// each time whether it still lives.
+/// A connection that is not given back after each use.
 pub enum Kept {
     Sqlite(PoolConnection<Sqlite>),
     Postgres(PoolConnection<Postgres>),
@@ -93,13 +92,5 @@ impl Kept {
                 Ok(found.into_iter().map(Returned::Postgres).collect())
             }
         }
-    }
-
-    /// Begins as [`Database::begin`] does.
-    pub(super) async fn begin(&mut self) -> Result<Tx<'_>, Error> {
-        Ok(match self {
-            Self::Sqlite(kept) => Tx::Sqlite(kept.begin_with("BEGIN IMMEDIATE").await?),
-            Self::Postgres(kept) => Tx::Postgres(kept.begin().await?),
-        })
     }
 }

@@ -15,7 +15,7 @@ use efface_core::{
 };
 
 use crate::{
-    Company, DeskClose, Error, RequestWrite, SqlStore, Store, TaskRow, Unit,
+    Company, DeskClose, Error, FollowUp, RequestWrite, SqlStore, Store, TaskRow, Unit,
     hot::{Batch, Cell},
     sql::{
         company::{self, Earlier, Met, Stranger, Tag, Writing},
@@ -88,6 +88,10 @@ impl SqlStore {
                 how: words,
                 at: self.now(),
             });
+            if next.state == RequestState::Received {
+                // the desk was cleared: whatever still stands is put there again
+                unit.follow_ups.push(FollowUp { request: id, due_at: self.now() });
+            }
             self.tell_of_twin(&mut unit, &next, &met, by);
             Ok((unit, next))
         })

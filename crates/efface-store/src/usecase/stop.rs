@@ -47,14 +47,18 @@ impl SqlStore {
         let mut holds = stream::iter(ids)
             .map(async |id| (id, self.hold(id, "stopped with its import", by).await))
             .buffered(TOGETHER);
-        let mut stopped = vec![];
+        let (mut stopped, mut failed) = (vec![], None);
+        // one that cannot be held keeps none of the others from it
         while let Some((id, held)) = holds.next().await {
             match held {
                 Ok(_) => stopped.push(id.to_string()),
                 // held before: it stands still already
                 Err(Error::Request(_)) => {}
-                Err(other) => return Err(other),
+                Err(other) => failed = Some(other),
             }
+        }
+        if let Some(error) = failed {
+            return Err(error);
         }
         let out = self.what_is_out(None, Some(import)).await?;
         Ok(StopReport { stopped, out })
