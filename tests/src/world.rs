@@ -82,6 +82,12 @@ impl Plan {
             vault: None,
         }
     }
+
+    /// So many people leave in one order, however far apart they come.
+    #[must_use]
+    pub fn together(self, people: u32) -> Self {
+        Self { linger: Duration::from_secs(5), batch_items: Some(people), ..self }
+    }
 }
 
 /// A world.

@@ -63,7 +63,9 @@ async fn an_idempotent_order_whose_answer_was_lost_is_sent_again_as_it_was(place
 async fn a_wasteful_order_whose_answer_was_lost_is_repeated_once_and_then_put_before_a_person(
     place: Place,
 ) {
-    let world = world(&place, &["mixpanel"]).await;
+    let plan =
+        Plan { call_timeout: Duration::from_millis(250), ..Plan::new(&place.url, &["mixpanel"]) };
+    let world = World::build(plan.together(3)).await;
     // the first is a question: who the key belongs to
     let lost = [Fault::None, Fault::SilenceAfter, Fault::SilenceAfter];
     world.fakes["mixpanel"].faults().next_changing(lost);

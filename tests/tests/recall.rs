@@ -27,7 +27,13 @@ on_both_databases! {
 
 /// A world of one vendor that puts everybody into one order.
 async fn world(place: &Place, vendor: &'static str, time_scale: f64) -> World {
-    World::build(Plan { time_scale, ..Plan::new(&place.url, &[vendor]) }).await
+    world_of(place, vendor, time_scale, 1).await
+}
+
+/// So many people in one job.
+async fn world_of(place: &Place, vendor: &'static str, time_scale: f64, people: u32) -> World {
+    let plan = Plan { time_scale, ..Plan::new(&place.url, &[vendor]) };
+    World::build(plan.together(people)).await
 }
 
 fn waits(tasks: &[Task]) -> bool {
@@ -73,7 +79,7 @@ async fn all_closed(world: &World) -> bool {
 
 async fn whoever_is_cancelled_is_taken_out_of_a_shared_job_and_nobody_else(place: Place) {
     // the first poll comes after a second
-    let world = world(&place, "amplitude", 0.000_01).await;
+    let world = world_of(&place, "amplitude", 0.000_01, 3).await;
     let filed = world.file(RequestAction::Erase, 0..3).await;
     cancel_when_waiting(&world, &filed, &filed[1..2], async || all_closed(&world).await).await;
     let tasks = world.tasks(&filed).await;
@@ -86,7 +92,7 @@ async fn whoever_is_cancelled_is_taken_out_of_a_shared_job_and_nobody_else(place
 }
 
 async fn a_job_that_goes_back_whole_stays_while_somebody_in_it_is_wanted(place: Place) {
-    let world = world(&place, "mixpanel", 0.000_02).await;
+    let world = world_of(&place, "mixpanel", 0.000_02, 2).await;
     let filed = world.file(RequestAction::Erase, 0..2).await;
     cancel_when_waiting(&world, &filed, &filed[..1], async || all_closed(&world).await).await;
     let tasks = world.tasks(&filed).await;
@@ -98,7 +104,7 @@ async fn a_job_that_goes_back_whole_stays_while_somebody_in_it_is_wanted(place: 
 async fn a_job_whose_people_are_all_cancelled_goes_back_whole_though_the_account_is_stopped(
     place: Place,
 ) {
-    let world = world(&place, "mixpanel", SLOW).await;
+    let world = world_of(&place, "mixpanel", SLOW, 2).await;
     let filed = world.file(RequestAction::Erase, 0..2).await;
     let stopped = AtomicBool::new(false);
     // the first alone is asked for in vain; with the second it is the whole job

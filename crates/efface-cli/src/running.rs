@@ -153,6 +153,14 @@ fn lock(settings: &Settings, name: &str) -> Result<File> {
     let file = file.with_context(|| format!("cannot open the worker's lock {}", path.display()))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) if database_file(settings).is_some() => Err(Failure::new(
+            Exit::Failed,
+            "a worker runs on this SQLite database already, and SQLite has one writer".to_owned(),
+        )
+        .hint(
+            "`efface serve --without-worker` gives the API alone; several workers need PostgreSQL",
+        )
+        .into()),
         Err(TryLockError::WouldBlock) => Err(Failure::new(
             Exit::Failed,
             format!("a worker named {name} runs on this machine already"),

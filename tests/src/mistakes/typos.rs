@@ -123,7 +123,7 @@ async fn another(typed: &str) -> Played {
         scene.control(0).await;
         scene.at(HOUR * 20).await;
         let cancelled = scene.house.run_beside(&["request", "cancel", &id, "--json"]).await;
-        assert_eq!(cancelled.done()["state"], "cancelled", "{typed}");
+        assert_eq!(cancelled.done()["request"]["state"], "cancelled", "{typed}");
         scene.at(JUST_BEFORE).await;
         let early = scene.irreversible().await;
         scene.at_until(COOLED, "the control is erased", async || scene.control_is_gone(0)).await;

@@ -31,7 +31,15 @@ use crate::{
 pub async fn run(cli: Cli) -> Result<Exit> {
     let global = &cli.global;
     match cli.command {
-        Command::Demo(args) => crate::demo::run(args, global).await.map(|()| Exit::Done),
+        Command::Demo(args) => {
+            let folder = args.folder.display().to_string();
+            tokio::select! {
+                done = crate::demo::run(args, global) => done.map(|()| Exit::Done),
+                () = import::interrupted() => anyhow::bail!(
+                    "the demonstration was interrupted; what it has written stands in {folder}"
+                ),
+            }
+        }
         Command::Init(args) => init::run(global, &args).await,
         Command::Migrate(args) => migrate::run(global, &args).await,
         Command::Config(command) => config::run(global, &command),

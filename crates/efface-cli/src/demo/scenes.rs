@@ -109,7 +109,7 @@ impl Scenes {
         let second = desk.iter().find(|d| d.account.as_ref().is_some_and(|a| a.as_str() == SECOND));
         scene(
             "Asked once",
-            "one account's key was refused: one entry on the desk, its 20 people's tasks wait, failures unchanged".into(),
+            "one account's key was refused: one entry on the desk, its people's tasks wait, failures unchanged".into(),
             efface(format!("connector show {SECOND}")),
             second.is_some(),
         );

@@ -40,6 +40,14 @@ impl SqlStore {
     /// # Errors
     /// When the database cannot be written.
     pub async fn stop_import(&self, import: ImportId, by: &str) -> Result<StopReport, Error> {
+        let known = "SELECT 1 FROM import WHERE id = $1 UNION ALL SELECT 1 FROM request WHERE import_id = $1 LIMIT 1";
+        if self.database.rows(known, &[import.bytes().into()]).await?.is_empty() {
+            return Err(Error::NotFound {
+                what: "import",
+                id: import.to_string(),
+                list: "request",
+            });
+        }
         let sql = "SELECT id FROM request WHERE import_id = $1 AND state IN ('received', 'identified', 'released', 'running') ORDER BY id";
         let found = self.database.rows(sql, &[import.bytes().into()]).await?;
         let ids =

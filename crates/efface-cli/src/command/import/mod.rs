@@ -229,7 +229,7 @@ async fn carry(context: &Context, args: Args) -> Result<(String, Carrier<'_>)> {
 }
 
 /// Ends when the process is asked to end.
-async fn interrupted() {
+pub async fn interrupted() {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};

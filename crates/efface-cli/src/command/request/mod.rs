@@ -87,7 +87,7 @@ pub async fn run(context: &Context, command: Command) -> Result<Exit> {
 /// # Errors
 /// Not found, when it is no id at all.
 pub fn import_id(text: &str) -> Result<ImportId, Error> {
-    let missing = |_| Error::NotFound { what: "import", id: shortened(text), list: "import" };
+    let missing = |_| Error::NotFound { what: "import", id: shortened(text), list: "request" };
     text.parse().map_err(missing)
 }
 

@@ -203,7 +203,7 @@ async fn of_import(context: &Context, text: &str) -> Result<Preview> {
     let import = import_id(text)?;
     if !context.store.imports().await?.iter().any(|row| row.id == import) {
         let id = import.to_string();
-        return Err(efface_store::Error::NotFound { what: "import", id, list: "import" }.into());
+        return Err(efface_store::Error::NotFound { what: "import", id, list: "request" }.into());
     }
     let ids = context.store.awaiting_release(import).await?;
     let mut counts: BTreeMap<(String, String), [u64; 3]> = BTreeMap::new();
