@@ -133,16 +133,7 @@ impl TaskJson {
     #[must_use]
     pub fn of(view: &TaskView) -> Self {
         let task = &view.row.task;
-        let outcome = match &task.state {
-            TaskState::Settled { outcome, .. } => Some(outcome.word(task.action)),
-            TaskState::Blocked { .. }
-            | TaskState::Ready { .. }
-            | TaskState::Sending { .. }
-            | TaskState::Unknown { .. }
-            | TaskState::Waiting { .. }
-            | TaskState::Confirmed { .. }
-            | TaskState::Desk { .. } => None,
-        };
+        let outcome = task.state.outcome().map(|o| o.word(task.action));
         Self {
             id: task.id.to_string(),
             request: task.request.to_string(),

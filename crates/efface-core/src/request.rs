@@ -442,16 +442,7 @@ fn phase_is_open(
 /// identifier on in silence is no witness.
 #[must_use]
 pub fn ending(tasks: &[Task], tells: impl Fn(&Task) -> bool) -> Option<Ending> {
-    let settled = tasks.iter().filter_map(|t| match &t.state {
-        TaskState::Settled { outcome, .. } => Some((t, outcome)),
-        TaskState::Blocked { .. }
-        | TaskState::Ready { .. }
-        | TaskState::Sending { .. }
-        | TaskState::Unknown { .. }
-        | TaskState::Waiting { .. }
-        | TaskState::Confirmed { .. }
-        | TaskState::Desk { .. } => None,
-    });
+    let settled = tasks.iter().filter_map(|t| Some((t, t.state.outcome()?)));
     let live: Vec<(&Task, &Outcome)> =
         settled.filter(|(_, o)| !matches!(o, Outcome::Observed(_))).collect();
     if live.is_empty() {

@@ -7,6 +7,7 @@ mod errand;
 mod error;
 mod expiry;
 mod fleet;
+mod form;
 mod hands;
 mod lane;
 mod linger;

@@ -159,9 +159,7 @@ async fn unproved(scene: &Scene, people: &[String]) -> usize {
     scene.people(people.iter().map(String::as_str));
     let work = async {
         scene.control(0).await;
-        scene.at(JUST_BEFORE).await;
-        let early = scene.irreversible().await;
-        scene.at_until(COOLED, "the control is erased", async || scene.control_is_gone(0)).await;
+        let early = scene.cooled().await;
         assert!(scene.nobody_else_was_reached(), "{:?}", scene.strangers());
         early
     };
@@ -176,9 +174,7 @@ async fn noticed_in_time(scene: &Scene, import: &str, people: &[String]) -> (usi
         scene.at(HOUR * 12).await;
         assert_eq!(scene.calls(), 0, "nobody is asked anything in the cooling-off");
         stop(&scene.house, import, people.len()).await;
-        scene.at(JUST_BEFORE).await;
-        let early = scene.irreversible().await;
-        scene.at_until(COOLED, "the control is erased", async || scene.control_is_gone(0)).await;
+        let early = scene.cooled().await;
         scene.at(DAY * 3).await;
         scene.at(DAY * 20).await;
         assert!(scene.nobody_else_was_reached(), "{:?}", scene.strangers());

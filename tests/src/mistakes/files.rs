@@ -1,7 +1,7 @@
 //! The wrong file: picked in a hurry, imported for erasure, released.
 
 use super::{
-    COOLED, DAY, JUST_BEFORE,
+    DAY,
     house::{House, VENDORS, put_file},
     scene::Scene,
     table::{Kind, Played, Stop},
@@ -92,9 +92,7 @@ pub async fn play() -> Vec<Played> {
     scene.release_is_now();
     let work = async {
         scene.control(0).await;
-        scene.at(JUST_BEFORE).await;
-        let early = scene.irreversible().await;
-        scene.at_until(COOLED, "the control is erased", async || scene.control_is_gone(0)).await;
+        let early = scene.cooled().await;
         scene.at_until(DAY * 2, "nobody is found", async || scene.nobody_found().await == 4).await;
         assert!(scene.nobody_else_was_reached(), "{:?}", scene.strangers());
         early

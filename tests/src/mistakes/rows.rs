@@ -10,7 +10,7 @@ use efface_core::{
 };
 
 use super::{
-    COOLED, DAY, JUST_BEFORE,
+    DAY,
     house::{House, VENDORS, put_file},
     scene::Scene,
     table::{Kind, Played, Stop},
@@ -139,9 +139,7 @@ pub async fn play(kind: Kind) -> Vec<Played> {
     scene.release_is_now();
     let work = async {
         scene.control(0).await;
-        scene.at(JUST_BEFORE).await;
-        let early = scene.irreversible().await;
-        scene.at_until(COOLED, "the control is erased", async || scene.control_is_gone(0)).await;
+        let early = scene.cooled().await;
         scene.at(DAY * 2).await;
         assert!(scene.nobody_else_was_reached(), "{:?}", scene.strangers());
         early

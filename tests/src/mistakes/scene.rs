@@ -14,7 +14,10 @@ use efface_core::{
 };
 use efface_store::Store as _;
 
-use super::house::{CEILING, House};
+use super::{
+    COOLED, JUST_BEFORE,
+    house::{CEILING, House},
+};
 use crate::{
     outside::MovedClock,
     peek::Peek,
@@ -170,6 +173,15 @@ impl Scene {
     #[must_use]
     pub fn nobody_else_was_reached(&self) -> bool {
         self.strangers().values().all(BTreeSet::is_empty)
+    }
+
+    /// Past the cooling-off: the control, released at the same moment, is erased. Returns the
+    /// irreversible calls before its end.
+    pub async fn cooled(&self) -> usize {
+        self.at(JUST_BEFORE).await;
+        let early = self.irreversible().await;
+        self.at_until(COOLED, "the control is erased", async || self.control_is_gone(0)).await;
+        early
     }
 
     /// The same house, from where it has another future.

@@ -97,9 +97,7 @@ async fn nobody(scene: Scene) -> usize {
     scene.release_is_now();
     let work = async {
         scene.control(0).await;
-        scene.at(JUST_BEFORE).await;
-        let early = scene.irreversible().await;
-        scene.at_until(COOLED, "the control is erased", async || scene.control_is_gone(0)).await;
+        let early = scene.cooled().await;
         let all = OF_NOBODY.len();
         scene
             .at_until(DAY * 2, "nobody is found", async || scene.nobody_found().await == all)
@@ -124,9 +122,7 @@ async fn another(typed: &str) -> Played {
         scene.at(HOUR * 20).await;
         let cancelled = scene.house.run_beside(&["request", "cancel", &id, "--json"]).await;
         assert_eq!(cancelled.done()["request"]["state"], "cancelled", "{typed}");
-        scene.at(JUST_BEFORE).await;
-        let early = scene.irreversible().await;
-        scene.at_until(COOLED, "the control is erased", async || scene.control_is_gone(0)).await;
+        let early = scene.cooled().await;
         scene.at(DAY * 20).await;
         assert!(scene.nobody_else_was_reached(), "{:?}", scene.strangers());
         early

@@ -149,12 +149,27 @@ impl Worker {
         }
     }
 
-    async fn begin<'k>(&self, kept: &'k mut Option<Kept>) -> Result<Tx<'k>, Error> {
-        let connection = match kept {
+    /// One transaction on the kept connection. Whatever ails it, the next begins on another one.
+    async fn transact<T>(
+        &self,
+        work: impl AsyncFnOnce(&mut Tx<'_>) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let mut kept = self.kept.lock().await;
+        let connection = match &mut *kept {
             Some(connection) => connection,
-            None => kept.insert(self.database.keep_one().await?),
+            none => none.insert(self.database.keep_one().await?),
         };
-        self.database.begin_on(connection).await
+        let done = async {
+            let mut tx = self.database.begin_on(connection).await?;
+            let done = work(&mut tx).await?;
+            tx.commit().await?;
+            Ok(done)
+        }
+        .await;
+        if done.is_err() {
+            *kept = None;
+        }
+        done
     }
 
     fn ring_lanes<'a>(&self, lanes: impl Iterator<Item = &'a LaneId>) {
@@ -187,16 +202,7 @@ impl Worker {
     async fn wake(&self, lane: &LaneId, now: Timestamp) -> Result<usize, Error> {
         let mut batch = Batch::default();
         batch.push([lane.as_str().into(), now.millis().into(), 10_000i64.into()]);
-        let mut kept = self.kept.lock().await;
-        let woken = async {
-            let mut tx = self.begin(&mut kept).await?;
-            let moved = tx.run(Hot::WAKE_TASKS, &batch).await?.len();
-            tx.commit().await?;
-            Ok(moved)
-        };
-        let woken = woken.await;
-        keep_when(woken.is_ok(), &mut kept);
-        woken
+        self.transact(async |tx| Ok(tx.run(Hot::WAKE_TASKS, &batch).await?.len())).await
     }
 
     async fn file(&self, filings: Vec<(PreparedFiling, oneshot::Sender<Result<Filed, Error>>)>) {
@@ -244,16 +250,7 @@ impl Worker {
                 directory: &self.directory,
                 now: self.clock.now(),
             };
-            let mut kept = self.kept.lock().await;
-            let filed = async {
-                let mut tx = self.begin(&mut kept).await?;
-                let done = filing::write(&mut tx, &desk, filings).await?;
-                tx.commit().await?;
-                Ok(done)
-            };
-            let filed = filed.await;
-            keep_when(filed.is_ok(), &mut kept);
-            filed
+            self.transact(async |tx| filing::write(tx, &desk, filings).await).await
         })
         .await?;
         self.ring_lanes(wakes.iter());
@@ -290,30 +287,15 @@ impl Worker {
     }
 
     async fn write_together(&self, units: &[PreparedUnit]) -> Result<(), Error> {
-        uncontended(|| async {
-            let mut kept = self.kept.lock().await;
-            let written = async {
-                let mut tx = self.begin(&mut kept).await?;
-                match units {
-                    [one] => commit::write(&mut tx, one).await?,
-                    several => commit::write_group(&mut tx, several).await?,
-                }
-                tx.commit().await
-            };
-            let written = written.await;
-            keep_when(written.is_ok(), &mut kept);
-            written
+        uncontended(|| {
+            self.transact(async |tx| match units {
+                [one] => commit::write(tx, one).await,
+                several => commit::write_group(tx, several).await,
+            })
         })
         .await?;
         self.ring_lanes(units.iter().flat_map(|u| &u.wakes));
         Ok(())
-    }
-}
-
-/// Whatever ails a transaction, the next begins on another connection.
-fn keep_when(well: bool, kept: &mut Option<Kept>) {
-    if !well {
-        *kept = None;
     }
 }
 
