@@ -2,6 +2,7 @@
 //! [`Exchange`] of evidence for each call, without identifiers or secrets.
 
 mod address;
+mod cause;
 mod reply;
 mod request;
 
@@ -19,7 +20,7 @@ pub use address::is_public;
 pub use reply::Reply;
 pub use request::{Body, Request, encode_path};
 
-use self::address::Resolver;
+use self::{address::Resolver, cause::no_reply};
 
 /// A keyed digest (hex) of bytes that may hold identifiers.
 pub type Digest = Arc<dyn Fn(&[u8]) -> String + Send + Sync>;
@@ -121,7 +122,7 @@ impl Http {
     ) -> Result<Reply, ConnectorError> {
         let url = request.url()?;
         self.allowed(&url)?;
-        let mut builder = self.client.request(request.method.clone(), url);
+        let mut builder = self.client.request(request.method.clone(), url.clone());
         for (name, value) in &request.headers {
             builder = builder.header(*name, value);
         }
@@ -141,8 +142,10 @@ impl Http {
                 .header("content-type", "application/x-www-form-urlencoded")
                 .body(text.clone()),
         };
-        let response =
-            builder.send().await.map_err(|error| no_reply(&error, &exchange.url_template))?;
+        let response = builder
+            .send()
+            .await
+            .map_err(|error| no_reply(&error, &url, &exchange.url_template, self.config.timeout))?;
         exchange.status = Some(response.status().as_u16());
         let status = response.status().as_u16();
         let headers: Vec<(String, String)> = response
@@ -230,20 +233,6 @@ impl Http {
             None => name == allowed,
         });
         if listed { Ok(()) } else { refuse("this host is not on the connector's list") }
-    }
-}
-
-/// A failure without a reply: before the first byte it is definite, later it is not.
-fn no_reply(error: &reqwest::Error, template: &str) -> ConnectorError {
-    if error.is_connect() || error.is_builder() {
-        ConnectorError::Retryable {
-            what: format!("no connection for {template}"),
-            retry_after: None,
-        }
-    } else if error.is_timeout() {
-        ConnectorError::unknown(format!("no answer to {template} within the time limit"))
-    } else {
-        ConnectorError::unknown(format!("the connection broke during {template}"))
     }
 }
 

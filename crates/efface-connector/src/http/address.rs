@@ -2,6 +2,8 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use super::cause::NameFailure;
+
 /// Resolves names and drops every answer that is not a public address.
 pub(super) struct Resolver {
     pub(super) allow_loopback: bool,
@@ -11,11 +13,11 @@ impl reqwest::dns::Resolve for Resolver {
     fn resolve(&self, name: reqwest::dns::Name) -> reqwest::dns::Resolving {
         let allow_loopback = self.allow_loopback;
         Box::pin(async move {
-            let found: Vec<SocketAddr> =
-                tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
+            let found = tokio::net::lookup_host((name.as_str(), 0)).await;
+            let found: Vec<SocketAddr> = found.map_err(|_| NameFailure::NotFound)?.collect();
             if !found.iter().all(|a| is_public(a.ip()) || (allow_loopback && a.ip().is_loopback()))
             {
-                return Err("the name resolves to an address that is not public".into());
+                return Err(NameFailure::NotPublic.into());
             }
             let addresses: reqwest::dns::Addrs = Box::new(found.into_iter());
             Ok(addresses)

@@ -105,3 +105,56 @@ fn each_status_has_its_meaning() {
         matches!(limited, E::Retryable { retry_after: Some(wait), .. } if wait == Duration::from_secs(30))
     );
 }
+
+/// What is told of a call to `base` that gets no reply.
+fn told(base: &str, allow_loopback: bool) -> ConnectorError {
+    let host = Url::parse(base).expect("url").host_str().expect("a host").to_owned();
+    let http = http(&[&host], allow_loopback);
+    let request = Request::new(Method::GET, base, "/people/{email}")
+        .path("email", "canary@person.test")
+        .query("also", "canary");
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("one");
+    let now = Timestamp::from_millis(0);
+    let (exchange, replied) = runtime.block_on(http.send(&request, String::new(), now));
+    let error = replied.expect_err("no reply");
+    assert_eq!(exchange.failure, Some(error.to_string()));
+    assert!(!error.to_string().contains("canary"), "{error}");
+    error
+}
+
+#[test]
+fn a_missing_reply_names_host_port_and_cause() {
+    use std::io::Read as _;
+    let bind = || std::net::TcpListener::bind("127.0.0.1:0").expect("bound");
+    let port = |listener: &std::net::TcpListener| listener.local_addr().expect("one").port();
+
+    let closed = port(&bind());
+    let refused = told(&format!("http://127.0.0.1:{closed}"), true);
+    assert!(matches!(refused, ConnectorError::Retryable { .. }), "{refused:?}");
+    let want =
+        format!("no connection to 127.0.0.1:{closed} for /people/{{email}}?also={{also}}: refused");
+    assert!(refused.to_string().contains(&want), "{refused}");
+
+    let unknown = told("https://nowhere.invalid", false).to_string();
+    assert!(unknown.contains("nowhere.invalid:443") && unknown.contains("(DNS)"), "{unknown}");
+
+    let plain = bind();
+    let at = port(&plain);
+    let no_tls = std::thread::spawn(move || {
+        let (mut stream, _) = plain.accept().expect("a call");
+        std::io::Write::write_all(&mut stream, b"HTTP/1.1 400 Bad Request\r\n\r\n").expect("said");
+        let _ = stream.read(&mut [0; 64]);
+    });
+    let tls = told(&format!("https://127.0.0.1:{at}"), true).to_string();
+    assert!(tls.contains(&format!("127.0.0.1:{at}")) && tls.contains("TLS: "), "{tls}");
+    no_tls.join().expect("ended");
+
+    let silent = bind();
+    let at = port(&silent);
+    let slow = told(&format!("http://127.0.0.1:{at}"), true);
+    assert!(matches!(slow, ConnectorError::Unknown { .. }), "{slow:?}");
+    let want =
+        format!("no answer from 127.0.0.1:{at} to /people/{{email}}?also={{also}} within 1 s");
+    assert!(slow.to_string().contains(&want), "{slow}");
+    drop(silent);
+}
