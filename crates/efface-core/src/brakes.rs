@@ -36,9 +36,33 @@ impl Guard {
     }
 }
 
+impl Guard {
+    /// What the filer can do instead, where the refusal is not what was meant.
+    #[must_use]
+    pub const fn way_out(&self) -> &'static str {
+        match self {
+            Self::Wildcard | Self::Placeholder => {
+                "leave it out and name the person by another identifier"
+            }
+            Self::RoleMailbox => {
+                "name the person by another identifier; if one person alone reads this mailbox, take its name out of policy.guard_role_mailboxes"
+            }
+            Self::OwnDomain => {
+                "name the person by another identifier; if customers have addresses there, take the domain out of the controller's own_domains"
+            }
+            Self::Staff => {
+                "if the person no longer works here, take the address out of the controller's staff"
+            }
+            Self::TestAccount => {
+                "if it is a person after all, take it out of the controller's test_accounts"
+            }
+        }
+    }
+}
+
 /// A refusal by the guard list; names the kind, never the value.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{kind} {}; such a request needs a second person's release, which this installation does not offer yet", guard.sentence())]
+#[error("{kind} {}; such a request needs a second person's release, which this installation does not offer yet: {}", guard.sentence(), guard.way_out())]
 pub struct Guarded {
     pub kind: IdentifierKind,
     pub guard: Guard,

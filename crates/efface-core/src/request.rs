@@ -224,9 +224,18 @@ impl Event {
     }
 }
 
+/// "be cancelled": an event's word as a refusal goes on with it.
+fn doing(event: &str) -> String {
+    match event {
+        "hold ended" => "have its hold ended".into(),
+        "started" => "start".into(),
+        other => format!("be {other}"),
+    }
+}
+
 /// A move the table does not know.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a request that is {state} cannot be {event}{}", if hint.is_empty() { String::new() } else { format!(": {hint}") })]
+#[error("a request that is {state} cannot {}{}", doing(event), if hint.is_empty() { String::new() } else { format!(": {hint}") })]
 pub struct Refusal {
     pub state: &'static str,
     pub event: &'static str,

@@ -166,7 +166,7 @@ pub async fn hold_stops_what_is_ready_and_end_hold_lets_it_go(bench: Bench) {
     let id = w.start(erase(vec![email("jane")])).await;
     refused(
         w.store.end_hold(id, "tester").await,
-        &["a request that is running cannot be hold ended", "it is not held"],
+        &["a request that is running cannot have its hold ended", "it is not held"],
     );
     w.store.hold(id, "lawsuit", "tester").await.expect("held");
     assert_eq!(stands(&w.task(id, "mail").await), "hold");
