@@ -428,12 +428,25 @@ impl SqlStore {
     /// # Errors
     /// When the database cannot be read.
     pub async fn lanes_held(&self) -> Result<Vec<(String, String)>, Error> {
+        let leases = self.leases().await?;
+        Ok(leases.into_iter().map(|(lane, owner, _)| (lane, owner)).collect())
+    }
+
+    /// The lanes that are leased now: `(lane, owner, until)`.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn leases(&self) -> Result<Vec<(String, String, Timestamp)>, Error> {
         let sql = if self.database.is_postgres() {
-            "SELECT name, owner FROM lane WHERE owner IS NOT NULL AND lease_until > (extract(epoch FROM clock_timestamp()) * 1000)::int8 ORDER BY name"
+            "SELECT name, owner, lease_until FROM lane WHERE owner IS NOT NULL AND lease_until > (extract(epoch FROM clock_timestamp()) * 1000)::int8 ORDER BY name"
         } else {
-            "SELECT name, owner FROM lane WHERE owner IS NOT NULL AND lease_until > CAST(unixepoch('subsec') * 1000 AS INTEGER) ORDER BY name"
+            "SELECT name, owner, lease_until FROM lane WHERE owner IS NOT NULL AND lease_until > CAST(unixepoch('subsec') * 1000 AS INTEGER) ORDER BY name"
         };
-        self.database.rows(sql, &[]).await?.iter().map(|r| Ok((r.text(0)?, r.text(1)?))).collect()
+        let found = self.database.rows(sql, &[]).await?;
+        let one = |r: &crate::hot::Returned| {
+            Ok((r.text(0)?, r.text(1)?, Timestamp::from_millis(r.int(2)?)))
+        };
+        found.iter().map(one).collect()
     }
 }
 

@@ -4,9 +4,9 @@
 use std::time::Duration;
 
 use efface_core::{
-    RequestId, TaskId, Timestamp,
-    account::Condition,
-    request::{self, RequestState},
+    RequestId, TaskAction, TaskId, Timestamp,
+    account::{Condition, Mode},
+    request::{self, Hold, Request, RequestState},
     task::{Cause, Recall, TaskState, WaitsOn},
 };
 use serde::Serialize;
@@ -45,7 +45,11 @@ impl SqlStore {
         for row in loaded.tasks.iter().filter(|t| !t.task.state.is_settled()) {
             let condition =
                 accounts.iter().find(|a| a.id == row.task.account).map(|a| &a.condition);
-            lines.push(self.why_task(&loaded, row, condition).await?);
+            let line = self.why_task(&loaded, row, condition).await?;
+            lines.push(match &loaded.request.hold {
+                Some(hold) => under_hold(&loaded.request, hold, &row.task.state, line),
+                None => line,
+            });
         }
         if lines.is_empty() {
             lines.push(self.why_settled(&loaded).await?);
@@ -98,7 +102,28 @@ impl SqlStore {
             who,
         };
         let by_itself = || NOBODY.to_owned();
+        let request = &loaded.request;
+        let looks_only = task.action == TaskAction::LookUp;
         Ok(match &task.state {
+            // nothing is changed there, whatever is released
+            TaskState::Blocked { cause: Cause::Phase(_) } if looks_only => {
+                let (when, next, who) = look_up_begins(request);
+                let meanwhile = if condition.is_some_and(|c| c.mode == Mode::Live) {
+                    format!(
+                        "; it was in observe when this was planned, and `efface connector enable {} --replan {}` plans anew",
+                        task.account, request.id
+                    )
+                } else {
+                    String::new()
+                };
+                line(
+                    format!(
+                        "account in observe: it only looks the person up and changes nothing, {when}{meanwhile}"
+                    ),
+                    next,
+                    who,
+                )
+            }
             TaskState::Blocked { cause } => match cause {
                 Cause::Phase(phase) => match &loaded.request.state {
                     RequestState::Received => line(
@@ -177,7 +202,12 @@ impl SqlStore {
                         by_itself(),
                     ),
                     None => line(
-                        "waits for its turn in the lane".into(),
+                        if looks_only {
+                            "account in observe: the look-up waits for its turn in the lane"
+                        } else {
+                            "waits for its turn in the lane"
+                        }
+                        .into(),
                         Some(*due),
                         "a running worker: `efface worker` or `efface serve`".into(),
                     ),
@@ -249,6 +279,65 @@ impl SqlStore {
     }
 }
 
+/// Who can end a hold.
+fn ends_hold(request: &Request, hold: &Hold) -> String {
+    format!("{} or the privacy team: `efface request hold {} --end`", hold.by, request.id)
+}
+
+/// A task's line under its request's hold: what would go on by itself waits for the end of it.
+fn under_hold(request: &Request, hold: &Hold, state: &TaskState, line: WhyLine) -> WhyLine {
+    match state {
+        TaskState::Blocked { cause: Cause::Phase(_) | Cause::Hold { .. } }
+        | TaskState::Ready { .. } => {
+            let reason = format!("nothing is sent: {}", held(hold));
+            WhyLine { reason, next_attempt: None, who: ends_hold(request, hold), ..line }
+        }
+        TaskState::Sending { .. }
+        | TaskState::Unknown { .. }
+        | TaskState::Waiting { .. }
+        | TaskState::Confirmed { .. } => {
+            let reason = format!("{}; nothing new follows: {}", line.reason, held(hold));
+            WhyLine { reason, ..line }
+        }
+        TaskState::Blocked {
+            cause: Cause::Dependency(_) | Cause::MissingIdentifier { .. } | Cause::Vendor { .. },
+        }
+        | TaskState::Desk { .. }
+        | TaskState::Settled { .. } => {
+            WhyLine { reason: format!("{}; and the request is on hold", line.reason), ..line }
+        }
+    }
+}
+
+fn held(hold: &Hold) -> String {
+    format!("on hold since {}, set by {}: {}", hold.at, hold.by, hold.reason)
+}
+
+/// When a mere look-up begins, and who can make it.
+fn look_up_begins(request: &Request) -> (&'static str, Option<Timestamp>, String) {
+    match &request.state {
+        RequestState::Received => (
+            "once there is a proof of identity and a release",
+            None,
+            format!("the privacy team: `efface request identify {}`", request.id),
+        ),
+        RequestState::Identified => (
+            "once the request is released",
+            None,
+            format!("the privacy team: `efface request release {}`", request.id),
+        ),
+        RequestState::Released { cooling_until, .. } => {
+            ("once the request has cooled off", Some(*cooling_until), NOBODY.to_owned())
+        }
+        RequestState::Running { .. }
+        | RequestState::Closed { .. }
+        | RequestState::Denied { .. }
+        | RequestState::Cancelled { .. }
+        | RequestState::Expired { .. }
+        | RequestState::Duplicate { .. } => ("when its turn comes", None, NOBODY.to_owned()),
+    }
+}
+
 /// What holds the request itself back.
 fn why_request(loaded: &Loaded, patience: Duration) -> Option<WhyLine> {
     let request = &loaded.request;
@@ -265,12 +354,18 @@ fn why_request(loaded: &Loaded, patience: Duration) -> Option<WhyLine> {
         })
     };
     if let Some(hold) = &request.hold {
-        return line(
-            &format!("on hold: {}", hold.reason),
-            None,
-            format!("{} or the privacy team: `efface request hold {} --end`", hold.by, request.id),
-        );
+        return Some(WhyLine {
+            task: None,
+            account: None,
+            action: None,
+            state: request.state.word().into(),
+            reason: held(hold),
+            since: hold.at,
+            next_attempt: None,
+            who: ends_hold(request, hold),
+        });
     }
+    let looks_only = loaded.tasks.iter().all(|t| t.task.action == TaskAction::LookUp);
     match &request.state {
         RequestState::Received => line(
             "nothing proves who the person is; without a proof it expires then",
@@ -278,7 +373,11 @@ fn why_request(loaded: &Loaded, patience: Duration) -> Option<WhyLine> {
             format!("the privacy team: `efface request identify {}`", request.id),
         ),
         RequestState::Identified => line(
-            "awaits release",
+            if looks_only && !loaded.tasks.is_empty() {
+                "awaits release; every account it goes to is in observe, so nothing will be changed"
+            } else {
+                "awaits release"
+            },
             None,
             format!("the privacy team: `efface request release {}`", request.id),
         ),
