@@ -59,7 +59,7 @@ impl Layers {
 
 fn read(path: &Path) -> Result<String, Error> {
     std::fs::read_to_string(path).map_err(|cause| {
-        let path = path.to_owned();
+        let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         match cause.kind() {
             std::io::ErrorKind::NotFound => Error::NoFile { path },
             _ => Error::Unreadable { path, cause },

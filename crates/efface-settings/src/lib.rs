@@ -11,11 +11,15 @@
 //! never twice. Inside `[accounts.<id>.settings]`, which belongs to the vendor,
 //! both forms are resolved for every key before the vendor sees the table.
 //!
+//! A path is relative to the folder of the settings file; one that the
+//! environment gives is relative to the folder efface is started in.
+//!
 //! [`Settings::load`] collects *all* problems before it refuses, each with its
 //! dotted path, where it came from and the nearest right name.
 
 mod error;
 mod layers;
+mod load;
 mod references;
 mod schema;
 mod secret;
@@ -26,6 +30,7 @@ mod vendor;
 mod walk;
 
 pub use error::{Error, Problem};
+pub use load::VendorSecrets;
 pub use secret::{Secret, VendorSettings};
 pub use sections::{
     Account, Controller, Database, Import, Log, Policy, Retry, Schedule, Server, Settings, Vault,
@@ -36,42 +41,8 @@ pub use sections::{
 pub const DEFAULT_FILE: &str = include_str!("../../../config/efface.toml");
 
 use jiff::tz::TimeZone;
-use layers::Layers;
-use std::collections::BTreeMap;
-use std::path::Path;
 
 impl Settings {
-    /// Reads, merges and checks the settings. `path` is the user's file, if one
-    /// is to be read; `env` is the environment, of which `EFFACE__…` are
-    /// settings and the others may be referred to as `"env:NAME"`.
-    ///
-    /// # Errors
-    /// [`Error::NoFile`] or [`Error::Unreadable`] for the file,
-    /// [`Error::Syntax`] when it is not TOML, and [`Error::Invalid`] with every
-    /// problem found in it.
-    pub fn load(
-        path: Option<&Path>,
-        env: impl IntoIterator<Item = (String, String)>,
-    ) -> Result<Self, Error> {
-        let environment: BTreeMap<String, String> = env.into_iter().collect();
-        let layers = Layers::read(path, &environment)?;
-        let (clean, shown, mut problems) = walk::walk(&layers, &environment);
-        let mut settings: Self = match serde_json::from_value(clean) {
-            Ok(settings) => settings,
-            Err(cause) if problems.is_empty() => return Err(Error::Shape(cause)),
-            Err(_) => return Err(Error::Invalid(problems)),
-        };
-        settings.shown = shown;
-        settings.origins = layers.origins;
-        problems.extend(settings.validate());
-        if problems.is_empty() {
-            return Ok(settings);
-        }
-        problems.sort_by(|a, b| a.path.cmp(&b.path));
-        problems.dedup();
-        Err(Error::Invalid(problems))
-    }
-
     /// The settings in force, to be shown: secrets print as `[secret]`, or as
     /// the reference they were given by.
     #[must_use]

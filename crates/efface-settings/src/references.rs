@@ -16,8 +16,7 @@ pub(crate) fn from_environment(
     environment: &BTreeMap<String, String>,
 ) -> Option<Result<String, String>> {
     let name = text.strip_prefix(ENV)?;
-    let fits = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
-    if name.is_empty() || !name.bytes().all(fits) {
+    if !is_good(text) {
         // not quoted: it may be the secret itself
         return Some(Err(
             "begins with `env:` and goes on with something that is no variable name".to_owned()
@@ -28,6 +27,12 @@ pub(crate) fn from_environment(
         Some("") => Err(format!("is to come from the environment variable {name}, which is empty")),
         Some(value) => Ok(value.to_owned()),
     })
+}
+
+/// Whether the text refers to a variable, and to one there could be.
+pub(crate) fn is_good(text: &str) -> bool {
+    let fits = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
+    text.strip_prefix(ENV).is_some_and(|name| !name.is_empty() && name.bytes().all(fits))
 }
 
 /// Reads a secret from its file, without the line end. A refusal names the
@@ -99,6 +104,6 @@ pub(crate) fn show(text: &str) -> String {
 }
 
 /// Whether the text is a reference and may be shown as it is.
-fn from_reference(text: &str) -> bool {
+pub(crate) fn from_reference(text: &str) -> bool {
     text.starts_with(ENV)
 }

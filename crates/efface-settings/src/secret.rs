@@ -7,6 +7,9 @@ use zeroize::Zeroizing;
 /// What stands for a secret wherever one would be printed.
 pub(crate) const MASK: &str = "[secret]";
 
+/// What stands in a vendor's table for a reference that was left alone.
+pub(crate) const NOT_READ: &str = "not-read";
+
 /// A secret text: wiped when dropped, `[secret]` in every print.
 #[derive(Clone)]
 pub struct Secret(Zeroizing<String>);

@@ -39,6 +39,9 @@ pub struct Settings {
     /// Which source gave each path.
     #[serde(skip)]
     pub(crate) origins: BTreeMap<String, String>,
+    /// Vendors' settings that were not read.
+    #[serde(skip)]
+    pub(crate) left_alone: Vec<String>,
 }
 
 impl Settings {
@@ -82,7 +85,9 @@ fn account_defaults(id: &str) -> toml::Table {
         allow_loopback = false
         settings = {}
     };
-    table.insert("lane".to_owned(), toml::Value::String(id.to_owned()));
+    // an account whose id is none is told so; its lane would only repeat it
+    let lane = if shapes::is_id(id) { id } else { "unnamed" };
+    table.insert("lane".to_owned(), toml::Value::String(lane.to_owned()));
     table
 }
 

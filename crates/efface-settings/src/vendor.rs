@@ -3,10 +3,9 @@
 
 use crate::layers::join;
 use crate::references::{self, sounds_secret};
-use crate::secret::MASK;
+use crate::secret::{MASK, NOT_READ};
 use crate::walk::{Pair, Walk, sort};
 use serde_json::{Map, Value as Json};
-use std::path::Path;
 use toml::{Table, Value};
 
 /// Resolves `<key>_file` and `env:` throughout; hides what sounds secret.
@@ -44,7 +43,10 @@ fn from_file(walk: &mut Walk<'_>, path: &str, file: &Value) -> Option<Json> {
         walk.problem(path, message, None);
         return None;
     };
-    references::read_file(Path::new(file))
+    if walk.leaves_alone(path) {
+        return Some(NOT_READ.into());
+    }
+    walk.read_file(path, file)
         .map(Json::from)
         .map_err(|refusal| walk.problem(path, refusal, None))
         .ok()
@@ -56,6 +58,9 @@ fn resolve_one(walk: &mut Walk<'_>, path: &str, given: &Value, hidden: bool) -> 
         false => value.clone(),
     };
     Some(match given {
+        Value::String(text) if references::is_good(text) && walk.leaves_alone(path) => {
+            (NOT_READ.into(), given.clone())
+        }
         Value::String(text) => match references::from_environment(text, walk.environment) {
             Some(Ok(resolved)) => (resolved.into(), given.clone()),
             Some(Err(refusal)) => {

@@ -6,14 +6,14 @@
 
 use crate::Settings;
 use crate::error::Problem;
-use crate::layers::{BUILT_IN, Layers, join};
+use crate::layers::{BUILT_IN, Layers, PREFIX, join};
 use crate::references;
 use crate::schema::{Field, Kind, Shape, nearest};
 use crate::secret::MASK;
-use crate::vendor;
+use crate::{VendorSecrets, vendor};
 use serde_json::{Map, Value as Json};
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use toml::{Table, Value};
 
 /// A value as the program reads it and as it may be shown.
@@ -23,15 +23,37 @@ pub(crate) type Pair = (Json, Value);
 pub(crate) struct Walk<'a> {
     origins: &'a BTreeMap<String, String>,
     pub(crate) environment: &'a BTreeMap<String, String>,
+    /// The settings file's folder; `None` when it is the one efface is started in.
+    folder: Option<&'a Path>,
+    vendors: VendorSecrets,
+    left_alone: Vec<String>,
     problems: Vec<Problem>,
+}
+
+/// What a walk finds.
+pub(crate) struct Walked {
+    pub(crate) clean: Json,
+    pub(crate) shown: Table,
+    pub(crate) problems: Vec<Problem>,
+    /// Vendors' settings that were given by reference and not read.
+    pub(crate) left_alone: Vec<String>,
 }
 
 /// Checks everything: what to read, what to show, what is wrong.
 pub(crate) fn walk(
     layers: &Layers,
     environment: &BTreeMap<String, String>,
-) -> (Json, Table, Vec<Problem>) {
-    let mut walk = Walk { origins: &layers.origins, environment, problems: Vec::new() };
+    folder: Option<&Path>,
+    vendors: VendorSecrets,
+) -> Walked {
+    let mut walk = Walk {
+        origins: &layers.origins,
+        environment,
+        folder,
+        vendors,
+        left_alone: Vec::new(),
+        problems: Vec::new(),
+    };
     let stray = layers.stray.iter().map(|variable| Problem {
         path: variable.clone(),
         source: String::new(),
@@ -40,7 +62,22 @@ pub(crate) fn walk(
     });
     walk.problems.extend(stray);
     let (clean, shown) = walk.section("", Settings::FIELDS, &layers.merged, &layers.defaults);
-    (Json::Object(clean), shown, walk.problems)
+    let Walk { left_alone, problems, .. } = walk;
+    Walked { clean: Json::Object(clean), shown, problems, left_alone }
+}
+
+/// A path as it is opened: what the environment gives is relative to the folder efface is started
+/// in, everything else to the folder of the settings file.
+pub(crate) fn anchored(
+    origins: &BTreeMap<String, String>,
+    folder: Option<&Path>,
+    setting: &str,
+    given: &Path,
+) -> PathBuf {
+    match folder {
+        Some(folder) if !origin_of(origins, setting).starts_with(PREFIX) => folder.join(given),
+        Some(_) | None => given.to_owned(),
+    }
 }
 
 /// Where a path came from, or the nearest section above it.
@@ -65,6 +102,20 @@ impl Walk<'_> {
             message: message.into(),
             hint,
         });
+    }
+
+    /// Whether a vendor's reference is to be left alone; it is then noted.
+    pub(crate) fn leaves_alone(&mut self, path: &str) -> bool {
+        let left = self.vendors == VendorSecrets::LeftAlone;
+        if left {
+            self.left_alone.push(path.to_owned());
+        }
+        left
+    }
+
+    /// The content of a secret's file.
+    pub(crate) fn read_file(&self, path: &str, file: &str) -> Result<String, String> {
+        references::read_file(&anchored(self.origins, self.folder, path, Path::new(file)))
     }
 
     /// Both forms of one secret were given.
@@ -311,9 +362,8 @@ impl Walk<'_> {
             self.problem(path, message, None);
             return None;
         };
-        let text = references::read_file(Path::new(file))
-            .map_err(|refusal| self.problem(path, refusal, None))
-            .ok()?;
+        let text =
+            self.read_file(path, file).map_err(|refusal| self.problem(path, refusal, None)).ok()?;
         if let Kind::Secret(shape) = kind {
             self.shaped(path, shape, &text)?;
         }
