@@ -62,7 +62,7 @@ pub enum Command {
     Config(command::config::Command),
     /// Plan, file and follow requests
     #[command(subcommand)]
-    Request(command::request::Command),
+    Request(Box<command::request::Command>),
     /// What waits for a person
     #[command(subcommand)]
     Desk(command::desk::Command),

@@ -19,7 +19,7 @@ pub fn confirm(question: &str, yes: bool) -> Result<()> {
             .hint("add --yes once you have read what it would do")
             .into());
     }
-    eprint!("{question} [y/N] ");
+    write!(io::stderr(), "{question} [y/N] ")?;
     io::stderr().flush()?;
     let mut answer = String::new();
     io::stdin().read_line(&mut answer)?;

@@ -1,8 +1,10 @@
 //! How a command ends: exit codes that scripts can rely on, errors that say what to do.
 
-use std::{error::Error as StdError, fmt, io, process::ExitCode};
+use std::{error::Error as StdError, fmt, process::ExitCode};
 
 use efface_store::Error as StoreError;
+
+use crate::print;
 
 /// What a command ends with. The numbers are promised in the root's `--help`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,10 +101,6 @@ fn exit_of(error: &StoreError) -> Exit {
 /// Prints an error with its causes and hint; its exit code comes back.
 #[must_use]
 pub fn report(error: &anyhow::Error, json: bool) -> Exit {
-    if error.chain().any(is_closed_pipe) {
-        // whoever read our output has seen enough
-        return Exit::Done;
-    }
     let failure = error.chain().find_map(|e| e.downcast_ref::<Failure>());
     let stored = error.chain().find_map(|e| e.downcast_ref::<StoreError>());
     let exit = match (failure, stored) {
@@ -114,18 +112,14 @@ pub fn report(error: &anyhow::Error, json: bool) -> Exit {
     let message = told(error);
     if json {
         let body = serde_json::json!({ "error": message, "hint": hint, "exit": exit as u8 });
-        eprintln!("{body}");
+        print::aside(body.to_string());
     } else {
-        eprintln!("error: {message}");
+        print::aside(format!("error: {message}"));
         if let Some(hint) = hint {
-            eprintln!("hint: {hint}");
+            print::aside(format!("hint: {hint}"));
         }
     }
     exit
-}
-
-fn is_closed_pipe(error: &(dyn StdError + 'static)) -> bool {
-    error.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe)
 }
 
 /// The chain in one line; a cause that its effect quotes already is not said twice.

@@ -33,7 +33,8 @@ pub fn for_metronome(settings: &Settings, store: &Arc<SqlStore>) -> Vec<Job> {
             let store = store.clone();
             let work: std::pin::Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(async move {
                 match run(&store, name).await {
-                    Ok(result) => tracing::info!(job = name, result, "job done"),
+                    // every few minutes: `efface schedule list` shows the last result
+                    Ok(result) => tracing::debug!(job = name, result, "job done"),
                     Err(error) => {
                         tracing::error!(job = name, %error, "job failed; the next tick tries again")
                     }

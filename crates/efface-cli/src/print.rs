@@ -6,14 +6,25 @@ use std::io::{self, Write as _};
 use efface_core::Timestamp;
 use serde::Serialize;
 
-/// Writes a line to standard output.
+/// Writes a line to standard output. Whoever reads it may go away at any time: what was asked for
+/// is done all the same, and the exit code tells of that alone.
 ///
 /// # Errors
-/// When nobody reads it any more.
+/// When it cannot be written for another reason, such as a full disk.
 pub fn line(text: impl AsRef<str>) -> io::Result<()> {
     let mut out = io::stdout().lock();
-    out.write_all(text.as_ref().as_bytes())?;
-    out.write_all(b"\n")
+    let whole = format!("{}\n", text.as_ref());
+    match out.write_all(whole.as_bytes()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written,
+    }
+}
+
+/// Writes a line to standard error, if anybody reads it.
+pub fn aside(text: impl AsRef<str>) {
+    let whole = format!("{}\n", text.as_ref());
+    // there is no other place to tell it
+    let _ = io::stderr().lock().write_all(whole.as_bytes());
 }
 
 /// Writes a formatted line to standard output.
@@ -25,7 +36,7 @@ pub(crate) use say;
 /// Writes a value as indented JSON.
 ///
 /// # Errors
-/// When nobody reads it any more.
+/// As [`line`].
 pub fn json<T: Serialize + ?Sized>(value: &T) -> anyhow::Result<()> {
     line(serde_json::to_string_pretty(value)?)?;
     Ok(())
@@ -56,7 +67,7 @@ impl Table {
     /// Writes the table, or `empty` when it has no rows.
     ///
     /// # Errors
-    /// When nobody reads it any more.
+    /// As [`line`].
     pub fn print(&self, empty: &str) -> io::Result<()> {
         if self.rows.is_empty() {
             return if empty.is_empty() { Ok(()) } else { line(empty) };
@@ -117,7 +128,7 @@ pub fn list<T: ToString>(items: &[T]) -> String {
 /// Names and values, one pair a line.
 ///
 /// # Errors
-/// When nobody reads it any more.
+/// As [`line`].
 pub fn pairs(pairs: &[(&str, String)]) -> io::Result<()> {
     let width = pairs.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
     pairs.iter().try_for_each(|(name, value)| line(format!("{name:width$}  {value}")))

@@ -19,18 +19,27 @@ use crate::{
     wiring::{Context, database_file, fleet},
 };
 
+const METRONOME: &str = "tokio_cron_scheduler";
+
 /// Sends logs to standard error, in the form the settings ask for.
 ///
 /// # Errors
 /// When the filter cannot be read.
 pub fn log(settings: &Settings) -> Result<()> {
-    let filter = EnvFilter::try_new(&settings.log.filter).map_err(|error| {
+    // the metronome tells of every tick; whoever wants to see that names it
+    let own = match settings.log.filter.contains(METRONOME) {
+        true => settings.log.filter.clone(),
+        false => format!("{},{METRONOME}=warn", settings.log.filter),
+    };
+    let filter = EnvFilter::try_new(&own).map_err(|error| {
         Failure::new(Exit::Failed, format!("config: log.filter cannot be read: {error}"))
             .hint("for example \"info\" or \"info,efface_worker=debug\"")
     })?;
     let builder = fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        // whoever reads the log may go away; the work goes on
+        .log_internal_errors(false)
         .with_ansi(std::io::stderr().is_terminal());
     let set = match settings.log.format.as_str() {
         "json" => builder.json().flatten_event(true).try_init(),
@@ -170,6 +179,17 @@ fn lock(settings: &Settings, name: &str) -> Result<File> {
         Err(TryLockError::Error(error)) => {
             Err(error).with_context(|| format!("cannot lock {}", path.display()))
         }
+    }
+}
+
+/// Whether a worker of this name runs on this machine, by its lock; `None` where that cannot be told.
+#[must_use]
+pub fn is_worker_here(settings: &Settings, name: &str) -> Option<bool> {
+    let file = File::options().write(true).open(lock_path(settings, name)).ok()?;
+    match file.try_lock() {
+        Ok(()) => Some(false),
+        Err(TryLockError::WouldBlock) => Some(true),
+        Err(TryLockError::Error(_)) => None,
     }
 }
 

@@ -2,7 +2,7 @@
 //! are for eyes.
 
 use efface_core::{
-    EvidenceLevel, Identifier, Provenance, Standing, Timestamp,
+    EvidenceLevel, Identifier, Provenance, Standing, TaskAction, Timestamp,
     request::{Request, RequestState},
     task::{Cause, Recall, TaskState, WaitsOn},
 };
@@ -145,7 +145,7 @@ impl TaskJson {
             state: task.state.word(),
             outcome,
             evidence: evidence(&task.state, task.evidence).word(),
-            detail: detail(&task.state),
+            detail: detail(task.action, &task.state),
             step: task.step.to_string(),
             since: view.row.since,
             next_at: next_at(&task.state),
@@ -173,9 +173,11 @@ fn evidence(state: &TaskState, so_far: EvidenceLevel) -> EvidenceLevel {
 
 /// What the state alone cannot say, in a few words.
 #[must_use]
-pub fn detail(state: &TaskState) -> String {
+pub fn detail(action: TaskAction, state: &TaskState) -> String {
+    let looks_only = action == TaskAction::LookUp;
     match state {
         TaskState::Blocked { cause } => match cause {
+            Cause::Phase(_) if looks_only => "account in observe: it will only look".into(),
             Cause::Phase(phase) => format!("waits for its phase ({phase})"),
             Cause::Dependency(_) => "an earlier request of the same person goes first".into(),
             Cause::Hold { reason } => format!("hold: {reason}"),
@@ -184,6 +186,9 @@ pub fn detail(state: &TaskState) -> String {
                 format!("the vendor says not now: {blocker} ({hint})")
             }
         },
+        TaskState::Ready { .. } if looks_only => {
+            "account in observe: the look-up is due in its lane".into()
+        }
         TaskState::Ready { .. } => "due in its lane".into(),
         TaskState::Sending { .. } => "the call is out".into(),
         TaskState::Unknown { .. } => "the answer was lost; being looked into".into(),

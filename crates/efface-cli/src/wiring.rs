@@ -17,15 +17,20 @@ use efface_core::{
     AccountId, ControllerId, Timestamp,
     outside::{Chance, Clock},
 };
-use efface_settings::Settings;
-use efface_store::{AccountSpec, Connection, Error, SqlStore};
+use efface_settings::{Settings, VendorSecrets};
+use efface_store::{AccountSpec, Connection, Directory, Error, SqlStore};
+use efface_vault::Vault;
 use efface_worker::{Hands, TokioRuntime};
 
 pub use directory::BuiltAccount;
 pub use fleet::fleet;
 pub use outside::{OsChance, SystemClock};
 
-use crate::args::GlobalArgs;
+use crate::{
+    args::GlobalArgs,
+    exit::{Exit, Failure},
+    print,
+};
 
 /// The file looked for when none is named.
 pub const SETTINGS_FILE: &str = "efface.toml";
@@ -43,14 +48,59 @@ pub struct Context {
 }
 
 impl Context {
-    /// Opens what the settings name: an existing, migrated database and its safe.
+    /// Opens what the settings name: an existing, migrated database and its safe, and every account
+    /// with its vendor's secrets. For what calls a vendor, and for what plans: what a vendor can do
+    /// may hang on any of its settings.
     ///
     /// # Errors
     /// Whatever stands in the way, in the words of the part that found it.
     pub async fn open(global: &GlobalArgs) -> Result<Self> {
-        let settings = load_settings(global)?;
+        Self::open_with(global, VendorSecrets::Read).await
+    }
+
+    /// Opens what the settings name without the vendors' secrets: whoever has the database and its
+    /// key can look and brake.
+    ///
+    /// # Errors
+    /// As [`Context::open`].
+    pub async fn open_without_vendors(global: &GlobalArgs) -> Result<Self> {
+        Self::open_with(global, VendorSecrets::LeftAlone).await
+    }
+
+    async fn open_with(global: &GlobalArgs, vendors: VendorSecrets) -> Result<Self> {
+        let settings = load_settings_with(global, vendors)?;
+        refuse_nowhere(global, &settings)?;
         let connection = connect(&settings, false).await?;
         Self::assemble(settings, connection, global.json).await
+    }
+
+    /// Opens what the emergency brake needs: database and key. What else is wrong with the settings
+    /// is told and does not hold it up; the accounts are then those of the database.
+    ///
+    /// # Errors
+    /// When database or key cannot be read.
+    pub async fn open_to_stop(global: &GlobalArgs) -> Result<Self> {
+        let file = settings_file(global);
+        let (settings, problems) = Settings::load_to_stop(file.as_deref(), outside::environment())?;
+        refuse_nowhere(global, &settings)?;
+        let connection = connect(&settings, false).await?;
+        connection.check_schema().await?;
+        let vault = safe::open(&connection, &safe::master_key(&settings)?).await?;
+        let mut told: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        let accounts = directory::accounts_for(&connection, &settings).await;
+        let known = accounts.and_then(|accounts| {
+            let directory = directory::directory(&settings, &accounts)?;
+            Ok((accounts, directory))
+        });
+        let (accounts, directory) = known.unwrap_or_else(|error| {
+            told.push(error.to_string());
+            (vec![], Directory::default())
+        });
+        if !told.is_empty() {
+            print::aside("warning: the settings are wrong; this stops all the same:");
+            told.iter().for_each(|problem| print::aside(format!("  {problem}")));
+        }
+        Self::put_together(settings, connection, vault, (accounts, directory), global.json).await
     }
 
     /// Puts a context together over a connected database.
@@ -62,6 +112,16 @@ impl Context {
         let vault = safe::open(&connection, &safe::master_key(&settings)?).await?;
         let accounts = directory::accounts_for(&connection, &settings).await?;
         let directory = directory::directory(&settings, &accounts)?;
+        Self::put_together(settings, connection, vault, (accounts, directory), json).await
+    }
+
+    async fn put_together(
+        settings: Settings,
+        connection: Connection,
+        vault: Vault,
+        (accounts, directory): (Vec<BuiltAccount>, Directory),
+        json: bool,
+    ) -> Result<Self> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let chance: Arc<dyn Chance> = Arc::new(OsChance);
         let store =
@@ -112,7 +172,7 @@ impl Context {
             });
             let missing =
                 Error::NotFound { what: "account", id: shortened(text), list: "connector" };
-            crate::exit::Failure::from(missing).hint(hint).into()
+            Failure::from(missing).hint(hint).into()
         })
     }
 
@@ -136,12 +196,51 @@ pub fn settings_file(global: &GlobalArgs) -> Option<PathBuf> {
     global.config.clone().or_else(|| default.exists().then(|| default.to_owned()))
 }
 
+/// The settings file in force for people, or where one was looked for.
+#[must_use]
+pub fn settings_place(global: &GlobalArgs) -> String {
+    match settings_file(global) {
+        Some(file) => file.display().to_string(),
+        None => format!("the defaults (there is no {})", looked_for().display()),
+    }
+}
+
+fn looked_for() -> PathBuf {
+    std::path::absolute(SETTINGS_FILE).unwrap_or_else(|_| PathBuf::from(SETTINGS_FILE))
+}
+
 /// Loads and checks the settings.
 ///
 /// # Errors
 /// With every problem found in them.
 pub fn load_settings(global: &GlobalArgs) -> Result<Settings> {
-    Ok(Settings::load(settings_file(global).as_deref(), outside::environment())?)
+    load_settings_with(global, VendorSecrets::Read)
+}
+
+/// Loads and checks the settings, with as much of the vendors' secrets as is needed.
+///
+/// # Errors
+/// With every problem found in them.
+pub fn load_settings_with(global: &GlobalArgs, vendors: VendorSecrets) -> Result<Settings> {
+    let file = settings_file(global);
+    Ok(Settings::load_with(file.as_deref(), outside::environment(), vendors)?)
+}
+
+/// Refuses a folder in which nothing of efface lies: neither settings nor a database, and none named.
+///
+/// # Errors
+/// Naming the file that was looked for.
+pub fn refuse_nowhere(global: &GlobalArgs, settings: &Settings) -> Result<()> {
+    let is_somewhere = settings_file(global).is_some()
+        || settings.database_is_from_environment()
+        || database_file(settings).is_none_or(|file| file.exists());
+    if is_somewhere {
+        return Ok(());
+    }
+    let file = looked_for();
+    let message = format!("there is no settings file: {} was looked for", file.display());
+    let hint = "go to the folder it lies in, or name it with --config FILE or EFFACE_CONFIG; a new installation is made by `efface init`";
+    Err(Failure::new(Exit::Failed, message).hint(hint).into())
 }
 
 /// Connects to the configured database; `create` lets a SQLite file be made.
@@ -159,5 +258,7 @@ pub fn database_file(settings: &Settings) -> Option<PathBuf> {
     let url = settings.database.url.expose();
     let rest = url.strip_prefix("sqlite://").or_else(|| url.strip_prefix("sqlite:"))?;
     let path = rest.split('?').next().unwrap_or(rest);
-    (!path.is_empty() && path != ":memory:").then(|| PathBuf::from(path))
+    // the two that a folder's name can bring in, see `Settings::load`
+    let plain = path.replace("%3F", "?").replace("%25", "%");
+    (!path.is_empty() && path != ":memory:").then(|| PathBuf::from(plain))
 }

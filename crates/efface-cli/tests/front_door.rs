@@ -11,7 +11,7 @@ const PROVED: [&str; 4] = ["--action", "erase", "--proof", "account login"];
 #[test]
 fn init_writes_everything_once_and_overwrites_nothing() {
     let house = House::empty();
-    house.run(&["request", "list"]).ends(1, &["efface init", "efface migrate"]);
+    house.run(&["request", "list"]).ends(1, &["there is no settings file", "efface init"]);
     let told = house.run(&["init"]).done();
     for part in
         ["efface.key", "somewhere safe", "time_zone", "connector check", "connector rehearse"]

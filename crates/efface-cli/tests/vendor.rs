@@ -146,6 +146,80 @@ fn a_cancellation_tells_the_same_json_whatever_was_sent() {
 }
 
 #[test]
+fn a_rehearsal_takes_the_file_of_the_import() {
+    let play = Play::new();
+    let house = &play.house;
+    play.account(KEY, "");
+    play.server.fake().put(&[(IdentifierKind::Email, "ada@example.org".into())]);
+    let text = "E-Mail;Full name;action;proof\nada@example.org;A;erase;login\nnobody;B;erase;login\nbob@example.org;C;erase;login\n";
+    std::fs::write(house.path().join("people.csv"), text).expect("written");
+    let bare = ["connector", "rehearse", "news", "--file", "people.csv"];
+    house.run(&bare).ends(1, &["`E-Mail`", "--map"]);
+    let named = [&bare[..], &["--map", "E-Mail=email", "--ignore-column", "full name"]].concat();
+    let ran = house.run(&named);
+    ran.ends(1, &["line 3: email is not an address", "1 there, 1 not there", "line 4"]);
+    let told = house.run(&[&named[..], &["--json"]].concat()).json();
+    assert_eq!((&told[0]["line"], &told[1]["line"]), (&2.into(), &4.into()));
+    assert_eq!(house.run(&["request", "list", "--json"]).json()["requests"], serde_json::json!([]));
+}
+
+#[test]
+fn an_account_in_observe_is_explained_as_looking_only() {
+    let play = Play::new();
+    let house = &play.house;
+    play.account(KEY, "");
+    let id = house.file(&["--action", "erase", "--proof", "login"]);
+    let reason = |n: usize| {
+        let lines = house.run(&["request", "why", &id, "--json"]).done().json();
+        lines[n]["reason"].as_str().expect("a reason").to_owned()
+    };
+    assert!(reason(0).contains("nothing will be changed"), "{}", reason(0));
+    assert!(reason(1).contains("only looks the person up"), "{}", reason(1));
+    assert!(reason(1).contains("once the request is released"), "{}", reason(1));
+    house.run(&["request", "show", &id]).ends(0, &["account in observe: it will only look"]);
+    house.run(&["request", "release", &id, "--yes"]).done();
+    assert!(reason(1).contains("once the request has cooled off"), "{}", reason(1));
+    house.run(&["request", "hold", &id, "--reason", "court"]).done();
+    assert!(reason(1).starts_with("nothing is sent: on hold since"), "{}", reason(1));
+    assert!(reason(1).ends_with(": court"), "{}", reason(1));
+}
+
+#[test]
+fn a_vendor_that_cannot_be_reached_is_named_with_its_cause() {
+    let house = House::new();
+    let taken = TcpListener::bind("127.0.0.1:0").expect("bound");
+    let address = taken.local_addr().expect("an address").to_string();
+    drop(taken);
+    house.append(&format!(
+        "[accounts.news]\nconnector = \"{VENDOR}\"\nbase_url = \"http://{address}\"\nallow_loopback = true\n[accounts.news.settings]\napi_key = \"k-us1\"\naudiences = [\"a1\"]"
+    ));
+    house
+        .run(&["connector", "check", "news"])
+        .ends(1, &[&format!("no connection to {address}"), "refused", "reachable"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_killed_worker_is_told_apart_from_a_living_one() {
+    let house = House::new();
+    let (mut child, _, log) = serve(&house);
+    let doctor = || house.run(&["doctor"]).done().out;
+    let at_work = (0..200).any(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        doctor().contains("at work on")
+    });
+    assert!(at_work, "{}", doctor());
+    child.kill().expect("killed");
+    child.wait().expect("ended");
+    let told = doctor();
+    for part in ["warn  worker", "is not running", "lease", "it was killed", "efface worker"] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+    let logged: String = std::io::BufRead::lines(log).map_while(Result::ok).collect();
+    assert!(!logged.contains("tokio_cron_scheduler"), "{logged}");
+}
+
+#[test]
 fn a_demonstrations_database_takes_no_account_of_a_real_vendor() {
     let play = Play::new();
     let house = &play.house;

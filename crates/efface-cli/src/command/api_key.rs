@@ -74,7 +74,7 @@ async fn create(context: &Context, args: &CreateArgs) -> Result<Exit> {
         print::json(&json!({ "id": id, "name": name, "key": key }))?;
     } else {
         // the key alone on standard output, so that it can be piped into a secret store
-        eprintln!("key {id} for {name}; it is shown this once:");
+        print::aside(format!("key {id} for {name}; it is shown this once:"));
         say!("{key}");
     }
     Ok(Exit::Done)

@@ -1,12 +1,10 @@
 //! `efface completions`: a script for the shell.
 
-use std::io::{self, Write as _};
-
 use anyhow::Result;
 use clap::{Args as ClapArgs, CommandFactory as _};
 use clap_complete::Shell;
 
-use crate::{args::Cli, exit::Exit};
+use crate::{args::Cli, exit::Exit, print};
 
 const AFTER: &str = "\
 Examples:
@@ -28,6 +26,6 @@ pub fn run(args: &Args) -> Result<Exit> {
     // written to memory first: the generator panics on a closed pipe
     let mut script = vec![];
     clap_complete::generate(args.shell, &mut Cli::command(), "efface", &mut script);
-    io::stdout().write_all(&script)?;
+    print::line(String::from_utf8_lossy(&script).trim_end())?;
     Ok(Exit::Done)
 }

@@ -2,13 +2,14 @@
 
 use anyhow::Result;
 use clap::{Args as ClapArgs, Subcommand};
+use efface_settings::VendorSecrets;
 use serde_json::json;
 
 use crate::{
     args::GlobalArgs,
     exit::Exit,
     print::{self, say},
-    wiring::{directory, load_settings, safe, settings_file},
+    wiring::{directory, load_settings, load_settings_with, safe, settings_file, settings_place},
 };
 
 /// What can be done with the settings.
@@ -42,7 +43,10 @@ pub fn run(global: &GlobalArgs, command: &Command) -> Result<Exit> {
 }
 
 fn show(global: &GlobalArgs) -> Result<Exit> {
-    let settings = load_settings(global)?;
+    let settings = load_settings_with(global, VendorSecrets::LeftAlone)?;
+    if settings_file(global).is_none() {
+        print::aside(format!("note: these are {}", settings_place(global)));
+    }
     let shown = settings.redacted();
     if global.json {
         print::json(&shown)?;
@@ -76,15 +80,17 @@ fn check(global: &GlobalArgs) -> Result<Exit> {
         )?;
     } else {
         for problem in &told {
-            eprintln!("error: {problem}");
+            print::aside(format!("error: {problem}"));
         }
         for note in &notes {
             say!("note: {note}");
         }
         if told.is_empty() {
-            let file = settings_file(global)
-                .map_or_else(|| "the defaults".into(), |f| f.display().to_string());
-            say!("{file}: the settings fit; {} connected", print::count(accounts.len(), "account"));
+            let place = settings_place(global);
+            say!(
+                "{place}: the settings fit; {} connected",
+                print::count(accounts.len(), "account")
+            );
         }
     }
     Ok(if told.is_empty() { Exit::Done } else { Exit::Failed })

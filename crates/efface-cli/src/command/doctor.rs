@@ -1,21 +1,22 @@
 //! `efface doctor`: looks at everything an installation rests on, one line each, and says what to do.
 
-use std::{path::Path, time::Duration};
+mod living;
+
+use std::path::Path;
 
 use anyhow::Result;
 use clap::Args as ClapArgs;
-use efface_core::account::Mode;
-use efface_settings::Settings;
-use efface_store::{Connection, RequestFilter, Store as _};
+use efface_settings::{Settings, VendorSecrets};
+use efface_store::Connection;
 use serde::Serialize;
 
-use super::connector::{held_back, not_accepted};
 use crate::{
     args::GlobalArgs,
     exit::Exit,
     print::{self, say},
     wiring::{
-        Context, connect, database_file, directory, load_settings, outside, safe, settings_file,
+        Context, connect, database_file, directory, load_settings, load_settings_with, outside,
+        safe, settings_file, settings_place,
     },
 };
 
@@ -30,8 +31,6 @@ Ends with exit code 1 when something fails; warnings alone end with 0.";
 const LEAST_FREE: u64 = 100 << 20;
 /// Less than this deserves a look.
 const LITTLE_FREE: u64 = 1 << 30;
-/// Clocks further apart than this make deadlines and leases doubtful.
-const CLOCKS_APART: Duration = Duration::from_secs(5);
 
 /// `efface doctor`
 #[derive(Debug, ClapArgs)]
@@ -84,7 +83,7 @@ impl Report {
 }
 
 /// # Errors
-/// When nobody reads it any more.
+/// When it cannot be printed.
 pub async fn run(global: &GlobalArgs, _args: &Args) -> Result<Exit> {
     let mut report = Report::default();
     examine(global, &mut report).await;
@@ -108,24 +107,29 @@ pub async fn run(global: &GlobalArgs, _args: &Args) -> Result<Exit> {
 /// Each part needs the one before it; the first that is missing ends the examination.
 async fn examine(global: &GlobalArgs, report: &mut Report) {
     let file = settings_file(global);
-    let shown =
-        file.as_ref().map_or_else(|| "built-in defaults".into(), |f| f.display().to_string());
     let settings = match load_settings(global) {
         Ok(settings) => settings,
         Err(error) => {
-            return report.fail(
+            report.fail(
                 "settings",
                 format!("{error:#}"),
                 "correct them; `efface config check` looks again",
             );
+            // where only the vendors' secrets are missing, the rest can be examined all the same
+            match load_settings_with(global, VendorSecrets::LeftAlone) {
+                Ok(settings) => settings,
+                Err(_) => return,
+            }
         }
     };
+    let is_told = report.0.iter().any(|f| f.what == "settings");
     match file {
-        Some(_) => report.ok("settings", shown),
+        Some(_) if is_told => {}
+        Some(_) => report.ok("settings", settings_place(global)),
         None => report.warn(
             "settings",
-            "no file, the built-in defaults are in force",
-            "`efface init` writes one",
+            settings_place(global),
+            "go to its folder, name it with --config, or `efface init` writes one",
         ),
     }
     zones(&settings, report);
@@ -137,11 +141,13 @@ async fn examine(global: &GlobalArgs, report: &mut Report) {
     for problem in &problems {
         report.fail("accounts", problem.to_string(), "correct the settings");
     }
-    if report.0.iter().any(|f| f.verdict == Verdict::Fail) {
+    let stands_apart = ["settings", "time", "disk"];
+    let hinders = |f: &Finding| f.verdict == Verdict::Fail && !stands_apart.contains(&&*f.what);
+    if report.0.iter().any(hinders) {
         return;
     }
     match Context::assemble(settings, connection, global.json).await {
-        Ok(context) => living(&context, report).await,
+        Ok(context) => living::living(&context, report).await,
         Err(error) => report.fail("store", format!("{error:#}"), "see the lines above"),
     }
 }
@@ -252,144 +258,5 @@ async fn roots(settings: &Settings, connection: &Connection, report: &mut Report
             format!("{error:#}"),
             "each database has its own key; use the one it was made with",
         ),
-    }
-}
-
-/// What only an opened store can tell.
-async fn living(context: &Context, report: &mut Report) {
-    match context.store.prove_writable().await {
-        Ok(()) => report.ok("writing", "the database takes writes"),
-        Err(error) => report.fail(
-            "writing",
-            error.to_string(),
-            "check the file's owner and the space on the disk",
-        ),
-    }
-    clock(context, report).await;
-    accounts(context, report).await;
-    worker(context, report).await;
-    waiting(context, report).await;
-}
-
-async fn clock(context: &Context, report: &mut Report) {
-    let there = match context.store.database_time().await {
-        Ok(there) => there,
-        Err(error) => return report.fail("time", error.to_string(), "the database cannot be read"),
-    };
-    let here = context.now();
-    let apart = here.since(there).max(there.since(here));
-    let newest = RequestFilter { limit: 1, ..RequestFilter::default() };
-    let newest = context.store.requests(&newest).await.unwrap_or_default();
-    let future = newest.first().filter(|r| r.filed_at > here.plus(CLOCKS_APART));
-    if let Some(request) = future {
-        report.fail(
-            "time",
-            format!(
-                "it is {}, but a request was filed at {}",
-                print::when(here),
-                print::when(request.filed_at)
-            ),
-            "this machine's clock went back; set it right before a worker runs",
-        );
-    } else if apart > CLOCKS_APART {
-        report.warn(
-            "time",
-            format!("this machine and the database are {} s apart", apart.as_secs()),
-            "let both follow a time server",
-        );
-    } else {
-        report.ok(
-            "time",
-            format!("{}, {} ms apart from the database", print::when(here), apart.as_millis()),
-        );
-    }
-}
-
-async fn accounts(context: &Context, report: &mut Report) {
-    let rows = match context.store.accounts().await {
-        Ok(rows) => rows,
-        Err(error) => {
-            return report.fail("accounts", error.to_string(), "the database cannot be read");
-        }
-    };
-    if context.accounts.is_empty() {
-        report.warn("accounts", "none is connected", "`efface connector list` names the vendors");
-    }
-    for built in &context.accounts {
-        let id = &built.spec.id;
-        let what = format!("account {id}");
-        let Some(row) = rows.iter().find(|r| r.id == *id) else { continue };
-        let mode = row.condition.mode;
-        if let Some((why, until)) = held_back(&row.condition, context.now()) {
-            let until = until.map(|u| format!(" until {}", print::when(u))).unwrap_or_default();
-            report.warn(
-                &what,
-                format!("{mode}, held back{until}: {why}"),
-                &format!("efface connector check {id}, then efface connector resume {id}"),
-            );
-            continue;
-        }
-        let missing = not_accepted(built);
-        match mode {
-            Mode::Observe => report.ok(&what, "observe: it only looks"),
-            Mode::Live if missing.is_empty() => report.ok(&what, "live"),
-            Mode::Live => report.warn(&what, format!("live, and its card names what was never accepted: {}", missing.join(", ")), &format!("efface connector show {id}; accept it by name, or efface connector observe {id}")),
-        }
-    }
-    for row in rows.iter().filter(|r| context.spec(&r.id).is_none()) {
-        report.warn(
-            &format!("account {}", row.id),
-            "is in the database and no longer in the settings",
-            "its open tasks wait; put it back, or waive them",
-        );
-    }
-}
-
-async fn worker(context: &Context, report: &mut Report) {
-    match context.store.lanes_held().await {
-        Ok(held) if held.is_empty() => report.warn(
-            "worker",
-            "none is running, so nothing is sent or polled",
-            "`efface serve` or `efface worker`",
-        ),
-        Ok(held) => {
-            let mut owners: Vec<&str> = held.iter().map(|(_, owner)| owner.as_str()).collect();
-            owners.sort_unstable();
-            owners.dedup();
-            report.ok(
-                "worker",
-                format!("{} at work on {}", owners.join(", "), print::count(held.len(), "lane")),
-            );
-        }
-        Err(error) => report.fail("worker", error.to_string(), "the database cannot be read"),
-    }
-}
-
-async fn waiting(context: &Context, report: &mut Report) {
-    let overdue =
-        RequestFilter { overdue_at: Some(context.now()), limit: 1000, ..RequestFilter::default() };
-    match context.store.requests(&overdue).await {
-        Ok(found) => {
-            let late = found.iter().filter(|r| r.told.is_none()).count();
-            if late > 0 {
-                report.warn(
-                    "deadlines",
-                    format!("{} past their day and not answered", print::count(late, "request")),
-                    "efface request list --overdue",
-                );
-            } else {
-                report.ok("deadlines", "no request is past its day");
-            }
-        }
-        Err(error) => report.fail("deadlines", error.to_string(), "the database cannot be read"),
-    }
-    match context.store.counts().await {
-        Ok(counts) if counts.desk > 0 => report.warn(
-            "desk",
-            format!("{} item(s) wait for a person", counts.desk),
-            "efface desk list",
-        ),
-        Ok(_) => report.ok("desk", "empty"),
-        Err(error) => report.fail("desk", error.to_string(), "the database cannot be read"),
     }
 }

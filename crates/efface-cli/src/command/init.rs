@@ -55,11 +55,11 @@ fn zone(text: &str) -> Result<String, String> {
 pub async fn run(global: &GlobalArgs, args: &Args) -> Result<Exit> {
     let dir = &args.dir;
     fs::create_dir_all(dir).with_context(|| format!("cannot make the folder {}", dir.display()))?;
-    // paths in the settings are relative to the folder efface is started in
     std::env::set_current_dir(dir).with_context(|| format!("cannot enter {}", dir.display()))?;
     let file = global.config.clone().unwrap_or_else(|| PathBuf::from(SETTINGS_FILE));
     refuse_existing(&file, "settings")?;
-    let expected = Settings::load(None, outside::environment())?;
+    // what the settings say is relative to their own folder
+    let expected = Settings::defaults_at(&file, outside::environment())?;
     let key_file = expected.vault.master_key_file.clone();
     if let Some(key_file) = &key_file {
         refuse_existing(key_file, "key")?;

@@ -2,13 +2,14 @@
 
 use anyhow::Result;
 use clap::Args as ClapArgs;
+use efface_settings::VendorSecrets;
 use serde_json::json;
 
 use crate::{
     args::GlobalArgs,
     exit::Exit,
     print::{self, say},
-    wiring::{OsChance, connect, load_settings, safe},
+    wiring::{OsChance, connect, load_settings_with, refuse_nowhere, safe},
 };
 
 const AFTER: &str = "\
@@ -26,9 +27,15 @@ pub struct Args {}
 /// # Errors
 /// When the database does not answer, is newer than this binary, or another key made it.
 pub async fn run(global: &GlobalArgs, _args: &Args) -> Result<Exit> {
-    let settings = load_settings(global)?;
+    let settings = load_settings_with(global, VendorSecrets::LeftAlone)?;
     // a database without its key would be of no use: the key is asked for first
-    let master = safe::master_key(&settings)?;
+    let master = match safe::master_key(&settings) {
+        Ok(master) => master,
+        Err(error) => {
+            refuse_nowhere(global, &settings)?;
+            return Err(error);
+        }
+    };
     let connection = connect(&settings, true).await?;
     let applied = connection.migrate().await?;
     let vault = safe::open_or_create(&connection, &master, &OsChance).await?;

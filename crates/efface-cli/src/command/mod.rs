@@ -48,11 +48,25 @@ pub async fn run(cli: Cli) -> Result<Exit> {
         Command::Connector(command) => connector::run(global, command).await,
         Command::Serve(args) => serve::run(global, &args).await,
         Command::Worker(args) => worker::run(global, &args).await,
-        Command::Request(command) => request::run(&Context::open(global).await?, command).await,
-        Command::Desk(command) => desk::run(&Context::open(global).await?, command).await,
-        Command::Task(command) => task::run(&Context::open(global).await?, command).await,
+        Command::Request(command) => {
+            let context = match command.plans() {
+                true => Context::open(global).await?,
+                false => Context::open_without_vendors(global).await?,
+            };
+            request::run(&context, *command).await
+        }
+        Command::Desk(command) => {
+            desk::run(&Context::open_without_vendors(global).await?, command).await
+        }
+        Command::Task(command) => {
+            task::run(&Context::open_without_vendors(global).await?, command).await
+        }
         Command::Stop(args) => stop::run(global, &args).await,
-        Command::Schedule(command) => schedule::run(&Context::open(global).await?, command).await,
-        Command::ApiKey(command) => api_key::run(&Context::open(global).await?, command).await,
+        Command::Schedule(command) => {
+            schedule::run(&Context::open_without_vendors(global).await?, command).await
+        }
+        Command::ApiKey(command) => {
+            api_key::run(&Context::open_without_vendors(global).await?, command).await
+        }
     }
 }

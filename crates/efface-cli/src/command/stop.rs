@@ -3,6 +3,8 @@
 
 use anyhow::Result;
 use clap::Args as ClapArgs;
+use efface_core::AccountId;
+use efface_store::{StopReport, Store as _};
 use serde_json::json;
 
 use super::request::import_id;
@@ -19,8 +21,10 @@ Examples:
   efface stop --account crm-eu
   efface stop --import 0193…
 
-Go on with `efface connector resume ACCOUNT`, or `efface request hold ID --end` for an import's
-requests.";
+Needs the database and its key, and no vendor's secrets; other mistakes in the settings are told and
+do not hold it up.
+
+Go on with `efface connector resume ACCOUNT`, or `efface request hold --end --import IMPORT`.";
 
 /// `efface stop`
 #[derive(Debug, ClapArgs)]
@@ -41,15 +45,16 @@ pub struct Args {
 /// # Errors
 /// When there is no such account or import.
 pub async fn run(global: &GlobalArgs, args: &Args) -> Result<Exit> {
-    let context = Context::open(global).await?;
+    let context = Context::open_to_stop(global).await?;
     let report = match (&args.account, &args.import) {
         (_, Some(import)) => context.store.stop_import(import_id(import)?, &context.actor).await?,
         (Some(account), None) => {
-            let id = context.account(account)?.spec.id.clone();
+            let id = account_id(&context, account).await?;
             context.store.stop_accounts(Some(&id), &context.actor).await?
         }
         (None, None) => context.store.stop_accounts(None, &context.actor).await?,
     };
+    let report = with_cards(&context, report).await?;
     let what = if args.import.is_some() { "request" } else { "account" };
     if context.json {
         let out: Vec<_> = report
@@ -83,4 +88,28 @@ pub async fn run(global: &GlobalArgs, args: &Args) -> Result<Exit> {
         say!("a running worker asks for it, also while the account is stopped");
     }
     Ok(Exit::Done)
+}
+
+/// An account of the settings, or one that only the database knows.
+async fn account_id(context: &Context, text: &str) -> Result<AccountId> {
+    let unknown = match context.account(text) {
+        Ok(built) => return Ok(built.spec.id.clone()),
+        Err(unknown) => unknown,
+    };
+    let rows = context.store.accounts().await?;
+    let found = rows.into_iter().find(|row| row.id.as_str() == text);
+    found.map(|row| row.id).ok_or(unknown)
+}
+
+/// What can be recalled at accounts that are not in the settings stands on their vendors' cards.
+async fn with_cards(context: &Context, mut report: StopReport) -> Result<StopReport> {
+    let rows = context.store.accounts().await?;
+    for (account, _, _, recalls) in &mut report.out {
+        let row = rows.iter().find(|row| row.id.as_str() == account.as_str());
+        if let Some(row) = row.filter(|row| context.spec(&row.id).is_none()) {
+            let plugin = efface_registry::find(row.connector.as_str());
+            *recalls = plugin.is_some_and(|plugin| (plugin.manifest)().recalls);
+        }
+    }
+    Ok(report)
 }

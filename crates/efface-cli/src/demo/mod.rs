@@ -59,7 +59,7 @@ pub struct Demo {
 pub async fn run(demo: Demo, global: &GlobalArgs) -> Result<()> {
     let people = people::make(demo.people, demo.seed);
     if demo.print_people {
-        print!("{}", people::csv(&people));
+        crate::print::line(people::csv(&people).trim_end())?;
         return Ok(());
     }
     let ids: Vec<String> = if demo.vendors == ["all"] {
@@ -132,7 +132,7 @@ pub async fn run(demo: Demo, global: &GlobalArgs) -> Result<()> {
 
 fn say(global: &GlobalArgs, text: &str) {
     if !global.json {
-        eprintln!("· {text}");
+        crate::print::aside(format!("· {text}"));
     }
 }
 

@@ -2,7 +2,7 @@
 //! taken live the way a person would.
 
 use std::{
-    fs,
+    fs::{self, File, TryLockError},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -16,6 +16,7 @@ use efface_vault::MasterKey;
 use super::people::{Part, Person};
 use crate::{
     args::GlobalArgs,
+    exit::Failure,
     wiring::{Context, OsChance, directory::DEMO_MARK, errand, load_settings, safe},
 };
 
@@ -39,6 +40,8 @@ pub struct Stage {
     pub folder: PathBuf,
     pub vendors: Vec<Vendor>,
     pub global: GlobalArgs,
+    // held as long as the stage stands: a second demo would wipe it
+    _locks: Vec<File>,
 }
 
 impl Stage {
@@ -52,7 +55,7 @@ impl Stage {
         people: &[Person],
         json: bool,
     ) -> Result<Self> {
-        clear(folder)?;
+        let locks = clear(folder)?;
         let mut vendors = vec![];
         for id in ids {
             let plugin = efface_registry::find(id).with_context(|| {
@@ -69,7 +72,7 @@ impl Stage {
             vendors.push(Vendor { id: plugin.id, server });
         }
         let path = folder.join("efface.toml");
-        fs::write(&path, settings(folder, &vendors, people.len()))?;
+        fs::write(&path, settings(&vendors, people.len()))?;
         let key = MasterKey::generate(&mut |bytes| OsChance.fill(bytes));
         crate::wiring::outside::write_private(&folder.join("efface.key"), &key.to_text())?;
         let global = GlobalArgs { config: Some(path), json };
@@ -79,7 +82,7 @@ impl Stage {
         connection.claim_meta(DEMO_MARK, "this database was made by `efface demo`").await?;
         safe::open_or_create(&connection, &safe::master_key(&settings)?, &OsChance).await?;
         drop::<Connection>(connection);
-        let stage = Self { folder: folder.to_owned(), vendors, global };
+        let stage = Self { folder: folder.to_owned(), vendors, global, _locks: locks };
         stage.populate(people);
         Ok(stage)
     }
@@ -191,34 +194,69 @@ pub fn identifiers(person: &Person) -> Vec<(IdentifierKind, String)> {
     .collect()
 }
 
-/// Removes what an earlier demo left; refuses a folder of anything else.
-fn clear(folder: &Path) -> Result<()> {
-    if folder.exists() {
-        let empty = fs::read_dir(folder)?.next().is_none();
-        if !empty && !folder.join("demo.marker").exists() {
-            bail!(
-                "{} exists and was not made by the demo; name another folder with --folder",
-                folder.display()
-            );
-        }
-        fs::remove_dir_all(folder)?;
+/// The file a running demo keeps locked.
+const LOCK: &str = "demo.lock";
+/// The file a worker on the demo's database keeps locked.
+const WORKER_LOCK: &str = "demo.worker.lock";
+/// Says that a demo made the folder.
+const MARKER: &str = "demo.marker";
+
+/// Removes what an earlier demo left; refuses a folder of anything else, and one that is in use.
+fn clear(folder: &Path) -> Result<Vec<File>> {
+    let shown = folder.display();
+    fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {shown}"))?;
+    let entries = || -> Result<Vec<fs::DirEntry>> {
+        Ok(fs::read_dir(folder)?.collect::<Result<Vec<_>, _>>()?)
+    };
+    let is_ours = folder.join(MARKER).exists() || entries()?.iter().all(is_lock);
+    if !is_ours {
+        bail!("{shown} exists and was not made by the demo; name another folder with --folder");
     }
-    fs::create_dir_all(folder)?;
-    fs::write(folder.join("demo.marker"), "made by `efface demo`; may be deleted\n")?;
-    Ok(())
+    let locks = vec![
+        lock(folder, LOCK, "another `efface demo` runs")?,
+        lock(folder, WORKER_LOCK, "a worker runs")?,
+    ];
+    for entry in entries()?.iter().filter(|entry| !is_lock(entry)) {
+        match entry.file_type()?.is_dir() {
+            true => fs::remove_dir_all(entry.path())?,
+            false => fs::remove_file(entry.path())?,
+        }
+    }
+    fs::write(folder.join(MARKER), "made by `efface demo`; may be deleted\n")?;
+    Ok(locks)
 }
 
-fn settings(folder: &Path, vendors: &[Vendor], people: usize) -> String {
+fn is_lock(entry: &fs::DirEntry) -> bool {
+    [LOCK, WORKER_LOCK].iter().any(|name| entry.file_name() == *name)
+}
+
+/// The lock ends with the process.
+fn lock(folder: &Path, name: &str, who: &str) -> Result<File> {
+    let path = folder.join(name);
+    let mut options = fs::OpenOptions::new();
+    let file = options.create(true).truncate(false).write(true).open(&path);
+    let file = file.with_context(|| format!("cannot open {}", path.display()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(Failure::refused(format!(
+            "{who} in {} and nothing there was touched",
+            folder.display()
+        ))
+        .hint("wait for it or end it, or name another folder with --folder")
+        .into()),
+        Err(TryLockError::Error(error)) => {
+            Err(error).with_context(|| format!("cannot lock {}", path.display()))
+        }
+    }
+}
+
+fn settings(vendors: &[Vendor], people: usize) -> String {
     let mut out = toml::Table::new();
     let table = |text: String| -> toml::Table { text.parse().unwrap_or_default() };
-    let path = |name: &str| folder.join(name).display().to_string();
-    out.insert(
-        "database".into(),
-        toml::Value::Table(table(format!("url = {:?}", format!("sqlite://{}", path("demo.db"))))),
-    );
+    out.insert("database".into(), toml::Value::Table(table("url = \"sqlite://demo.db\"".into())));
     out.insert(
         "vault".into(),
-        toml::Value::Table(table(format!("master_key_file = {:?}", path("efface.key")))),
+        toml::Value::Table(table("master_key_file = \"efface.key\"".into())),
     );
     out.insert(
         "worker".into(),

@@ -10,7 +10,12 @@ use super::{
     scenes::{Scene, Scenes},
     stage::Stage,
 };
-use crate::{args::GlobalArgs, command::import::Taken, wiring::Context};
+use crate::{
+    args::GlobalArgs,
+    command::import::Taken,
+    print::{Table, say},
+    wiring::Context,
+};
 
 /// How many tasks of an account ended or stand how.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -109,15 +114,17 @@ impl Summary {
 
     pub fn print(&self, global: &GlobalArgs, scenes: &Scenes, folder: &Path) -> Result<()> {
         if global.json {
-            println!("{}", serde_json::to_string_pretty(self)?);
-            return Ok(());
+            return crate::print::json(self);
         }
-        println!(
+        say!(
             "\n{} rows = {} filed + {} refused; of those filed {} are closed, {} open\n",
-            self.rows, self.filed, self.refused, self.closed, self.open
+            self.rows,
+            self.filed,
+            self.refused,
+            self.closed,
+            self.open
         );
-        let mut table =
-            crate::print::Table::new(&["account", "action", "outcome", "evidence", "tasks"]);
+        let mut table = Table::new(&["account", "action", "outcome", "evidence", "tasks"]);
         for line in &self.outcomes {
             table.row([
                 line.account.clone(),
@@ -128,18 +135,18 @@ impl Summary {
             ]);
         }
         table.print("nothing ended")?;
-        println!("\nOpen tasks, each waiting for a person:");
+        say!("\nOpen tasks, each waiting for a person:");
         for (what, n) in &self.open_tasks {
-            println!("  {n:>4}  {what}");
+            say!("  {n:>4}  {what}");
         }
-        println!("\nOn the desk:");
+        say!("\nOn the desk:");
         for (reason, n) in &self.desk {
-            println!("  {n:>4}  {reason}");
+            say!("  {n:>4}  {reason}");
         }
-        println!("\nEight scenes:");
+        say!("\nEight scenes:");
         for (n, scene) in scenes.scenes.iter().enumerate() {
             let mark = if scene.seen { "" } else { " (did not take place in this run)" };
-            println!(
+            say!(
                 "  {}. {}{mark}\n     {}\n     $ {}",
                 n + 1,
                 scene.name,
@@ -147,7 +154,7 @@ impl Summary {
                 scene.look_closer
             );
         }
-        println!(
+        say!(
             "\nThe database is {}; look around with: efface --config {}/efface.toml request list",
             self.database,
             folder.display()

@@ -48,7 +48,8 @@ impl std::error::Error for Problems {}
 /// An account whose vendor was found and whose settings the vendor takes.
 pub struct BuiltAccount {
     pub spec: AccountSpec,
-    pub connector: Arc<dyn Connector>,
+    /// Missing where the vendor's secrets were not read: such an account cannot be called.
+    pub connector: Option<Arc<dyn Connector>>,
     /// Side effects the settings accept by name.
     pub accepted: Vec<SideEffect>,
 }
@@ -212,32 +213,48 @@ impl Check<'_> {
         );
         let plugin = plugin(&account.connector).map_err(|e| self.problem("connector", e)).ok()?;
         let base_url = account.base_url.as_deref();
-        let built = (plugin.build)(account.settings.expose(), base_url)
-            .map_err(|e| self.problem(&format!("settings.{}", e.key), e.problem))
-            .ok()?;
-        let keyed_by = self.keyed_by(account, &built.manifest);
+        let unread = settings.left_alone(id);
+        let built = (plugin.build)(account.settings.expose(), base_url);
+        let (manifest, connector) = match built {
+            Ok(built) => (built.manifest, unread.is_empty().then(|| Arc::from(built.connector))),
+            // it may be for want of the secret: the vendor's own card does for looking and braking
+            Err(e) if !unread.is_empty() && !is_at_fault(&e.key, account, &unread) => {
+                ((plugin.manifest)(), None)
+            }
+            Err(e) => {
+                self.problem(&format!("settings.{}", e.key), e.problem);
+                return None;
+            }
+        };
+        let keyed_by = self.keyed_by(account, &manifest, unread.is_empty());
         let spec = AccountSpec {
             id: self.name::<AccountId>(id)?,
             connector: self.name::<ConnectorId>(&account.connector)?,
             controller: self.name::<ControllerId>(&account.controller)?,
             lane: self.name::<LaneId>(&account.lane)?,
-            manifest: Arc::new(built.manifest),
+            manifest: Arc::new(manifest),
             keyed_by,
             people_per_day: account.daily_ceiling_people,
             time_scale: account.stand_in_time_scale.unwrap_or(1.0),
         };
         let whole = self.problems.len() == before;
-        whole.then(|| BuiltAccount { spec, connector: built.connector.into(), accepted })
+        whole.then_some(BuiltAccount { spec, connector, accepted })
     }
 
     /// What the account is keyed by; the card's own kinds when the settings are silent.
-    fn keyed_by(&mut self, account: &Account, manifest: &Manifest) -> Vec<IdentifierKind> {
+    fn keyed_by(
+        &mut self,
+        account: &Account,
+        manifest: &Manifest,
+        is_whole: bool,
+    ) -> Vec<IdentifierKind> {
         let Some(words) = &account.keyed_by else { return vec![] };
         let offered = offered_kinds(manifest);
         let kinds = IdentifierKind::PLAIN.map(|k| k.word());
         let read: Vec<IdentifierKind> =
             self.words("keyed_by", words, kinds.iter().map(String::as_str));
-        for kind in read.iter().filter(|k| !offered.contains(k)) {
+        // a card made without the secrets may name fewer
+        for kind in read.iter().filter(|k| is_whole && !offered.contains(k)) {
             let known: Vec<String> = offered.iter().map(IdentifierKind::word).collect();
             self.problem(
                 "keyed_by",
@@ -289,6 +306,14 @@ impl Check<'_> {
             );
         }
     }
+}
+
+/// Whether a key of the vendor's table is written there and wrong by itself, whatever was not read.
+fn is_at_fault(key: &str, account: &Account, unread: &[&str]) -> bool {
+    let at = |value: &serde_json::Value, part: &str| value.get(part).cloned();
+    let table = account.settings.expose().clone();
+    let is_written = key.split('.').try_fold(table, |value, part| at(&value, part)).is_some();
+    is_written && !unread.iter().any(|u| *u == key || u.strip_suffix("_file") == Some(key))
 }
 
 /// Every kind some action of the card, or its look-up, can be asked by.

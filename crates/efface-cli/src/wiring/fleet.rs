@@ -30,6 +30,10 @@ fn connect(
 ) -> Result<ConnectedAccount> {
     let id = built.spec.id.as_str();
     let account = settings.accounts.get(id).context("an account left the settings")?;
+    let connector = built.connector.clone();
+    let connector = connector.with_context(|| {
+        format!("accounts.{id} cannot be called: its secrets were not read; please report this")
+    })?;
     let manifest = &built.spec.manifest;
     let mut hosts: Vec<String> = manifest.hosts.iter().map(|h| (*h).to_owned()).collect();
     hosts.extend(account.base_url.as_deref().and_then(host_of));
@@ -44,7 +48,7 @@ fn connect(
     })
     .with_context(|| format!("accounts.{id} cannot be connected"))?;
     Ok(ConnectedAccount {
-        connector: built.connector.clone(),
+        connector,
         manifest: manifest.clone(),
         http,
         calls_per_second: account.calls_per_second.unwrap_or(manifest.pace.calls_per_second),

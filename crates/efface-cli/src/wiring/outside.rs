@@ -28,7 +28,9 @@ impl Chance for OsChance {
     fn fill(&self, bytes: &mut [u8]) {
         if let Err(error) = getrandom::fill(bytes) {
             // a key or id from anything else would be worse than no efface at all
-            eprintln!("error: the operating system gives no random bytes: {error}");
+            crate::print::aside(format!(
+                "error: the operating system gives no random bytes: {error}"
+            ));
             std::process::exit(1);
         }
     }

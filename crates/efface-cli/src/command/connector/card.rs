@@ -10,7 +10,7 @@ use crate::print::{self, Table, say};
 /// Prints the whole card.
 ///
 /// # Errors
-/// When nobody reads it any more.
+/// When it cannot be printed.
 pub fn print(manifest: &Manifest) -> Result<()> {
     let look_up = manifest.look_up.as_ref().map_or_else(
         || "not offered: nothing can be verified by looking".to_owned(),

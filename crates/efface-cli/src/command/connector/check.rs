@@ -46,18 +46,18 @@ pub async fn run(context: &Context, args: &Args) -> Result<Exit> {
             "missing_rights": missing, "answer": answer,
         }))?;
     } else if let Some(error) = &answer.error {
-        eprintln!("error: {}: {error}", built.spec.id);
-        eprintln!("hint: {}", hint(error));
+        print::aside(format!("error: {}: {error}", built.spec.id));
+        print::aside(format!("hint: {}", hint(error)));
     } else {
         answer.print(&built.spec.id)?;
         if other {
-            eprintln!(
+            print::aside(format!(
                 "error: the key answers as another account than the one pinned ({})",
                 pinned.unwrap_or_default()
-            );
+            ));
         }
         if !missing.is_empty() {
-            eprintln!("error: the key may not: {}", missing.join(", "));
+            print::aside(format!("error: the key may not: {}", missing.join(", ")));
         }
         if good {
             say!("\nthe key works");

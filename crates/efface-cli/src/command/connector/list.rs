@@ -26,7 +26,7 @@ Works without settings and database: then the vendors alone are listed.";
 pub struct Args {}
 
 /// # Errors
-/// When nobody reads it any more.
+/// When it cannot be printed.
 pub async fn run(global: &GlobalArgs, _args: &Args) -> Result<Exit> {
     let (accounts, note) = match accounts(global).await {
         Ok(accounts) => (accounts, None),
@@ -63,7 +63,7 @@ pub async fn run(global: &GlobalArgs, _args: &Args) -> Result<Exit> {
     table.print("this binary holds no connectors")?;
     say!("");
     if let Some(note) = note {
-        eprintln!("note: the accounts cannot be listed: {note}");
+        print::aside(format!("note: the accounts cannot be listed: {note}"));
         return Ok(Exit::Done);
     }
     let mut table = Table::new(&[
@@ -91,7 +91,7 @@ pub async fn run(global: &GlobalArgs, _args: &Args) -> Result<Exit> {
 }
 
 async fn accounts(global: &GlobalArgs) -> Result<Vec<AccountJson>> {
-    let context = Context::open(global).await?;
+    let context = Context::open_without_vendors(global).await?;
     let rows = context.store.accounts().await?;
     let now = context.now();
     let one = |built: &crate::wiring::BuiltAccount| {

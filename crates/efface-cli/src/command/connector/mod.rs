@@ -41,7 +41,7 @@ pub enum Command {
     /// Ask the vendor who we are there and what the key may do
     Check(check::Args),
     /// Look people up at an account; nothing is filed or changed
-    Rehearse(rehearse::Args),
+    Rehearse(Box<rehearse::Args>),
     /// Make an account live
     Enable(enable::Args),
     /// Put an account back to look-ups only
@@ -64,11 +64,16 @@ pub async fn run(global: &GlobalArgs, command: Command) -> Result<Exit> {
         Command::Check(args) => check::run(&Context::open(global).await?, &args).await,
         Command::Rehearse(args) => rehearse::run(&Context::open(global).await?, &args).await,
         Command::Enable(args) => enable::run(&Context::open(global).await?, &args).await,
-        Command::Observe(args) => switch::observe(&Context::open(global).await?, &args).await,
-        Command::Pause(args) => switch::pause(&Context::open(global).await?, &args).await,
-        Command::Resume(args) => switch::resume(&Context::open(global).await?, &args).await,
-        Command::Floor(args) => floor::run(&Context::open(global).await?, &args).await,
+        Command::Observe(args) => switch::observe(&looking(global).await?, &args).await,
+        Command::Pause(args) => switch::pause(&looking(global).await?, &args).await,
+        Command::Resume(args) => switch::resume(&looking(global).await?, &args).await,
+        Command::Floor(args) => floor::run(&looking(global).await?, &args).await,
     }
+}
+
+/// For what calls no vendor.
+async fn looking(global: &GlobalArgs) -> Result<Context> {
+    Context::open_without_vendors(global).await
 }
 
 /// An account and how it stands.
@@ -183,7 +188,7 @@ impl ProbeAnswer {
     }
 
     /// # Errors
-    /// When nobody reads it any more.
+    /// When it cannot be printed.
     pub fn print(&self, account: &AccountId) -> Result<()> {
         let known = |text: &Option<String>| {
             text.clone().unwrap_or_else(|| "(the vendor does not tell)".into())

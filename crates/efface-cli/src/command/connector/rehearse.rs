@@ -1,15 +1,16 @@
 //! `efface connector rehearse`: would the account find these people? Look-ups only; nothing is filed
 //! and nothing is changed.
 
-use std::{fs::File, path::PathBuf, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
 use anyhow::{Context as _, Result};
 use clap::Args as ClapArgs;
-use efface_core::{Identifier, IdentifierKind, Provenance};
+use efface_core::Identifier;
 use efface_store::ErrandKind;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    command::import::{NamingArgs, people_of},
     exit::{Exit, Failure},
     identifiers::{IdentifierArgs, default_region},
     print::{self, Table, say},
@@ -22,8 +23,9 @@ Examples:
   efface connector rehearse crm-eu --email ada@example.org
   efface connector rehearse crm-eu --file people.csv --json
 
-The file is CSV; its first line names the kinds: email, phone, user_id, anonymous_id, device_id,
-advertising_id or vendor:<namespace>. Each further line is one person.";
+The file is one that `efface request import` takes, CSV or NDJSON, with --map and --ignore-column as
+there; of its columns the identifiers are read, each row is one person. Rows that cannot be read are
+told with their line and the others are looked up; the exit code is then 1.";
 
 /// People of one rehearsal at most: each costs calls of the vendor's quota.
 const MOST: usize = 10_000;
@@ -36,9 +38,11 @@ pub struct Args {
     account: String,
     #[command(flatten)]
     person: IdentifierArgs,
-    /// A CSV file of people
+    /// A file of people, as for `efface request import`
     #[arg(long, value_name = "FILE")]
     file: Option<PathBuf>,
+    #[command(flatten)]
+    naming: NamingArgs,
     /// Seconds to wait for the answer
     #[arg(long, default_value_t = 600, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     wait: u64,
@@ -56,8 +60,10 @@ struct Answer {
 
 #[derive(Debug, Serialize)]
 struct PersonJson {
-    /// The line of the file, or 1.
+    /// Counted from 1.
     person: usize,
+    /// The line of the file.
+    line: Option<u64>,
     /// Masked.
     identifiers: String,
     presence: String,
@@ -78,25 +84,28 @@ pub async fn run(context: &Context, args: &Args) -> Result<Exit> {
         .hint("`efface request plan` shows what a request would do there")
         .into());
     }
-    let people = people(context, args, built)?;
+    let (people, unread) = people(context, args, built)?;
+    let (places, people): (Vec<_>, Vec<_>) =
+        people.into_iter().map(|p| (p.line, p.identifiers)).unzip();
     let id = context.store.send_errand(&built.spec.id, &ErrandKind::Rehearse, &people).await?;
     let patience = Duration::from_secs(args.wait);
     let answer = wait_for_errand(context, id, &built.spec.lane, patience).await?;
     let answers: Vec<Answer> = serde_json::from_str(&answer)
         .context("the worker's answer cannot be read; is it of another version?")?;
-    let lines: Vec<PersonJson> = answers.into_iter().map(|a| line(a, &people)).collect();
+    let lines: Vec<PersonJson> = answers.into_iter().map(|a| line(a, &people, &places)).collect();
     let failed = lines.iter().filter(|l| l.error.is_some()).count();
     if context.json {
         print::json(&lines)?;
     } else {
         tell(&lines)?;
     }
-    Ok(if failed > 0 { Exit::Failed } else { Exit::Done })
+    Ok(if failed + unread > 0 { Exit::Failed } else { Exit::Done })
 }
 
-fn line(answer: Answer, people: &[Vec<Identifier>]) -> PersonJson {
+fn line(answer: Answer, people: &[Vec<Identifier>], places: &[Option<u64>]) -> PersonJson {
     PersonJson {
         person: answer.person + 1,
+        line: places.get(answer.person).copied().flatten(),
         identifiers: people.get(answer.person).map(|p| masked_row(p)).unwrap_or_default(),
         presence: answer.presence,
         records: answer.records,
@@ -114,7 +123,7 @@ fn tell(lines: &[PersonJson]) -> Result<()> {
             None => line.presence.clone(),
         };
         table.row([
-            line.person.to_string(),
+            line.line.map_or_else(|| line.person.to_string(), |at| format!("line {at}")),
             line.identifiers.clone(),
             presence,
             line.records.to_string(),
@@ -133,59 +142,35 @@ fn tell(lines: &[PersonJson]) -> Result<()> {
     Ok(())
 }
 
-fn people(context: &Context, args: &Args, built: &BuiltAccount) -> Result<Vec<Vec<Identifier>>> {
+/// A person to look up, and the line of the file it stands on.
+struct Person {
+    line: Option<u64>,
+    identifiers: Vec<Identifier>,
+}
+
+/// Who is to be looked up, and how many rows of the file could not be read; those are told.
+fn people(context: &Context, args: &Args, built: &BuiltAccount) -> Result<(Vec<Person>, usize)> {
     let controller = &built.spec.controller;
-    let mut people = vec![];
+    let (mut people, mut unread) = (vec![], 0);
     if !args.person.is_empty() {
-        people.push(args.person.read(context, controller)?);
+        people.push(Person { line: None, identifiers: args.person.read(context, controller)? });
     }
     if let Some(path) = &args.file {
         let region = default_region(context, controller)?;
-        read_file(path, region, &mut people)?;
+        for row in people_of(context, path, &args.naming, region, MOST)? {
+            match row.read {
+                Ok(identifiers) => people.push(Person { line: Some(row.line), identifiers }),
+                Err(reason) => {
+                    unread += 1;
+                    print::aside(format!("line {}: {reason}", row.line));
+                }
+            }
+        }
     }
     if people.is_empty() {
         return Err(Failure::usage("nobody to look up")
             .hint("give --email ada@example.org, or --file people.csv")
             .into());
     }
-    Ok(people)
-}
-
-fn read_file(
-    path: &PathBuf,
-    region: Option<&str>,
-    people: &mut Vec<Vec<Identifier>>,
-) -> Result<()> {
-    let shown = path.display();
-    let file = File::open(path).with_context(|| format!("cannot open {shown}"))?;
-    let mut reader =
-        csv::ReaderBuilder::new().trim(csv::Trim::All).flexible(true).from_reader(file);
-    let heads = reader.headers().with_context(|| format!("{shown} is not CSV"))?;
-    let mut kinds: Vec<IdentifierKind> = vec![];
-    for (column, head) in (1..).zip(heads) {
-        // not quoted: where the headings are missing it is a person
-        let unknown = |_| {
-            Failure::usage(format!("{shown}, line 1: the heading of column {column} is not a kind of identifier"))
-                .hint("the first line names the kinds: email, phone, user_id, anonymous_id, device_id, advertising_id or vendor:<namespace>")
-        };
-        kinds.push(head.parse().map_err(unknown)?);
-    }
-    for (number, record) in (2..).zip(reader.records()) {
-        let record = record.with_context(|| format!("{shown}, line {number}"))?;
-        let mut person = vec![];
-        for (kind, text) in kinds.iter().zip(record.iter()).filter(|(_, text)| !text.is_empty()) {
-            let read = Identifier::parse(kind.clone(), text, Provenance::Stated, region);
-            person.push(read.map_err(|e| Failure::usage(format!("{shown}, line {number}: {e}")))?);
-        }
-        if person.is_empty() {
-            return Err(
-                Failure::usage(format!("{shown}, line {number}: nobody stands there")).into()
-            );
-        }
-        people.push(person);
-        if people.len() > MOST {
-            return Err(Failure::usage(format!("{shown} holds more than {MOST} people")).into());
-        }
-    }
-    Ok(())
+    Ok((people, unread))
 }

@@ -28,7 +28,7 @@ pub struct Args {
 /// # Errors
 /// When it is neither.
 pub async fn run(global: &GlobalArgs, args: &Args) -> Result<Exit> {
-    let opened = Context::open(global).await;
+    let opened = Context::open_without_vendors(global).await;
     let built = opened.as_ref().ok().and_then(|context| {
         let found = context.accounts.iter().find(|a| a.spec.id.as_str() == args.name)?;
         Some((context, found))

@@ -4,7 +4,7 @@ use std::{collections::VecDeque, path::PathBuf, sync::Arc};
 
 use anyhow::Result;
 use efface_core::{ImportId, RequestId};
-use efface_store::{Error, Filed, SqlStore};
+use efface_store::{Error, Filed, NewRequest, SqlStore};
 use tokio::{sync::mpsc::Receiver, task::JoinHandle};
 
 use super::{
@@ -105,7 +105,7 @@ impl<'a> Carrier<'a> {
     /// What is in the way.
     pub async fn carry(
         &mut self,
-        mut groups: Receiver<Result<Group, Failure>>,
+        mut groups: Receiver<Result<Group<NewRequest>, Failure>>,
         mut stop: JoinHandle<()>,
     ) -> Result<()> {
         let mut flights = VecDeque::new();
@@ -140,7 +140,11 @@ impl<'a> Carrier<'a> {
         carried.and(finished)
     }
 
-    async fn take(&mut self, group: Group, flights: &mut VecDeque<Flight>) -> Result<()> {
+    async fn take(
+        &mut self,
+        group: Group<NewRequest>,
+        flights: &mut VecDeque<Flight>,
+    ) -> Result<()> {
         self.begin().await?;
         if self.origin.dry_run {
             return self.look(group).await;
@@ -174,7 +178,7 @@ impl<'a> Carrier<'a> {
         Ok(())
     }
 
-    async fn send(&mut self, group: Group) -> Result<Flight> {
+    async fn send(&mut self, group: Group<NewRequest>) -> Result<Flight> {
         let mut requests = Vec::with_capacity(group.len());
         let mut slots = Vec::with_capacity(group.len());
         let mut masks = SAMPLES.saturating_sub(self.samples.len());
@@ -297,7 +301,7 @@ impl<'a> Carrier<'a> {
     }
 
     /// A dry run: every row is planned and braked, none is filed.
-    async fn look(&mut self, group: Group) -> Result<()> {
+    async fn look(&mut self, group: Group<NewRequest>) -> Result<()> {
         for Parsed { line, read } in group {
             let looked = match read {
                 Err(reason) => Err(reason),
@@ -369,7 +373,7 @@ impl<'a> Carrier<'a> {
 }
 
 impl Sample {
-    fn of(line: u64, new: &efface_store::NewRequest) -> Self {
+    fn of(line: u64, new: &NewRequest) -> Self {
         Self {
             line,
             request: None,

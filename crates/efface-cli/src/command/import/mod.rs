@@ -7,6 +7,7 @@ mod csv;
 mod meaning;
 mod ndjson;
 mod origin;
+mod people;
 mod reader;
 mod receipt;
 mod report;
@@ -22,6 +23,7 @@ use efface_core::{ControllerId, ImportId, RequestAction, Scope};
 use jiff::civil::Date;
 use std::ffi::OsStr;
 
+pub use self::people::{NamingArgs, people_of};
 use self::{
     carry::Carrier,
     columns::Naming,
@@ -34,6 +36,7 @@ use self::{
 use super::request::file::date;
 use crate::{
     exit::{Exit, Failure},
+    print,
     wiring::Context,
 };
 
@@ -206,7 +209,7 @@ async fn carry(context: &Context, args: Args) -> Result<(String, Carrier<'_>)> {
         dry_run: args.dry_run,
     };
     let rows = Rows::of(&context.store, defaults.clone(), &context.actor);
-    let reader = Reader::begin(source, naming, &defaults, rows, longest)?;
+    let reader = Reader::begin(source, naming, Some(&defaults), rows, longest)?;
 
     let (sender, groups) = tokio::sync::mpsc::channel(1);
     // a thread of its own, not the runtime's: one that waits for standard input must not keep the
@@ -219,7 +222,10 @@ async fn carry(context: &Context, args: Args) -> Result<(String, Carrier<'_>)> {
     let carried = carrier.carry(groups, tokio::spawn(interrupted())).await;
     if let (true, Some(path)) = (carried.is_err(), carrier.receipt_path()) {
         let rows = carrier.counts.rows();
-        eprintln!("{rows} rows were dealt with before this; the receipt is {}", path.display());
+        print::aside(format!(
+            "{rows} rows were dealt with before this; the receipt is {}",
+            path.display()
+        ));
     }
     carried?;
     if let Some(failure) = carrier.no_rows(&name) {

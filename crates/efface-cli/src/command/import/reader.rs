@@ -3,26 +3,41 @@
 
 use std::io::BufRead;
 
-use efface_store::NewRequest;
 use tokio::sync::mpsc::Sender;
 
 use super::{
     columns::{Column, Field, Naming},
     csv::{Cells, Fault, Records, Span},
     ndjson::{Lines, read_object},
-    row::{Defaults, Rows},
+    row::Defaults,
     source::{Format, Source},
 };
 use crate::exit::{Exit, Failure};
 
-/// A row: the request it asks for, or why it is refused.
-pub struct Parsed {
+/// A row: what it comes to, or why it is refused.
+pub struct Parsed<T> {
     pub line: u64,
-    pub read: Result<NewRequest, String>,
+    pub read: Result<T, String>,
 }
 
 /// Rows that are filed together.
-pub type Group = Vec<Parsed>;
+pub type Group<T> = Vec<Parsed<T>>;
+
+/// A group, or what was read before the file could not be read on.
+type Cut<T> = Result<Group<T>, (Group<T>, Failure)>;
+
+/// What is made of a row's cells.
+pub trait ReadRow {
+    type Row;
+
+    /// # Errors
+    /// Why the row is refused.
+    fn read<'a>(
+        &mut self,
+        columns: &[Column],
+        cells: impl Iterator<Item = &'a str> + Clone,
+    ) -> Result<Self::Row, String>;
+}
 
 /// A group is closed early when its text has grown to this.
 const GROUP_BYTES: usize = 4 << 20;
@@ -33,27 +48,28 @@ enum Input {
 }
 
 /// Reads rows one after another.
-pub struct Reader {
+pub struct Reader<R> {
     name: String,
     longest: usize,
     input: Input,
-    rows: Rows,
+    rows: R,
     cells: Cells,
     /// The columns of the row at hand, where each row has its own.
     own_columns: Vec<Column>,
     any: bool,
 }
 
-impl Reader {
-    /// Reads the header, where there is one.
+impl<R: ReadRow> Reader<R> {
+    /// Reads the header, where there is one. With `defaults`, every row must be able to become a
+    /// request.
     ///
     /// # Errors
     /// What is wrong with the file as a whole, with its line.
     pub fn begin(
         source: Source,
         naming: Naming,
-        defaults: &Defaults,
-        rows: Rows,
+        defaults: Option<&Defaults>,
+        rows: R,
         longest: usize,
     ) -> Result<Self, Failure> {
         let mut cells = Cells::default();
@@ -62,7 +78,9 @@ impl Reader {
             Format::Csv => {
                 let mut records = Records::new(source.input, source.delimiter, longest);
                 let columns = header(&name, &mut records, &mut cells, &naming, longest)?;
-                defaults_suffice(&name, &columns, defaults)?;
+                if let Some(defaults) = defaults {
+                    defaults_suffice(&name, &columns, defaults)?;
+                }
                 Input::Csv { records, columns }
             }
             Format::Ndjson => {
@@ -74,7 +92,7 @@ impl Reader {
     }
 
     /// Sends groups until the source ends or nobody takes them any more.
-    pub fn run(mut self, groups: &Sender<Result<Group, Failure>>, group_rows: usize) {
+    pub fn run(mut self, groups: &Sender<Result<Group<R::Row>, Failure>>, group_rows: usize) {
         loop {
             match self.group(group_rows) {
                 Ok(group) if group.is_empty() => return,
@@ -95,7 +113,7 @@ impl Reader {
         }
     }
 
-    fn group(&mut self, group_rows: usize) -> Result<Group, (Group, Failure)> {
+    fn group(&mut self, group_rows: usize) -> Cut<R::Row> {
         let mut group = Group::with_capacity(group_rows.min(4096));
         let mut bytes = 0;
         while group.len() < group_rows && bytes < GROUP_BYTES {
@@ -111,7 +129,11 @@ impl Reader {
         Ok(group)
     }
 
-    fn next(&mut self) -> Result<Option<Parsed>, Failure> {
+    /// The next row.
+    ///
+    /// # Errors
+    /// When the file cannot be read on.
+    pub fn next(&mut self) -> Result<Option<Parsed<R::Row>>, Failure> {
         let first = !std::mem::replace(&mut self.any, true);
         match &mut self.input {
             Input::Csv { records, columns } => {

@@ -69,7 +69,7 @@ impl Refusals {
     }
 
     /// # Errors
-    /// When nobody reads it any more.
+    /// When it cannot be printed.
     pub fn add(&mut self, at: u64, reason: String) -> Result<()> {
         if self.told >= self.limit {
             self.left_out += 1;

@@ -13,6 +13,7 @@ use jiff::civil::Date;
 use super::{
     columns::{Column, Field},
     meaning::write_meaning,
+    reader::ReadRow,
 };
 
 /// What holds for rows whose own cell is empty.
@@ -74,11 +75,7 @@ impl Rows {
         }
     }
 
-    /// Reads one row.
-    ///
-    /// # Errors
-    /// Why it is refused.
-    pub fn read<'a>(
+    fn request<'a>(
         &mut self,
         columns: &[Column],
         cells: impl Iterator<Item = &'a str> + Clone,
@@ -156,6 +153,18 @@ impl Rows {
     }
 }
 
+impl ReadRow for Rows {
+    type Row = NewRequest;
+
+    fn read<'a>(
+        &mut self,
+        columns: &[Column],
+        cells: impl Iterator<Item = &'a str> + Clone,
+    ) -> Result<NewRequest, String> {
+        self.request(columns, cells)
+    }
+}
+
 /// One of some words, in any case and with blanks or dashes for underscores.
 fn word<T: Copy>(
     text: &str,
@@ -188,7 +197,7 @@ fn plain(field: Field, text: &str) -> Result<&str, String> {
     Ok(text)
 }
 
-fn identifiers<'a>(
+pub(super) fn identifiers<'a>(
     columns: &[Column],
     cells: impl Iterator<Item = &'a str>,
     region: Option<&str>,

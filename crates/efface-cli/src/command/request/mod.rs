@@ -17,7 +17,7 @@ pub mod why;
 use anyhow::Result;
 use clap::Subcommand;
 use efface_core::{ImportId, request::Request};
-use efface_store::Error;
+use efface_store::{Error, RequestFilter};
 
 use crate::{
     exit::Exit,
@@ -43,7 +43,7 @@ pub enum Command {
     Release(release::Args),
     /// Deny a request, with the reason the person is told
     Deny(deny::Args),
-    /// Put a legal hold on a request, or end it
+    /// Put a legal hold on a request or an import, or end it
     Hold(hold::Args),
     /// Record that the person has been told the outcome
     Answered(answered::Args),
@@ -57,6 +57,29 @@ pub enum Command {
     Cancel(cancel::Args),
     /// Mark a request as filed by mistake and print an incident sheet
     MarkInError(mark_in_error::Args),
+}
+
+impl Command {
+    /// Whether tasks are planned: that asks what each vendor can do under all of its settings.
+    #[must_use]
+    pub const fn plans(&self) -> bool {
+        match self {
+            Self::Plan(_)
+            | Self::File(_)
+            | Self::Import(_)
+            | Self::Identify(_)
+            | Self::Amend(_) => true,
+            Self::Release(_)
+            | Self::Deny(_)
+            | Self::Hold(_)
+            | Self::Answered(_)
+            | Self::List(_)
+            | Self::Show(_)
+            | Self::Why(_)
+            | Self::Cancel(_)
+            | Self::MarkInError(_) => false,
+        }
+    }
 }
 
 /// Carries a subcommand out.
@@ -89,6 +112,20 @@ pub async fn run(context: &Context, command: Command) -> Result<Exit> {
 pub fn import_id(text: &str) -> Result<ImportId, Error> {
     let missing = |_| Error::NotFound { what: "import", id: shortened(text), list: "request" };
     text.parse().map_err(missing)
+}
+
+/// # Errors
+/// When there is no such import.
+async fn need_import(context: &Context, import: ImportId) -> Result<()> {
+    // the list names the last ones alone
+    let filter = RequestFilter { import: Some(import), limit: 1, ..RequestFilter::default() };
+    if !context.store.requests(&filter).await?.is_empty()
+        || context.store.imports().await?.iter().any(|row| row.id == import)
+    {
+        return Ok(());
+    }
+    let id = import.to_string();
+    Err(Error::NotFound { what: "import", id, list: "request" }.into())
 }
 
 /// Tells where a request stands after a move.

@@ -13,7 +13,7 @@ use futures::{StreamExt as _, stream};
 use serde::Serialize;
 use serde_json::json;
 
-use super::import_id;
+use super::{import_id, need_import};
 use crate::{
     ask,
     exit::{Exit, Failure},
@@ -201,10 +201,7 @@ async fn of_ids(context: &Context, texts: &[String]) -> Result<Preview> {
 
 async fn of_import(context: &Context, text: &str) -> Result<Preview> {
     let import = import_id(text)?;
-    if !context.store.imports().await?.iter().any(|row| row.id == import) {
-        let id = import.to_string();
-        return Err(efface_store::Error::NotFound { what: "import", id, list: "request" }.into());
-    }
+    need_import(context, import).await?;
     let ids = context.store.awaiting_release(import).await?;
     let mut counts: BTreeMap<(String, String), [u64; 3]> = BTreeMap::new();
     for (account, action, state, n) in context.store.release_counts(import).await? {
