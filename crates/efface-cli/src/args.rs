@@ -25,7 +25,8 @@ Exit codes:
   5  waits for a person, or was not done within the time given
 
 Settings come from --config, else EFFACE_CONFIG, else efface.toml in this folder; every one of them
-can be overridden by a variable EFFACE__SECTION__KEY. `efface config show` prints what is in force.";
+can be overridden by a variable EFFACE__SECTION__KEY. `efface config show` prints what is in force.
+Paths in the file are relative to its folder, paths in the environment to this one.";
 
 /// The whole command line.
 #[derive(Debug, Parser)]

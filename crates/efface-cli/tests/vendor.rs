@@ -77,6 +77,12 @@ fn an_account_is_checked_rehearsed_and_made_live_only_with_its_side_effects_acce
     std::fs::write(&path, text.replace("#accept\n", &format!("{accepted}\n"))).expect("written");
     let id = house.file(&["--action", "erase", "--proof", "login"]);
     house.run(&["connector", "enable", "news"]).ends(3, &["Play Ltd", "--yes", &id]);
+    // shows whose account it is before it acts: nobody reading must not keep it from acting
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let unread = house.command(&["connector", "enable", "news", "--yes"]).stdout(writer).status();
+    assert_eq!(unread.expect("runs").code(), Some(0));
+    house.run(&["connector", "show", "news"]).ends(0, &["mode               live"]);
     house
         .run(&["connector", "enable", "news", "--yes", "--replan", &id])
         .ends(0, &["is live", "planned anew"]);
