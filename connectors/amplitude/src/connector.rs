@@ -77,6 +77,7 @@ impl Connector for Amplitude {
         Ok(Probe {
             account_id: None,
             account_name: None,
+            key_name: Some(self.wire.key_name()),
             may: vec![
                 ("list deletion jobs".into(), Right::Yes),
                 ("search users".into(), Right::Yes),

@@ -140,6 +140,7 @@ impl Connector for Mixpanel {
         Ok(Probe {
             account_id: None,
             account_name: None,
+            key_name: Some(self.wire.key_name()),
             may,
             key_expires: self.key_expires,
             evidence: Evidence::seen(
