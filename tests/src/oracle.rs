@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use efface_connector::fake::LogLine;
 use efface_core::{
     EvidenceLevel, OrderId, Outcome, RequestId, TaskId,
-    journal::{About, Entry, ReadEntry, Replay},
+    journal::{About, Entry, ReadEntry, Replay, TaskChange},
     manifest::EffectClass,
     order::Order,
     task::{Task, TaskState},
@@ -114,6 +114,7 @@ pub fn judge(evidence: &Evidence<'_>) -> Verdict {
     verdict.repeats_only_where_the_class_allows(evidence, &seen);
     verdict.orders_stay_as_they_were(evidence);
     verdict.nothing_is_regrouped(evidence);
+    verdict.no_order_without_a_release_of_the_latest_plan(evidence);
     verdict.the_journal_tells_the_same(evidence);
     verdict
 }
@@ -154,7 +155,7 @@ impl<'a> Seen<'a> {
 }
 
 /// Whether a call only took something back, for an order with somebody whose request was cancelled.
-fn may_be_taken_back(evidence: &Evidence<'_>, digest: &str, line: &LogLine) -> bool {
+fn may_be_taken_back(evidence: &Evidence<'_>, vendor: &str, digest: &str, line: &LogLine) -> bool {
     let cancelled = |order: &OrderId| {
         let order = evidence.orders.iter().find(|o| o.id == *order);
         let tasks = evidence.requests.iter().flat_map(|(v, _)| &v.tasks).map(|t| &t.row.task);
@@ -163,8 +164,17 @@ fn may_be_taken_back(evidence: &Evidence<'_>, digest: &str, line: &LogLine) -> b
     };
     let mut mine =
         evidence.exchanges.iter().filter(|e| e.request_digest.as_deref() == Some(digest));
+    // a call whose answer was lost with its worker has left its wish alone
+    let mut wanted = evidence.journal.iter().filter_map(|entry| match &entry.about {
+        About::RecallWanted { order, .. } => Some(order),
+        _ => None,
+    });
+    let at_vendor = |id: &&OrderId| {
+        evidence.orders.iter().any(|o| o.id == **id && o.account.as_str() == vendor)
+    };
     line.effects.iter().all(|effect| effect.starts_with("recalled "))
-        && mine.any(|e| e.order.as_ref().is_some_and(cancelled))
+        && (mine.any(|e| e.order.as_ref().is_some_and(cancelled))
+            || wanted.any(|id| at_vendor(&id) && cancelled(id)))
 }
 
 /// Whether an outcome says that a vendor did something to the person.
@@ -326,7 +336,7 @@ impl Verdict {
                 let Some(mine) = orders.get(&(*vendor, digest.as_str())) else {
                     // a look by POST; what changes anybody needs an order
                     let harms = |l: &&&LogLine| {
-                        !l.effects.is_empty() && !may_be_taken_back(evidence, digest, l)
+                        !l.effects.is_empty() && !may_be_taken_back(evidence, vendor, digest, l)
                     };
                     if let Some(line) = calls.lines.iter().find(harms) {
                         self.fault(format!(
@@ -406,6 +416,35 @@ impl Verdict {
                 };
                 if !allowed {
                     self.fault(format!("task {task} went from {before:?} into order {next}"));
+                }
+            }
+        }
+    }
+
+    /// Once its request was amended a task enters no order that changes anything, and goes into none
+    /// again, before a new release has opened its phase.
+    fn no_order_without_a_release_of_the_latest_plan(&mut self, evidence: &Evidence<'_>) {
+        let changing: HashSet<OrderId> = evidence
+            .orders
+            .iter()
+            .filter(|o| o.class != EffectClass::ReadOnly)
+            .map(|o| o.id)
+            .collect();
+        let mut walks: HashMap<TaskId, BTreeMap<u32, &TaskChange>> = HashMap::new();
+        for change in evidence.journal.iter().flat_map(|e| &e.changes) {
+            walks.entry(change.task).or_default().insert(change.version, change);
+        }
+        for (task, walk) in &walks {
+            let mut released = true;
+            for change in walk.values() {
+                let out = matches!(change.event.as_str(), "ordered" | "sent again");
+                match (change.event.as_str(), change.state.order()) {
+                    ("release lost", _) => released = false,
+                    ("cause gone", _) => released = true,
+                    (_, Some(order)) if out && !released && changing.contains(&order) => {
+                        self.fault(format!("task {task} went into order {order} after its request was amended and not released again"));
+                    }
+                    _ => {}
                 }
             }
         }

@@ -1,7 +1,10 @@
 //! Time and chance for whole systems: the real ones, and a clock that is moved by hand.
 
 use std::{
-    sync::atomic::{AtomicI64, Ordering},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicI64, Ordering},
+    },
     time::Duration,
 };
 
@@ -9,6 +12,7 @@ use efface_core::{
     Timestamp,
     outside::{Chance, Clock},
 };
+use efface_worker::{Runtime, Task, TokioRuntime};
 
 /// The wall clock.
 pub struct WallClock;
@@ -37,6 +41,41 @@ impl Clock for MovedClock {
     fn now(&self) -> Timestamp {
         let ahead = self.ahead_millis.load(Ordering::SeqCst);
         Timestamp::from_millis(WallClock.now().millis() + ahead)
+    }
+}
+
+/// A runtime whose tasks can be ended all at once and in the middle, as a lost machine ends them.
+#[derive(Default)]
+pub struct MortalRuntime {
+    living: TokioRuntime,
+    tasks: Mutex<Vec<tokio::task::JoinHandle<()>>>,
+}
+
+impl MortalRuntime {
+    /// Ends everything, and returns when it has.
+    pub async fn kill(&self) {
+        let all = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
+        all.iter().for_each(tokio::task::JoinHandle::abort);
+        for one in all {
+            // ended in the middle, or done before
+            let _ = one.await;
+        }
+    }
+}
+
+impl Runtime for MortalRuntime {
+    fn sleep(&self, duration: Duration) -> Task {
+        self.living.sleep(duration)
+    }
+
+    fn spawn(&self, task: Task) {
+        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        tasks.retain(|one| !one.is_finished());
+        tasks.push(tokio::spawn(task));
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.living.monotonic()
     }
 }
 

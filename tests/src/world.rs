@@ -19,14 +19,14 @@ use efface_store::{
     SqlStore, Store,
 };
 use efface_vault::{MasterKey, Vault};
-use efface_worker::{ConnectedAccount, Fleet, Hands, Options, TokioRuntime, Worker};
+use efface_worker::{ConnectedAccount, Fleet, Hands, Options, Runtime as _, TokioRuntime, Worker};
 
 use crate::{
     oracle::{Evidence, Tally, judge},
     peek::Peek,
 };
 
-pub use crate::outside::{OsChance, WallClock, stopwatch};
+pub use crate::outside::{MortalRuntime, OsChance, WallClock, stopwatch};
 
 /// How a world is built.
 pub struct Plan {
@@ -203,13 +203,16 @@ impl World {
 
     #[must_use]
     pub fn worker(&self) -> Worker {
-        let options = Options {
+        self.worker_with(self.options())
+    }
+
+    fn options(&self) -> Options {
+        Options {
             name: "test".into(),
             call_timeout: self.plan.call_timeout,
             drain: Duration::from_secs(2),
             ..Options::default()
-        };
-        self.worker_with(options)
+        }
     }
 
     /// A worker that behaves otherwise.
@@ -260,6 +263,27 @@ impl World {
             held
         })
         .await
+    }
+
+    /// Runs a worker until `enough` holds, and ends it in the middle of whatever it does; whether it
+    /// held before `limit`.
+    pub async fn run_and_kill(&self, limit: Duration, enough: impl AsyncFn() -> bool) -> bool {
+        let mortal = Arc::new(MortalRuntime::default());
+        let hands = Hands { runtime: mortal.clone(), ..self.hands.clone() };
+        let worker = Worker::new(self.store.clone(), self.fleet(), hands, self.options());
+        let work = Box::pin(async {
+            // nobody asks it to stop
+            let _ = worker.run(std::future::pending()).await;
+        });
+        mortal.spawn(work);
+        let end = stopwatch() + limit;
+        let mut held = false;
+        while !held && stopwatch() < end {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            held = enough().await;
+        }
+        mortal.kill().await;
+        held
     }
 
     /// Runs a worker for as long as `scene` takes.

@@ -4,7 +4,7 @@ use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use efface_connector::fake::Fault;
 use efface_core::{
-    AccountId, ImportId, Outcome, RequestAction, RequestId,
+    AccountId, IdentifierKind, ImportId, Outcome, RequestAction, RequestId,
     desk::{Reason, Subject},
     evidence::Observation,
     outside::Clock as _,
@@ -13,8 +13,9 @@ use efface_core::{
 use efface_store::Store as _;
 use efface_tests::{
     on_both_databases,
-    outside::{MovedClock, WallClock},
-    world::{Place, Plan, World},
+    outside::{MovedClock, WallClock, stopwatch},
+    vendors::person,
+    world::{Place, Plan, World, proved, released},
 };
 
 const LONG: Duration = Duration::from_secs(30);
@@ -36,6 +37,9 @@ on_both_databases! {
     who_was_only_looked_for_when_the_request_is_held_is_left_alone_until_the_hold_ends,
     an_import_that_is_stopped_while_its_people_are_looked_for_changes_nobody,
     a_lost_deletion_is_not_sent_again_for_who_is_held_meanwhile,
+    who_was_only_looked_for_when_the_request_is_amended_waits_for_a_new_release,
+    a_lost_deletion_is_not_sent_again_for_who_is_amended_meanwhile,
+    a_person_with_two_requests_is_one_to_the_ceiling_and_a_new_identifier_counts_again,
     an_account_that_only_observes_is_asked_and_never_told,
     a_worker_that_is_asked_to_stop_leaves_no_order_out,
 }
@@ -109,6 +113,44 @@ async fn who_is_suppressed_and_erased_is_one_person_to_the_ceiling_and_who_is_li
     world.file(RequestAction::Lift, 2..5).await;
     assert_eq!(world.run_until_closed(LONG).await, (8, 0));
     assert_eq!(used().await, 5);
+}
+
+async fn a_person_with_two_requests_is_one_to_the_ceiling_and_a_new_identifier_counts_again(
+    place: Place,
+) {
+    let world = World::build(Plan::new(&place.url, &["sendgrid"])).await;
+    let used = async || {
+        let rows = world.store.accounts().await.expect("accounts");
+        rows[0].condition.ceiling.used
+    };
+    let closed = async |want: u64| {
+        let end = stopwatch() + LONG;
+        while !world.store.closed_and_open().await.is_ok_and(|(closed, _)| closed == want) {
+            assert!(stopwatch() < end, "{want} requests are closed");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    let scene = async {
+        world.file(RequestAction::Suppress, 0..2).await;
+        closed(2).await;
+        assert_eq!(used().await, 2);
+        world.file(RequestAction::Erase, 0..2).await;
+        closed(4).await;
+        assert_eq!(used().await, 2, "the same two people");
+        // whom the new address belongs to, nobody can tell
+        let more = proved(IdentifierKind::Email, "somebody@else.example");
+        let mut who: Vec<_> = person(0).into_iter().map(|(k, text)| proved(k, &text)).collect();
+        who.push(more);
+        world
+            .store
+            .file(vec![released(RequestAction::Suppress, who)])
+            .await
+            .remove(0)
+            .expect("filed");
+        closed(5).await;
+        assert_eq!(used().await, 3);
+    };
+    world.while_working(scene).await;
 }
 
 async fn the_ceiling_parks(place: &Place, action: RequestAction) {
@@ -275,24 +317,60 @@ async fn who_was_only_looked_for_when_the_request_is_held_is_left_alone_until_th
 ) {
     let world = slow_world(&place, "mailchimp", Duration::from_millis(150)).await;
     let filed = world.file(RequestAction::Erase, 0..1).await;
-    held_while_looking(&world, &filed, async || {
+    let hold = async || {
         world.store.hold(filed[0], "lawsuit", "test").await.expect("held");
-    })
-    .await;
+    };
+    held_while_looking(&world, &filed, hold, async |id| end_hold(&world, id).await).await;
 }
 
 async fn an_import_that_is_stopped_while_its_people_are_looked_for_changes_nobody(place: Place) {
     let world = slow_world(&place, "mailchimp", Duration::from_millis(150)).await;
     let import = ImportId(uuid::Uuid::from_u128(7));
     let filed = world.file_of(Some(import), RequestAction::Erase, 0..8).await;
-    held_while_looking(&world, &filed, async || {
+    let stop = async || {
         let report = world.store.stop_import(import, "test").await.expect("stopped");
         assert_eq!(report.stopped.len(), 8);
-    })
-    .await;
+    };
+    held_while_looking(&world, &filed, stop, async |id| end_hold(&world, id).await).await;
+}
+
+async fn who_was_only_looked_for_when_the_request_is_amended_waits_for_a_new_release(place: Place) {
+    let world = slow_world(&place, "mailchimp", Duration::from_millis(150)).await;
+    let filed = world.file(RequestAction::Erase, 0..1).await;
+    let amend = async || amend(&world, filed[0]).await;
+    held_while_looking(&world, &filed, amend, async |id| release(&world, id).await).await;
+}
+
+async fn end_hold(world: &World, id: RequestId) {
+    world.store.end_hold(id, "test").await.expect("the hold ends");
+}
+
+async fn amend(world: &World, id: RequestId) {
+    let more = vec![proved(IdentifierKind::UserId, "another-7")];
+    world.store.amend(id, more, None, "test").await.expect("amended");
+}
+
+async fn release(world: &World, id: RequestId) {
+    world.store.release(id, "test").await.expect("released");
 }
 
 async fn a_lost_deletion_is_not_sent_again_for_who_is_held_meanwhile(place: Place) {
+    let hold = async |world: &World, id| {
+        world.store.hold(id, "lawsuit", "test").await.expect("held");
+    };
+    not_sent_again(&place, hold, async |world: &World, id| end_hold(world, id).await).await;
+}
+
+async fn a_lost_deletion_is_not_sent_again_for_who_is_amended_meanwhile(place: Place) {
+    let amended = async |world: &World, id| amend(world, id).await;
+    not_sent_again(&place, amended, async |world: &World, id| release(world, id).await).await;
+}
+
+async fn not_sent_again(
+    place: &Place,
+    brake: impl AsyncFn(&World, RequestId),
+    lift: impl AsyncFn(&World, RequestId),
+) {
     let plan = Plan::new(&place.url, &["mailchimp"]);
     let world = World::build(Plan { call_timeout: Duration::from_millis(250), ..plan }).await;
     world.fakes["mailchimp"].faults().next_changing([Fault::SilenceBefore]);
@@ -303,7 +381,7 @@ async fn a_lost_deletion_is_not_sent_again_for_who_is_held_meanwhile(place: Plac
         let tasks = world.tasks(&filed).await;
         let lost = |t: &Task| matches!(t.state, TaskState::Unknown { .. });
         if tasks.iter().any(lost) && !held.load(Relaxed) {
-            world.store.hold(filed[0], "lawsuit", "test").await.expect("held");
+            brake(&world, filed[0]).await;
             held.store(true, Relaxed);
         }
         held.load(Relaxed) && tasks.iter().all(|t| matches!(t.state, TaskState::Blocked { .. }))
@@ -313,13 +391,18 @@ async fn a_lost_deletion_is_not_sent_again_for_who_is_held_meanwhile(place: Plac
     let orders = world.peek().await.orders().await;
     assert!(orders.iter().all(|o| o.repeats == 0), "{orders:?}");
     assert_eq!(world.fakes["mailchimp"].fake().people(), 1, "still there");
-    world.store.end_hold(filed[0], "test").await.expect("the hold ends");
+    lift(&world, filed[0]).await;
     assert_eq!(world.run_until_closed(LONG).await, (1, 0));
     world.expect_sound(&filed).await;
 }
 
-/// Pulls `brake` while somebody is looked for: nobody is changed before their hold ends.
-async fn held_while_looking(world: &World, filed: &[RequestId], brake: impl AsyncFn()) {
+/// Pulls `brake` while somebody is looked for: nobody is changed before `lift`.
+async fn held_while_looking(
+    world: &World,
+    filed: &[RequestId],
+    brake: impl AsyncFn(),
+    lift: impl AsyncFn(RequestId),
+) {
     let held = std::sync::atomic::AtomicBool::new(false);
     let rests = world.run_until(LONG, async || {
         use std::sync::atomic::Ordering::Relaxed;
@@ -338,7 +421,7 @@ async fn held_while_looking(world: &World, filed: &[RequestId], brake: impl Asyn
 
     world.fakes["mailchimp"].faults().latency(Duration::ZERO);
     for id in filed {
-        world.store.end_hold(*id, "test").await.expect("the hold ends");
+        lift(*id).await;
     }
     let all = u64::try_from(filed.len()).expect("a few");
     assert_eq!(world.run_until_closed(LONG).await, (all, 0));

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use efface_core::{AccountId, LaneId, RequestAction, task::Task};
+use efface_core::{AccountId, LaneId, RequestAction, desk::Reason, task::Task};
 use efface_store::{ErrandKind, ErrandState, LeaseTerms, REQUESTS_LANE, Store as _};
 use efface_tests::{
     on_both_databases,
@@ -18,6 +18,8 @@ const A_WHILE: Duration = Duration::from_millis(400);
 on_both_databases! {
     an_errand_is_carried_out_and_no_order_leaves,
     an_errand_waits_its_turn_for_a_lane_that_is_held,
+    an_amplitude_key_is_known_again_though_it_names_no_account,
+    a_mixpanel_key_is_known_again_though_it_names_no_account,
 }
 
 fn lane(name: &str) -> LaneId {
@@ -63,6 +65,53 @@ async fn an_errand_is_carried_out_and_no_order_leaves(place: Place) {
     // the lane was given back: a worker goes on with it
     assert_eq!(world.run_until_closed(LONG).await, (6, 0));
     world.expect_sound(&filed).await;
+}
+
+async fn an_amplitude_key_is_known_again_though_it_names_no_account(place: Place) {
+    known_again(&place, "amplitude").await;
+}
+
+async fn a_mixpanel_key_is_known_again_though_it_names_no_account(place: Place) {
+    known_again(&place, "mixpanel").await;
+}
+
+async fn known_again(place: &Place, vendor: &'static str) {
+    let world = World::build(Plan::new(&place.url, &[vendor])).await;
+    let account = AccountId::new(vendor).expect("name");
+    let probe = world.store.send_errand(&account, &ErrandKind::Probe, &[]).await.expect("asked");
+    let answered = async || matches!(world.store.errand(probe).await, Ok(ErrandState::Done(_)));
+    assert!(world.run_until(LONG, answered).await);
+    let ErrandState::Done(answer) = world.store.errand(probe).await.expect("errand") else {
+        panic!("answered")
+    };
+    let answer: serde_json::Value = serde_json::from_str(&answer).expect("an answer");
+    let pin = answer["pin"].as_str().expect("a pin");
+    assert!(pin.starts_with("key:") && answer["account_id"].is_null(), "{answer}");
+    let names = world.fakes[vendor].fake().settings("demo-key");
+    let names = names.as_object().expect("settings").values().filter_map(|v| v.as_str());
+    assert!(names.into_iter().all(|name| !answer.to_string().contains(name)), "{answer}");
+
+    // enabled under another project's key
+    let enable = async |pin| world.store.enable_account(&account, Some(pin), "test").await;
+    enable("key:0123456789").await.expect("enabled");
+    let filed = world.file(RequestAction::Erase, 0..1).await;
+    let told = world.run_until(LONG, async || {
+        world.store.desk(true, 10).await.is_ok_and(|desk| !desk.is_empty())
+    });
+    assert!(told.await, "{vendor}");
+    let desk = world.store.desk(true, 10).await.expect("desk");
+    let reason = &desk[0].item.reason;
+    assert!(matches!(reason, Reason::OtherAccount { answers_as, .. } if answers_as == pin));
+    let condition = world.store.account(&account).await.expect("account").condition;
+    let wrong = condition.settings_wrong.expect("told what to do");
+    assert!(wrong.contains(&format!("efface connector enable {vendor}")), "{wrong}");
+    assert!(world.peek().await.orders().await.is_empty(), "an order left");
+    // a person has looked at it
+    enable(pin).await.expect("enabled again");
+    assert!(world.store.desk(true, 10).await.expect("desk").is_empty());
+    let leaves = async || !world.peek().await.orders().await.is_empty();
+    assert!(world.run_until(LONG, leaves).await, "{vendor}");
+    world.store.cancel(filed[0], "test").await.expect("cancelled");
 }
 
 async fn an_errand_waits_its_turn_for_a_lane_that_is_held(place: Place) {

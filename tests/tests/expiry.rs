@@ -12,7 +12,7 @@ use efface_core::{
     Identifier, Outcome, Provenance, RequestAction, RequestId, Timestamp,
     desk::{Reason, Subject},
     outside::Clock,
-    request::RequestState,
+    request::{Patience, RequestState},
     task::TaskState,
 };
 use efface_store::{NewRequest, Policy, Proof, Store as _};
@@ -31,6 +31,7 @@ on_both_databases! {
     a_request_that_nobody_proves_is_told_of_and_then_expires,
     a_proof_in_time_stops_the_clock,
     a_clock_that_was_set_forward_expires_nobody,
+    a_request_that_was_held_over_its_time_is_told_of_first,
 }
 
 /// The wall clock, set forward.
@@ -43,8 +44,10 @@ impl Clock for SetForward {
     }
 }
 
-async fn world(place: &Place, patience: Duration, clock: Arc<dyn Clock>) -> World {
+async fn world(place: &Place, whole: Duration, clock: Arc<dyn Clock>) -> World {
     let plan = Plan::new(&place.url, &["mailchimp"]);
+    // the least notice of real settings is days
+    let patience = Patience { whole, notice: whole / 3 };
     let policy = Policy { expire_unproved: patience, ..plan.policy };
     World::build(Plan { policy, clock, ..plan }).await
 }
@@ -118,7 +121,14 @@ async fn a_clock_that_was_set_forward_expires_nobody(place: Place) {
         if !at_work().await {
             return false;
         }
-        clock.0.store(u64::try_from((DAY * 91).as_millis()).expect("fits"), Relaxed);
+        let told = world.store.desk(true, 10).await.is_ok_and(|desk| desk.len() == 2);
+        // told of, and then past the end of the notice
+        let days = if told { 130 } else { 91 };
+        clock.0.store(u64::try_from((DAY * days).as_millis()).expect("fits"), Relaxed);
+        if !told {
+            world.store.wakes().ring_all();
+            return false;
+        }
         let since = *started.lock().expect("a time").get_or_insert_with(stopwatch);
         world.store.wakes().ring_all();
         stopwatch() - since > A_WHILE
@@ -130,4 +140,26 @@ async fn a_clock_that_was_set_forward_expires_nobody(place: Place) {
     // a worker that starts under the new time takes it for what it is
     clock.0.fetch_add(u64::try_from(DAY.as_millis()).expect("fits"), Relaxed);
     assert!(world.run_until(LONG, async || all_over(&world).await).await);
+}
+
+async fn a_request_that_was_held_over_its_time_is_told_of_first(place: Place) {
+    let world = world(&place, Duration::from_millis(900), Arc::new(WallClock)).await;
+    let filed = filed(&world).await;
+    for id in &filed {
+        world.store.hold(*id, "lawsuit", "test").await.expect("held");
+    }
+    world.run_until(Duration::from_millis(1_500), async || false).await;
+    for id in &filed {
+        world.store.end_hold(*id, "test").await.expect("the hold ends");
+    }
+    let told = world.run_until(LONG, async || {
+        world.store.desk(true, 10).await.is_ok_and(|desk| desk.len() == 2)
+    });
+    assert!(told.await);
+    for row in world.store.desk(true, 10).await.expect("desk") {
+        let Reason::ProofMissing { expires_at } = row.item.reason else { panic!("{row:?}") };
+        assert!(expires_at.since(row.item.opened_at) >= Duration::from_millis(300), "{row:?}");
+    }
+    assert!(world.run_until(LONG, async || all_over(&world).await).await);
+    world.expect_sound(&filed).await;
 }

@@ -6,7 +6,11 @@ use std::{
 };
 
 use efface_connector::fake::{Fault, LogLine};
-use efface_core::{Outcome, RequestAction, RequestId, task::Task, task::TaskState};
+use efface_core::{
+    Outcome, RequestAction, RequestId,
+    journal::{About, Entry, ReadEntry},
+    task::{Recall, Task, TaskState, WaitsOn},
+};
 use efface_tests::{
     on_both_databases,
     world::{Place, Plan, World},
@@ -23,6 +27,8 @@ on_both_databases! {
     a_recall_that_comes_too_late_is_asked_once_and_the_task_runs_to_its_own_end,
     what_was_out_when_it_was_cancelled_is_recalled_as_soon_as_it_is_accepted,
     a_recall_that_fails_is_asked_again,
+    a_worker_lost_while_it_asks_leaves_word_and_the_next_one_asks_again,
+    a_recall_whose_answer_stays_unknown_is_not_told_as_too_late,
 }
 
 /// A world of one vendor that puts everybody into one order.
@@ -183,5 +189,94 @@ async fn a_recall_that_fails_is_asked_again(place: Place) {
     assert!(ended.await, "{:?}", world.tasks(&filed).await);
     assert_eq!(outcome(&world.tasks(&filed).await[0]), &Outcome::Recalled);
     assert_eq!(recalls(&world, "mixpanel").len(), 3);
+    world.expect_sound(&filed).await;
+}
+
+/// What the journal says of recalls: how many were wanted, of how many an answer was lost before.
+async fn wishes(world: &World) -> Vec<(u32, u32)> {
+    let wanted = |about: About| match about {
+        About::RecallWanted { people, in_doubt, .. } => Some((people, in_doubt)),
+        _ => None,
+    };
+    journal(world).await.into_iter().filter_map(|entry| wanted(entry.about)).collect()
+}
+
+async fn journal(world: &World) -> Vec<ReadEntry> {
+    let tail = efface_store::journal_tail(&world.store).await.expect("journal");
+    tail.iter().map(|(body, items)| Entry::read(body, items).expect("an entry")).collect()
+}
+
+/// Runs until all wait at the vendor, cancels them, and loses the worker while the recall is out.
+async fn lose_the_worker_that_asks(world: &World, vendor: &str, filed: &[RequestId], fault: Fault) {
+    let cancelled = AtomicBool::new(false);
+    let ready = async || match vendor {
+        // one to prove the key, three until the deletion has started
+        "mixpanel" => world.fakes[vendor].log().iter().filter(|l| l.method == "GET").count() >= 4,
+        _ => waits(&world.tasks(filed).await),
+    };
+    let fault = std::sync::Mutex::new(Some(fault));
+    let lost = world.run_and_kill(LONG, async || {
+        if ready().await && !cancelled.swap(true, Relaxed) {
+            let fault = fault.lock().expect("a fault").take();
+            world.fakes[vendor].faults().next_changing(fault);
+            for id in filed {
+                world.store.cancel(*id, "test").await.expect("cancelled");
+            }
+        }
+        if wishes(world).await.is_empty() {
+            return false;
+        }
+        // the vendor's log does not show what is never answered
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        true
+    });
+    assert!(lost.await, "{:?}", world.tasks(filed).await);
+    assert_eq!(wishes(world).await, [(1, 0)], "the wish was written before the call left");
+}
+
+async fn a_worker_lost_while_it_asks_leaves_word_and_the_next_one_asks_again(place: Place) {
+    let plan = Plan { time_scale: SLOW, ..Plan::new(&place.url, &["amplitude"]) };
+    let plan = Plan { call_timeout: Duration::from_secs(20), ..plan.together(1) };
+    let world = World::build(plan).await;
+    world.fakes["amplitude"].tune(|t| t.polls_until_done = u32::MAX);
+    let filed = world.file(RequestAction::Erase, 0..1).await;
+    lose_the_worker_that_asks(&world, "amplitude", &filed, Fault::SilenceAfter).await;
+    assert!(waits(&world.tasks(&filed).await), "{:?}", world.tasks(&filed).await);
+    assert_eq!(recalls(&world, "amplitude").len(), 1);
+    assert_eq!(world.run_until_closed(LONG).await, (1, 0));
+    assert_eq!(outcome(&world.tasks(&filed).await[0]), &Outcome::Recalled);
+    assert_eq!(world.fakes["amplitude"].fake().people(), 1);
+    assert_eq!(wishes(&world).await, [(1, 0), (1, 1)]);
+    assert_eq!(recalls(&world, "amplitude").len(), 1, "who is out is not taken out again");
+    world.expect_sound(&filed).await;
+}
+
+async fn a_recall_whose_answer_stays_unknown_is_not_told_as_too_late(place: Place) {
+    let plan = Plan { time_scale: 0.000_002, ..Plan::new(&place.url, &["mixpanel"]) };
+    let plan = Plan { call_timeout: Duration::from_secs(20), ..plan.together(1) };
+    let world = World::build(plan).await;
+    world.fakes["mixpanel"].tune(|t| t.polls_until_done = u32::MAX);
+    let filed = world.file(RequestAction::Erase, 0..1).await;
+    lose_the_worker_that_asks(&world, "mixpanel", &filed, Fault::SilenceBefore).await;
+    let ended = world.run_until(LONG, async || {
+        if !recalls(&world, "mixpanel").is_empty() {
+            world.fakes["mixpanel"].tune(|t| t.polls_until_done = 3);
+        }
+        all_closed(&world).await
+    });
+    assert!(ended.await, "{:?}", world.tasks(&filed).await);
+    assert_eq!(outcome(&world.tasks(&filed).await[0]), &Outcome::Erased);
+    let recall = |state: &TaskState| match state {
+        TaskState::Waiting { on: WaitsOn::Receipt { recall, .. }, .. } => Some(*recall),
+        _ => None,
+    };
+    let stood: Vec<Recall> = journal(&world)
+        .await
+        .iter()
+        .flat_map(|e| &e.changes)
+        .filter_map(|c| recall(&c.state))
+        .collect();
+    assert!(stood.contains(&Recall::InDoubt) && !stood.contains(&Recall::InVain), "{stood:?}");
+    assert_eq!(wishes(&world).await, [(1, 0), (1, 1)]);
     world.expect_sound(&filed).await;
 }

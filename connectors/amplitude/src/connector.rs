@@ -54,8 +54,7 @@ impl Connector for Amplitude {
     ) -> Result<Answer, ConnectorError> {
         let ticket = Ticket::read(receipt)?;
         let listed = self.listed(call, ticket.range(order.first_sent_at)).await?;
-        let ours = ticket.pick(&listed, &jobs::mark(&self.requester, order));
-        jobs::standing(&order.items, ours.as_deref())
+        jobs::standing(&order.items, &ticket, &listed, &jobs::mark(&self.requester, order))
     }
 
     async fn look_up(
@@ -78,6 +77,7 @@ impl Connector for Amplitude {
         Ok(Probe {
             account_id: None,
             account_name: None,
+            key_name: Some(self.wire.key_name()),
             may: vec![
                 ("list deletion jobs".into(), Right::Yes),
                 ("search users".into(), Right::Yes),
@@ -110,10 +110,10 @@ impl Connector for Amplitude {
                     answer.items.push((item.id, ItemAnswer::NothingFound { asked, evidence }));
                 }
                 Among::Refused(error) => answer.items.push((item.id, ItemAnswer::Failed(error))),
-                Among::CannotTell => {}
+                Among::Others(_) | Among::CannotTell => {}
             }
         }
-        answer.accepted = jobs::accept(accepted, ours.into_iter())?;
+        answer.accepted = jobs::accept(accepted, ours.into_iter(), &mark)?;
         Ok(Found::Arrived(answer))
     }
 
@@ -126,7 +126,7 @@ impl Connector for Amplitude {
         let ticket = Ticket::read(receipt)?;
         let mark = jobs::mark(&self.requester, order);
         let listed = self.listed(call, ticket.range(order.first_sent_at)).await?;
-        let ours: Vec<&Job> = listed.iter().filter(|job| jobs::bears(job, &mark)).collect();
+        let ours = ticket.taken_into(&listed, &mark);
         if ours.is_empty() {
             return Err(ConnectorError::person(
                 "no deletion job at Amplitude carries this order's name; look for it there",
@@ -136,11 +136,20 @@ impl Connector for Amplitude {
             return Ok(Recalled::TooLate(Evidence::seen("the deletion job is no longer staging")));
         }
         let marked = jobs::marked(ours.iter().copied(), &mark);
-        let mut out = BTreeSet::new();
+        // in no job at all: an earlier recall, or somebody there, took them out
+        let entries = listed.iter().flat_map(|job| &job.entries);
+        let named: BTreeSet<u64> = entries.map(|entry| entry.amplitude_id).collect();
+        let (mut out, mut out_before) = (BTreeSet::new(), 0);
         for item in &order.items {
+            let known = Known::of(item)?;
+            if !known.is_empty() && known.is_disjoint(&named) {
+                out_before += 1;
+                continue;
+            }
             match self.among(call, item, &marked).await? {
                 Among::These(ids) => out.extend(ids),
-                Among::Absent(_) | Among::Refused(_) | Among::CannotTell => {
+                Among::Others(ids) if ids.is_disjoint(&named) => out_before += 1,
+                Among::Others(_) | Among::Absent(_) | Among::Refused(_) | Among::CannotTell => {
                     return Err(ConnectorError::person(
                         "not everybody of this order can be told apart in Amplitude's job",
                     ));
@@ -154,7 +163,7 @@ impl Connector for Amplitude {
             }
         }
         Ok(Recalled::Recalled(Evidence::seen(format!(
-            "{} records taken out of the deletion job",
+            "{} records taken out of the deletion job; {out_before} people were in it no longer",
             out.len()
         ))))
     }
@@ -163,6 +172,8 @@ impl Connector for Amplitude {
 /// Which of an order's entries are one person's.
 enum Among {
     These(BTreeSet<u64>),
+    /// A search finds the person, by ids that are none of the order's entries.
+    Others(BTreeSet<u64>),
     /// The person is not there at all, asked for by these kinds.
     Absent(Vec<IdentifierKind>),
     Refused(ConnectorError),
@@ -201,24 +212,30 @@ impl Amplitude {
         let mut mine: BTreeSet<u64> = Known::of(item)?;
         mine.extend(&ids.amplitude_ids);
         mine.retain(|id| marked.contains(id));
-        let mut absent = true;
+        let (mut absent, mut sure, mut others) = (true, true, BTreeSet::new());
         if mine.is_empty() {
             let own = ids.amplitude_ids.iter().map(|id| (amplitude_id(), id.to_string()));
             let users = ids.user_ids.iter().map(|user| (IdentifierKind::UserId, user.clone()));
             for (kind, asked) in users.chain(own) {
                 let Some(found) = self.search(call, &kind, &asked).await? else {
-                    absent = false;
+                    (absent, sure) = (false, false);
                     continue;
                 };
                 absent &= found.is_empty();
-                let found = found.iter().map(|one| one.amplitude_id);
-                mine.extend(found.filter(|id| marked.contains(id)));
+                let (ours, theirs): (BTreeSet<u64>, BTreeSet<u64>) =
+                    found.iter().map(|one| one.amplitude_id).partition(|id| marked.contains(id));
+                mine.extend(ours);
+                others.extend(theirs);
             }
         }
-        Ok(match (mine.is_empty(), absent) {
-            (false, _) => Among::These(mine),
-            (true, true) => Among::Absent(ids.kinds()),
-            (true, false) => Among::CannotTell,
+        Ok(if !mine.is_empty() {
+            Among::These(mine)
+        } else if absent {
+            Among::Absent(ids.kinds())
+        } else if sure {
+            Among::Others(others)
+        } else {
+            Among::CannotTell
         })
     }
 

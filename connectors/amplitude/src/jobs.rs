@@ -29,6 +29,9 @@ const PROMISE: &str = "deleted within 30 days of the request, and from backups 5
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ticket {
     pub jobs: Vec<JobName>,
+    /// How many entries of the jobs were the order's own when they were taken on.
+    #[serde(default)]
+    pub entries: usize,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,8 +53,8 @@ impl JobName {
 }
 
 impl Ticket {
-    fn of<'j>(jobs: impl Iterator<Item = &'j Job>) -> Self {
-        Self { jobs: jobs.map(JobName::of).collect() }
+    fn of<'j>(jobs: impl Iterator<Item = &'j Job> + Clone, mark: &str) -> Self {
+        Self { entries: marked(jobs.clone(), mark).len(), jobs: jobs.map(JobName::of).collect() }
     }
 
     pub fn read(receipt: &Receipt) -> Result<Self, ConnectorError> {
@@ -67,6 +70,17 @@ impl Ticket {
         };
         let whole = (from.min(*first), to.max(*last));
         if whole.1.since(whole.0) <= LONGEST { whole } else { (first.minus(DAY), last.plus(DAY)) }
+    }
+
+    /// The jobs an order's people may still be taken out of: those that carry its mark; where none
+    /// does any more, those it was taken into.
+    pub fn taken_into<'j>(&self, listed: &'j [Job], mark: &str) -> Vec<&'j Job> {
+        let ours: Vec<&Job> = listed.iter().filter(|job| bears(job, mark)).collect();
+        if !ours.is_empty() {
+            return ours;
+        }
+        let named = |job: &&Job| self.jobs.iter().any(|name| name.names(job));
+        listed.iter().filter(named).collect()
     }
 
     /// The order's own jobs among those listed: the named ones, and any that carries its mark.
@@ -125,7 +139,7 @@ pub fn taken(order: &Order, taken: &Taken, mark: &str) -> Result<Answer, Connect
         }
         // with nobody missing and no job the answer says nothing: Unknown
     }
-    answer.accepted = accept(accepted, taken.jobs.iter())?;
+    answer.accepted = accept(accepted, taken.jobs.iter(), mark)?;
     Ok(answer)
 }
 
@@ -148,12 +162,13 @@ fn known(ids: &Ids, taken: &Taken, alone: Option<&str>) -> BTreeSet<u64> {
 /// People taken on, with the receipt to ask by.
 pub fn accept<'j>(
     items: Vec<(ItemId, Option<Memo>)>,
-    jobs: impl Iterator<Item = &'j Job>,
+    jobs: impl Iterator<Item = &'j Job> + Clone,
+    mark: &str,
 ) -> Result<Vec<Accepted>, ConnectorError> {
     if items.is_empty() {
         return Ok(vec![]);
     }
-    let ticket = Ticket::of(jobs);
+    let ticket = Ticket::of(jobs, mark);
     let days: Vec<&str> = ticket.jobs.iter().map(|job| job.day.as_str()).collect();
     let days = days.join(", ");
     let evidence = Evidence::seen(format!("taken into the deletion job of {days}"))
@@ -168,9 +183,15 @@ pub fn accept<'j>(
     }])
 }
 
-/// How the order's jobs stand, person by person.
-pub fn standing(items: &[Item], ours: Option<&[&Job]>) -> Result<Answer, ConnectorError> {
-    let Some(ours) = ours else {
+/// How the order's jobs stand, person by person. Only who is named in a finished job is told as
+/// deleted: nothing follows from an entry that is not there.
+pub fn standing(
+    items: &[Item],
+    ticket: &Ticket,
+    listed: &[Job],
+    mark: &str,
+) -> Result<Answer, ConnectorError> {
+    let Some(ours) = ticket.pick(listed, mark) else {
         let gone = || {
             ConnectorError::person(
                 "Amplitude no longer lists the deletion job; look for it there, then retry",
@@ -183,21 +204,24 @@ pub fn standing(items: &[Item], ours: Option<&[&Job]>) -> Result<Answer, Connect
         return Err(ConnectorError::unknown("a job status that the vendor does not document"));
     }
     let done = ours.iter().all(|job| job.status == Status::Done);
-    let listed: BTreeSet<u64> =
+    let named: BTreeSet<u64> =
         ours.iter().flat_map(|job| &job.entries).map(|entry| entry.amplitude_id).collect();
-    // a finished job that names nobody any more has not lost anybody
-    let tells = !(done && listed.is_empty());
+    // whose ids the vendor never told is named only while nobody of the order is missing
+    let whole = ticket.entries > 0 && marked(ours.iter().copied(), mark).len() >= ticket.entries;
     let mut answer = Answer::default();
     for item in items {
-        let one = if tells && !Known::of(item)?.is_subset(&listed) {
+        let known = Known::of(item)?;
+        let missing = if known.is_empty() { done && !whole } else { !known.is_subset(&named) };
+        let one = if missing {
             ItemAnswer::Failed(ConnectorError::person(
-                "Amplitude's deletion job no longer names this person: taken out there?",
+                "Amplitude's deletion job does not name this person any more: taken out there?",
             ))
         } else if done {
             let days: Vec<&str> = ours.iter().map(|job| job.day.as_str()).collect();
             let days = days.join(", ");
-            let evidence = Evidence::seen(format!("the deletion job of {days} is done"))
-                .reference(format!("deletion job of {days}"));
+            let evidence =
+                Evidence::seen(format!("the deletion job of {days} is done and names the person"))
+                    .reference(format!("deletion job of {days}"));
             ItemAnswer::Confirmed(evidence)
         } else {
             ItemAnswer::StillGoing { poll_after: DAY }

@@ -35,6 +35,11 @@ impl Wire {
         Self { base, api_key, secret_key }
     }
 
+    /// Names the project; the secret key alone opens it.
+    pub fn key_name(&self) -> Secret {
+        self.api_key.clone()
+    }
+
     fn request(&self, method: Method, template: &str) -> Request {
         Request::new(method, &self.base, template).basic(self.api_key.expose(), &self.secret_key)
     }

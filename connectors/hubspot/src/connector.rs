@@ -137,6 +137,7 @@ impl Connector for HubSpot {
         Ok(Probe {
             account_id: Some(portal.to_string()),
             account_name: None,
+            key_name: None,
             may: vec![
                 ("crm.objects.contacts.read".into(), read),
                 ("crm.objects.contacts.write".into(), Right::CannotTell),

@@ -99,6 +99,7 @@ impl Connector for Mailchimp {
         Ok(Probe {
             account_id: Some(account.account_id),
             account_name: Some(account.account_name),
+            key_name: None,
             may,
             key_expires: None,
             evidence: Evidence::seen("200 to the API root, then each audience asked for"),

@@ -140,6 +140,7 @@ impl Connector for Mixpanel {
         Ok(Probe {
             account_id: None,
             account_name: None,
+            key_name: Some(self.wire.key_name()),
             may,
             key_expires: self.key_expires,
             evidence: Evidence::seen(
@@ -162,9 +163,16 @@ impl Connector for Mixpanel {
         }
         let reply = call.send(&self.wire.cancel(&ticket.job)).await?;
         let evidence = Evidence::seen(format!("{} to the cancellation", reply.status));
-        Ok(match wire::read_cancelled(&reply)? {
-            Cancelled::Done => Recalled::Recalled(evidence.reference(ticket.job)),
-            Cancelled::TooLate => Recalled::TooLate(evidence.reference(ticket.job)),
+        if wire::read_cancelled(&reply)? == Cancelled::Done {
+            return Ok(Recalled::Recalled(evidence.reference(ticket.job)));
+        }
+        // one that was cancelled before is refused like one that has started
+        let status = wire::read_status(&call.send(&self.wire.status(&ticket.job)).await?)?;
+        Ok(if status == Status::Revoked {
+            let evidence = Evidence::seen("the deletion job is REVOKED");
+            Recalled::Recalled(evidence.reference(ticket.job))
+        } else {
+            Recalled::TooLate(evidence.reference(ticket.job))
         })
     }
 }

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use efface_connector::{ConnectorError, Method, Reply, Request};
+use efface_connector::{ConnectorError, Method, Reply, Request, Secret};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -29,6 +29,11 @@ struct Deletion<'a> {
 impl Wire {
     pub fn new(base: String, settings: Settings) -> Self {
         Self { base, settings }
+    }
+
+    /// Names the project; every application that sends to it carries it.
+    pub fn key_name(&self) -> Secret {
+        self.settings.project_token.clone()
     }
 
     pub fn law(&self) -> Compliance {

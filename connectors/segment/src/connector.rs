@@ -140,6 +140,7 @@ impl Connector for Segment {
         Ok(Probe {
             account_id: Some(workspace.id),
             account_name: Some(workspace.name),
+            key_name: None,
             may,
             key_expires: None,
             evidence: Evidence::seen("200 to the workspace, then its regulations asked for"),

@@ -99,6 +99,7 @@ impl Connector for SendGrid {
         Ok(Probe {
             account_id: None,
             account_name: None,
+            key_name: self.wire.key_name(),
             may: wire::read_scopes(&reply, &wanted)?,
             key_expires: None,
             evidence: Evidence::seen("the scopes that the vendor lists for the key"),

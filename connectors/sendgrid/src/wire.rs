@@ -13,6 +13,18 @@ pub struct Wire {
 }
 
 impl Wire {
+    /// A key is `SG.<its id>.<its secret>`; whose people it reaches, the subuser says as well.
+    pub fn key_name(&self) -> Option<Secret> {
+        let mut parts = self.api_key.expose().split('.');
+        let (Some("SG"), Some(id), Some(_), None) =
+            (parts.next(), parts.next(), parts.next(), parts.next())
+        else {
+            return None;
+        };
+        let of = self.on_behalf_of.as_deref().unwrap_or_default();
+        (!id.is_empty()).then(|| Secret::new(format!("{id} {of}")))
+    }
+
     fn request(&self, method: Method, template: &str) -> Request {
         let request = Request::new(method, &self.base, template).bearer(&self.api_key);
         match &self.on_behalf_of {

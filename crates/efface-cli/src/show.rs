@@ -196,6 +196,9 @@ pub fn detail(action: TaskAction, state: &TaskState) -> String {
             Recall::NotWanted => "the vendor is at work".into(),
             Recall::Wanted { .. } => "cancelled; the vendor is asked to take it back".into(),
             Recall::InVain => "cancelled; the vendor does not take it back".into(),
+            Recall::InDoubt => {
+                "cancelled; the vendor was asked back, its answer is not known".into()
+            }
         },
         TaskState::Waiting { on: WaitsOn::Promise { .. }, .. } => {
             "waits for the vendor's promised date".into()

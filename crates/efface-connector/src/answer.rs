@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use efface_core::{Identifier, IdentifierKind, Timestamp, evidence::Evidence, manifest::StepId};
 
-use crate::{ConnectorError, ItemId, Memo, Receipt};
+use crate::{ConnectorError, ItemId, Memo, Receipt, Secret};
 
 /// The answer to an order. An item in neither list, or in both, is Unknown.
 #[derive(Clone, Debug, Default)]
@@ -97,6 +97,9 @@ pub struct Probe {
     pub account_id: Option<String>,
     /// The vendor's own name of the account, if it tells.
     pub account_name: Option<String>,
+    /// Where the vendor tells no id: the part of the key that names its project or itself and opens
+    /// nothing alone. Its keyed digest is pinned instead; it is never shown.
+    pub key_name: Option<Secret>,
     /// What the key may do, in the vendor's words.
     pub may: Vec<(String, Right)>,
     pub key_expires: Option<Timestamp>,

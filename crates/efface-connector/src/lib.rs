@@ -102,7 +102,8 @@ pub trait Connector: Send + Sync {
         Ok(Found::CannotTell)
     }
 
-    /// Takes back an accepted order, where the vendor offers it.
+    /// Takes back an accepted order, where the vendor offers it. Asked again because its answer was
+    /// lost, it takes nothing more back and tells the same: what is taken back already is no refusal.
     ///
     /// # Errors
     /// When the vendor could not be asked.

@@ -90,6 +90,7 @@ fn task_arrows() -> Result<Arrows, Box<dyn std::error::Error>> {
         Event::Blocked { cause: Cause::Hold { reason: String::new() } },
         Event::Held { reason: String::new() },
         Event::HoldEnded { phase: Phase::Erase },
+        Event::ReleaseLost { phase: Phase::Erase },
         Event::Ordered { order, changing: true },
         Event::OutcomeUnknown,
         Event::SentAgain,
@@ -105,7 +106,7 @@ fn task_arrows() -> Result<Arrows, Box<dyn std::error::Error>> {
         Event::Cancelled,
         Event::Superseded,
         Event::Recalled,
-        Event::RecallFailed { again: AskAgain::Never },
+        Event::RecallFailed { again: AskAgain::Never, in_doubt: false },
     ];
     events.extend(answers.map(|answer| Event::Answered { answer }));
     events.extend(
@@ -179,6 +180,7 @@ fn request_arrows() -> Result<Arrows, Box<dyn std::error::Error>> {
         request::Event::Cancelled { by: by() },
         request::Event::Expired,
         request::Event::Held { by: by(), reason: String::new() },
+        request::Event::ProofMissed,
         request::Event::Told { by: by(), notice: String::new() },
         request::Event::Breached,
         request::Event::MarkedInError { by: by(), reason: String::new() },
@@ -205,6 +207,8 @@ fn request_arrows() -> Result<Arrows, Box<dyn std::error::Error>> {
                 state: state.clone(),
                 told: None,
                 hold: None,
+                held_for: Duration::ZERO,
+                proof_missed_at: None,
                 breached_at: None,
                 in_error: None,
             };

@@ -105,7 +105,8 @@ pub struct StandingDecision {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Condition {
     pub mode: Mode,
-    /// The vendor's own account id, pinned when the account was enabled.
+    /// The vendor's own account id, pinned when the account was enabled; where the vendor tells none,
+    /// `key:` and a digest of what names its key.
     pub pinned: Option<String>,
     pub pause: Option<Pause>,
     pub breaker: Breaker,

@@ -144,7 +144,7 @@ impl Reason {
             Self::ProofMissing { expires_at } => format!("waits for a proof of identity and expires on {}: ask the person for one and identify, or deny", expires_at.utc_date()),
             Self::NobodyFound => "no vendor knows this person: check for a typo and amend, or close as no match".into(),
             Self::CredentialsRefused { status } => format!("the vendor refuses the account's key (HTTP {status}); put a valid key into the settings, then resume"),
-            Self::OtherAccount { pinned, answers_as } => format!("the key answers as {answers_as:?} but {pinned:?} is pinned; put the right key into the settings or enable the account anew"),
+            Self::OtherAccount { pinned, answers_as } => format!("the key answers as {answers_as:?} but {pinned:?} is pinned; put the right key into the settings, or, if the key was changed on purpose, enable the account again (`efface connector enable`)"),
             Self::CeilingReached { people } => format!("{people} people today is the account's ceiling; nobody more is reached, tomorrow neither, before a person resumes the account"),
             Self::SettingsWrong { detail } => format!("the account's settings do not fit the vendor: {detail}; correct them, then resume"),
             Self::VendorOutage => "the vendor has been failing for long; its tasks wait, nothing is lost".into(),

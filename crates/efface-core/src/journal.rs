@@ -93,6 +93,13 @@ pub enum About {
         order: OrderId,
         evidence: Vec<crate::evidence::Evidence>,
     },
+    /// So many people of an order are wanted back; written before the vendor is asked.
+    RecallWanted {
+        order: OrderId,
+        people: u32,
+        /// Of how many an earlier answer was lost.
+        in_doubt: u32,
+    },
     /// The vendor was asked to take tasks of an order back.
     RecallAsked {
         order: OrderId,
@@ -353,6 +360,7 @@ impl Replay {
             | About::OrderAnswered { .. }
             | About::OrderUnknown { .. }
             | About::ReceiptPolled { .. }
+            | About::RecallWanted { .. }
             | About::RecallAsked { .. }
             | About::LookedUp { .. }
             | About::LateAnswer { .. }

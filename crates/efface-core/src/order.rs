@@ -83,6 +83,17 @@ pub struct StoredReceipt {
     pub slow_told: bool,
     /// All its items ended.
     pub done: bool,
+    /// The vendor was asked to take people of it back, and has not answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked_back: Option<AskedBack>,
+}
+
+/// A recall whose answer is not known: the call is out, or its answer was lost. Written before the
+/// call leaves, so that whoever comes next knows of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AskedBack {
+    pub at: Timestamp,
+    pub people: Vec<TaskId>,
 }
 
 /// What to do with an order whose answer is lost, after `find` could not tell.

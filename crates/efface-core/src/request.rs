@@ -17,7 +17,7 @@ use crate::{
     task::{Cause, Task, TaskState, WaitsOn},
 };
 
-pub use expiry::{Unproved, expiry, unproved};
+pub use expiry::{LEAST_NOTICE, Patience, Unproved, expires_at, notice_at, unproved};
 
 words! {
     /// Why a request is denied; each maps to the protocols' own codes.
@@ -178,6 +178,12 @@ pub struct Request {
     pub told: Option<Told>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hold: Option<Hold>,
+    /// How long holds that are over have kept it.
+    #[serde(default, skip_serializing_if = "Duration::is_zero")]
+    pub held_for: Duration,
+    /// Since when the desk says that its proof is missing; holds since then taken off.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proof_missed_at: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub breached_at: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -188,19 +194,48 @@ pub struct Request {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Event {
-    Identified { how: String, by: String },
-    Released { by: String, cooling_until: Timestamp },
+    Identified {
+        how: String,
+        by: String,
+    },
+    Released {
+        by: String,
+        cooling_until: Timestamp,
+    },
     Started,
-    Amended { by: String },
-    Closed { ending: Ending },
-    Denied { code: DenialCode, note: String, by: String },
-    Cancelled { by: String },
+    Amended {
+        by: String,
+    },
+    Closed {
+        ending: Ending,
+    },
+    Denied {
+        code: DenialCode,
+        note: String,
+        by: String,
+    },
+    Cancelled {
+        by: String,
+    },
     Expired,
-    Held { by: String, reason: String },
-    HoldEnded { by: String },
-    Told { by: String, notice: String },
+    Held {
+        by: String,
+        reason: String,
+    },
+    HoldEnded {
+        by: String,
+    },
+    /// The desk was told that nobody has proved it.
+    ProofMissed,
+    Told {
+        by: String,
+        notice: String,
+    },
     Breached,
-    MarkedInError { by: String, reason: String },
+    MarkedInError {
+        by: String,
+        reason: String,
+    },
 }
 
 impl Event {
@@ -217,6 +252,7 @@ impl Event {
             Self::Expired => "expired",
             Self::Held { .. } => "held",
             Self::HoldEnded { .. } => "hold ended",
+            Self::ProofMissed => "proof missed",
             Self::Told { .. } => "answered",
             Self::Breached => "breached",
             Self::MarkedInError { .. } => "marked in error",
@@ -276,9 +312,19 @@ pub fn apply(request: &Request, event: &Event, now: Timestamp) -> Result<Request
         (
             S::Received | S::Identified | S::Released { .. } | S::Running { .. },
             Event::HoldEnded { .. },
-        ) => match request.hold {
+        ) => match &request.hold {
             None => return Err(refusal("it is not held")),
-            Some(_) => next.hold = None,
+            // nobody could act on it meanwhile: no clock of ours ran
+            Some(hold) => {
+                let held = now.since(hold.at);
+                next.hold = None;
+                next.held_for = next.held_for.saturating_add(held);
+                next.proof_missed_at = next.proof_missed_at.map(|at| at.plus(held));
+            }
+        },
+        (S::Received, Event::ProofMissed) => match request.proof_missed_at {
+            Some(_) => return Err(refusal("the desk was told already")),
+            None => next.proof_missed_at = Some(now),
         },
 
         // the states
@@ -299,7 +345,8 @@ pub fn apply(request: &Request, event: &Event, now: Timestamp) -> Result<Request
             next.state = S::Running { since: now };
         }
         // whoever amends after release releases again
-        (S::Received | S::Identified, Event::Amended { .. }) => {}
+        // whoever amends has cleared the desk: it is told anew, and for as long
+        (S::Received | S::Identified, Event::Amended { .. }) => next.proof_missed_at = None,
         (S::Released { .. } | S::Running { .. }, Event::Amended { .. }) => {
             next.state = S::Identified
         }

@@ -126,6 +126,11 @@ pub enum Event {
     HoldEnded {
         phase: Phase,
     },
+    /// The request was amended after its release, which holds no longer. Told to every open task, as
+    /// a hold is.
+    ReleaseLost {
+        phase: Phase,
+    },
     /// `changing`: the order makes a changing call (not a mere read).
     Ordered {
         order: OrderId,
@@ -168,8 +173,11 @@ pub enum Event {
     Superseded,
     /// The vendor has taken it back.
     Recalled,
+    /// `in_doubt`: an answer to a recall of this task was lost, so that the vendor may have taken it
+    /// back all the same.
     RecallFailed {
         again: AskAgain,
+        in_doubt: bool,
     },
 }
 
@@ -181,6 +189,7 @@ impl Event {
             Self::Blocked { .. } => "blocked",
             Self::Held { .. } => "held",
             Self::HoldEnded { .. } => "hold ended",
+            Self::ReleaseLost { .. } => "release lost",
             Self::Ordered { .. } => "ordered",
             Self::Answered { answer } => match answer {
                 Answered::Confirmed { .. } => "confirmed",
@@ -243,15 +252,14 @@ pub struct Move {
 }
 
 impl Move {
-    /// The same move of a task whose request is held for that reason: what would go on by itself
-    /// waits for the end of the hold, whatever was answered meanwhile.
+    /// The same move of a task whose request keeps it back, by a hold or for want of a release: what
+    /// would go on by itself waits for the end of that, whatever was answered meanwhile.
     #[must_use]
-    pub fn under_hold(mut self, hold: Option<&str>) -> Self {
-        if let Some(reason) = hold
+    pub fn kept_back(mut self, cause: Option<Cause>) -> Self {
+        if let Some(cause) = cause
             && self.task.state.goes_by_itself()
         {
-            self.task.state =
-                TaskState::Blocked { cause: Cause::Hold { reason: reason.to_owned() } };
+            self.task.state = TaskState::Blocked { cause };
         }
         self
     }
@@ -287,7 +295,13 @@ pub fn apply(
     let to = Next { task, rules, now, random };
     match (&task.state, event) {
         (S::Settled { .. }, _) => Err(refusal()),
-        (_, Event::Held { reason }) => Ok(to.state(task.state.clone()).under_hold(Some(reason))),
+        (_, Event::Held { reason }) => {
+            let cause = Cause::Hold { reason: reason.clone() };
+            Ok(to.state(task.state.clone()).kept_back(Some(cause)))
+        }
+        (_, Event::ReleaseLost { phase }) => {
+            Ok(to.state(task.state.clone()).kept_back(Some(Cause::Phase(*phase))))
+        }
         (S::Blocked { cause: Cause::Hold { .. } }, Event::HoldEnded { phase }) => {
             Ok(to.state(S::Blocked { cause: Cause::Phase(*phase) }))
         }
@@ -338,9 +352,10 @@ pub fn apply(
                 on: WaitsOn::Receipt { receipt, recall: Recall::Wanted { tries, alone, .. } },
                 since,
             },
-            Event::RecallFailed { again },
+            Event::RecallFailed { again, in_doubt },
         ) => {
-            let recall = to.recall_again(*tries, *alone, *again);
+            let vain = if *in_doubt { Recall::InDoubt } else { Recall::InVain };
+            let recall = to.recall_again(*tries, *alone, *again, vain);
             let on = WaitsOn::Receipt { receipt: *receipt, recall };
             Ok(to.state(S::Waiting { order: *order, on, since: *since }))
         }

@@ -9,10 +9,11 @@ use std::{
 
 use efface_core::{
     AccountId, ConnectorId, ControllerId, EvidenceLevel, IdentifierKind, LaneId, Manifest,
-    TaskAction,
+    RequestAction, TaskAction,
     account::Condition,
     brakes::GuardList,
     plan::{Account, Phase, phase_of},
+    request::Patience,
     retry::RetryPolicy,
     task::{Rules, Task},
 };
@@ -48,7 +49,7 @@ pub struct Policy {
     pub phase_patience: Duration,
     pub due_days: u16,
     /// How long a request may stay without a proof of identity before it expires.
-    pub expire_unproved: Duration,
+    pub expire_unproved: Patience,
     pub auto_release_suppress: bool,
     pub verify_after: Duration,
     pub retry: RetryPolicy,
@@ -60,7 +61,7 @@ impl Default for Policy {
             cooling_off: Duration::from_secs(24 * 3600),
             phase_patience: Duration::from_secs(72 * 3600),
             due_days: 30,
-            expire_unproved: Duration::from_secs(90 * 86_400),
+            expire_unproved: Patience::of(Duration::from_secs(90 * 86_400)),
             auto_release_suppress: true,
             verify_after: Duration::from_secs(600),
             retry: RetryPolicy::default(),
@@ -116,9 +117,18 @@ impl Directory {
 
     /// The phase of a task. A task of an account that left the settings waits like an erase.
     #[must_use]
-    pub fn phase(&self, task: &Task, request: efface_core::RequestAction) -> Phase {
+    pub fn phase(&self, task: &Task, request: RequestAction) -> Phase {
         self.account(&task.account)
             .map_or(Phase::Erase, |a| phase_of(task.action, a.manifest.suppress_order, request))
+    }
+
+    /// The same where the action of its request is not at hand: the task's own tells it, and a phase
+    /// that is too late only waits a little.
+    #[must_use]
+    pub fn phase_of_task(&self, task: &Task) -> Phase {
+        let action =
+            if task.action.erases() { RequestAction::Erase } else { RequestAction::Suppress };
+        self.phase(task, action)
     }
 
     /// Whether the vendor would have said so had it not held the person.

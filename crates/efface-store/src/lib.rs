@@ -23,8 +23,8 @@ pub use error::Error;
 pub use model::{
     AccountRow, AccountWrite, Company, DeskClose, DeskOpen, DueFollowUp, DueReceipt, DueTask,
     EntryRow, Errand, ErrandDone, ErrandKind, ExchangeRow, Filed, Filing, FollowUp, KeptAnswer,
-    Lease, LeaseTerms, MemoWrite, NewTag, NewTask, OpenOrder, REQUESTS_LANE, RequestWrite, TaskRow,
-    TaskWrite, Unit,
+    KeptBack, Lease, LeaseTerms, MemoWrite, NewTag, NewTask, OpenOrder, REQUESTS_LANE,
+    RequestWrite, TaskRow, TaskWrite, Unit,
 };
 pub use sql::{Connection, Database, SqlStore, journal_tail};
 pub use usecase::{NewRequest, Proof};

@@ -8,9 +8,10 @@ use efface_core::{
     desk::{DeskItem, Subject},
     journal::Entry,
     order::{Order, StoredReceipt},
+    plan::Phase,
     request::Request,
     subject::{Dossier, Value},
-    task::Task,
+    task::{Cause, Event, Task},
 };
 
 /// A lane held by this process. Every unit of the lane's owner names it.
@@ -214,8 +215,38 @@ pub struct DueTask {
     pub identifiers: Vec<Identifier>,
     pub memo: Option<Value>,
     pub prior: Option<Value>,
-    /// The reason why its request is held, where it is: it enters no order.
-    pub held: Option<String>,
+    /// What keeps its request back, where anything does: it enters no order.
+    pub kept_back: Option<KeptBack>,
+}
+
+/// Why nothing new leaves for a request, whatever its tasks were about to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeptBack {
+    Hold {
+        reason: String,
+    },
+    /// Nobody has released the plan as it is now, or it cools off.
+    NotReleased,
+}
+
+impl KeptBack {
+    /// What a task of that phase waits for meanwhile.
+    #[must_use]
+    pub fn cause(&self, phase: Phase) -> Cause {
+        match self {
+            Self::Hold { reason } => Cause::Hold { reason: reason.clone() },
+            Self::NotReleased => Cause::Phase(phase),
+        }
+    }
+
+    /// What a task of that phase is told.
+    #[must_use]
+    pub fn event(&self, phase: Phase) -> Event {
+        match self {
+            Self::Hold { reason } => Event::Held { reason: reason.clone() },
+            Self::NotReleased => Event::ReleaseLost { phase },
+        }
+    }
 }
 
 /// An order with its items still open.

@@ -63,6 +63,7 @@ const CASES: &[Case] = cases! {
     doors:
         identify_proves_and_says_when_it_is_late,
         amend_adds_never_removes_and_asks_for_release_again,
+        an_amendment_takes_the_release_from_whatever_is_out_or_about_to_go,
         amend_accepts_one_address_typed_in_two_ways,
         release_begins_cooling_off_and_needs_identity,
         deny_needs_a_note_and_ends_every_task,

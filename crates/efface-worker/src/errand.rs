@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use efface_connector::{Call, ConnectorError, Item, NeedsPerson, Presence, Probe, Right};
+use efface_connector::{Call, ConnectorError, Item, NeedsPerson, Presence, Probe, Right, Secret};
 use efface_core::{
     AccountId, IdentifierKind, TaskId, account::Breaker, desk::Reason, evidence::Evidence,
 };
@@ -22,6 +22,8 @@ use crate::{
 
 /// How often an owner that only runs errands looks for one when nothing rings.
 const ERRANDS_EVERY: Duration = Duration::from_secs(1);
+/// So many hexadecimal digits of a digest tell keys apart.
+const PIN_DIGITS: usize = 24;
 
 /// The answer to a probe errand, as commands read it.
 #[derive(Serialize)]
@@ -29,6 +31,8 @@ struct ProbeAnswer {
     ok: bool,
     account_id: Option<String>,
     account_name: Option<String>,
+    /// What is pinned when the account is enabled.
+    pin: Option<String>,
     may: Vec<(String, &'static str)>,
     key_expires: Option<efface_core::Timestamp>,
     evidence: Option<Evidence>,
@@ -59,17 +63,16 @@ impl Lane {
         self.take_calls(1);
         match ended {
             Ended::Answered(probe) => {
-                if let (Some(pinned), Some(answers_as)) = (&row.condition.pinned, &probe.account_id)
-                    && pinned != answers_as
+                let answers_as = self.pin(account, &probe);
+                if let (Some(pinned), Some(answers_as)) = (&row.condition.pinned, answers_as)
+                    && *pinned != answers_as
                 {
                     let mut condition = row.condition.clone();
-                    condition.settings_wrong = Some(
-                        "the key belongs to another account than the one that was enabled".into(),
-                    );
-                    let reason = Reason::OtherAccount {
-                        pinned: pinned.clone(),
-                        answers_as: answers_as.clone(),
-                    };
+                    condition.settings_wrong = Some(format!(
+                        "the key is of another account than the one that was enabled, or another key; if that is meant: efface connector enable {}",
+                        row.id
+                    ));
+                    let reason = Reason::OtherAccount { pinned: pinned.clone(), answers_as };
                     self.write_condition(
                         row,
                         condition,
@@ -111,6 +114,18 @@ impl Lane {
             guarded(&self.hands, self.options.call_timeout * 2, account.connector.probe(&call))
                 .await;
         (ended, call.take_exchanges())
+    }
+
+    /// What an account is known again by: the vendor's own id, else a digest under our key of what
+    /// names the vendor's.
+    fn pin(&self, account: &ConnectedAccount, probe: &Probe) -> Option<String> {
+        let digest = |name: &Secret| {
+            let text = format!("key name\n{}\n{}", account.manifest.id, name.expose());
+            let mut digest = self.store.digest(text.as_bytes());
+            digest.truncate(PIN_DIGITS);
+            format!("key:{digest}")
+        };
+        probe.account_id.clone().or_else(|| probe.key_name.as_ref().map(digest))
     }
 
     /// Writes what a call meant for its account: credentials, settings, quota, breaker.
@@ -233,6 +248,7 @@ impl Lane {
             ok: false,
             account_id: None,
             account_name: None,
+            pin: None,
             may: vec![],
             key_expires: None,
             evidence: None,
@@ -241,6 +257,7 @@ impl Lane {
         let answer = match ended {
             Ended::Answered(probe) => ProbeAnswer {
                 ok: true,
+                pin: self.pin(account, &probe),
                 account_id: probe.account_id,
                 account_name: probe.account_name,
                 may: probe.may.into_iter().map(|(what, right)| (what, right_word(right))).collect(),

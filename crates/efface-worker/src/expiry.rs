@@ -4,8 +4,9 @@
 use std::{sync::atomic::Ordering, time::Duration};
 
 use efface_core::{
+    Timestamp,
     desk::{Reason, Subject},
-    journal::About,
+    journal::{About, TaskChange},
     request::{self, Unproved},
     task::Event,
 };
@@ -28,13 +29,28 @@ impl RequestsLane {
         let mut look_at = |due_at| unit.follow_ups.push(FollowUp { request, due_at });
         match stands {
             Unproved::Later(at) => look_at(at),
+            Unproved::Told { expires_at } => look_at(expires_at),
             Unproved::Notice { expires_at } => {
                 look_at(expires_at);
-                self.desk(unit, due, &Reason::ProofMissing { expires_at });
+                self.notice(unit, due, expires_at)?;
             }
             Unproved::Over if self.clock_is_steady().await => self.expire(unit, due)?,
             Unproved::Over => look_at(self.hands.clock.now().plus(ASK_AGAIN)),
         }
+        Ok(())
+    }
+
+    /// Puts it before a person, and remembers since when: it expires only after that has stood.
+    fn notice(
+        &self,
+        unit: &mut Unit,
+        due: &DueFollowUp,
+        expires_at: Timestamp,
+    ) -> Result<(), StoreError> {
+        let event = request::Event::ProofMissed;
+        let next = request::apply(&due.request, &event, self.hands.clock.now())?;
+        self.desk(unit, due, &Reason::ProofMissing { expires_at });
+        self.move_alone(unit, due, next, event.word(), &[]);
         Ok(())
     }
 
@@ -55,19 +71,30 @@ impl RequestsLane {
             how: "the request expired".into(),
             at: now,
         });
+        self.move_alone(unit, due, next, event.word(), &changes);
+        Ok(())
+    }
+
+    fn move_alone(
+        &self,
+        unit: &mut Unit,
+        due: &DueFollowUp,
+        next: request::Request,
+        event: &str,
+        changes: &[TaskChange],
+    ) {
         let about = About::RequestMoved {
-            event: event.word().into(),
+            event: event.into(),
             after: Box::new(next.clone()),
             commitments: vec![],
         };
-        unit.entries.push(self.entry(about, &changes, &due.request));
+        unit.entries.push(self.entry(about, changes, &due.request));
         unit.requests.push(RequestWrite {
             read_version: due.request.version,
             request: next,
             dossier: None,
             nobody_found_decided: due.nobody_found_decided,
         });
-        Ok(())
     }
 
     /// Reads the clocks when the worker first takes the lane.

@@ -8,7 +8,7 @@ use std::{
 
 use efface_connector::{Order as WireOrder, Prepared};
 use efface_core::{
-    AccountId, Identifier, OrderId, RequestId,
+    Identifier, OrderId,
     manifest::{EffectClass, Step},
     order::{Order, OrderState},
 };
@@ -48,26 +48,33 @@ impl Lane {
         };
         let keyed_by =
             self.store.directory().account(&row.id).map(|a| a.keyed_by.clone()).unwrap_or_default();
-        let mut left = row.condition.ceiling_left(self.hands.clock.now());
-        let mut formed = vec![];
+        self.count_anew_each_day();
+        let most = row.condition.ceiling_left(self.hands.clock.now());
+        let mut formed: Vec<Formed> = vec![];
+        let mut ceiling = Ceiling { left: most, parked: false, marks: HashSet::new() };
         let mut waiting = VecDeque::from(tasks);
-        let mut parked = false;
         while !waiting.is_empty() && formed.len() < free as usize {
-            let company = self.pick(account, &step, &mut waiting, &mut left, &mut parked);
+            // whoever was picked and did not leave is free to be picked again
+            ceiling.left = most - formed.iter().map(|one| one.people).sum::<u32>().min(most);
+            let company = self.pick(account, &step, &mut waiting, &mut ceiling);
             // at the ceiling nobody else can come
-            if company.is_empty() || (!parked && self.lingers(account, &step, &company)) {
+            if company.is_empty() || (!ceiling.parked && self.lingers(account, &step, &company)) {
                 break;
             }
-            if let Some((one, rest)) = self.form_one(account, &step, company, &keyed_by).await? {
+            let made = self.form_one(account, &step, company, &keyed_by).await?;
+            if let Some((mut one, rest)) = made {
                 rest.into_iter().rev().for_each(|due| waiting.push_front(due));
+                one.people = self.count(&step, &one.items, &mut ceiling);
                 formed.push(one);
             }
         }
-        if left == 0 && !parked {
+        let people = formed.iter().map(|one| one.people).sum::<u32>();
+        if people >= most && !ceiling.parked {
             let soft = self.soft();
-            parked = waiting.iter().any(|due| counts_for_ceiling(&step, due, &soft.counted));
+            let counts = |due| ceiling.counts(&step, due, soft.counted.get(&row.id));
+            ceiling.parked = waiting.iter().any(counts);
         }
-        Ok((formed, parked))
+        Ok((formed, ceiling.parked))
     }
 
     /// The next company: no identifier twice, no more people than the ceiling leaves, no larger than
@@ -77,8 +84,7 @@ impl Lane {
         account: &ConnectedAccount,
         step: &Step,
         waiting: &mut VecDeque<DueTask>,
-        left: &mut u32,
-        parked: &mut bool,
+        ceiling: &mut Ceiling,
     ) -> Vec<DueTask> {
         let soft = self.soft();
         let mut most =
@@ -92,9 +98,9 @@ impl Lane {
                 later.push(due);
                 continue;
             }
-            let counts = counts_for_ceiling(step, &due, &soft.counted);
-            if counts && *left == 0 {
-                *parked = true;
+            let counts = ceiling.counts(step, &due, soft.counted.get(&due.task.account));
+            if counts && ceiling.left == 0 {
+                ceiling.parked = true;
                 continue;
             }
             // two that only look alike by their hash merely travel apart
@@ -104,7 +110,7 @@ impl Lane {
                 continue;
             }
             seen.extend(marks);
-            *left -= u32::from(counts);
+            ceiling.left -= u32::from(counts);
             most = most.min(alone_within);
             company.push(due);
         }
@@ -160,18 +166,81 @@ impl Lane {
         order.number = self.next_number.fetch_add(1, Ordering::Relaxed);
         order.body_digest =
             prepared.request.as_ref().map(|r| account.http.digest(r)).unwrap_or_default();
-        let counted = |due: &&DueTask| counts_for_ceiling(step, due, &self.soft().counted);
-        let people = items.iter().filter(counted).count();
-        let formed = Formed {
-            order,
-            items,
-            wire,
-            prepared,
-            account: account.clone(),
-            people: u32::try_from(people).unwrap_or(u32::MAX),
-        };
+        let formed = Formed { order, items, wire, prepared, account: account.clone(), people: 0 };
         Ok(Some((formed, rest)))
     }
+
+    /// Counts the people of an order who were not counted before, and keeps their marks.
+    fn count(&self, step: &Step, items: &[DueTask], ceiling: &mut Ceiling) -> u32 {
+        let soft = self.soft();
+        let mut people = 0;
+        for due in items.iter().filter(|due| is_counted(step, due)) {
+            people += u32::from(ceiling.counts(step, due, soft.counted.get(&due.task.account)));
+            ceiling.marks.extend(marks_of_person(due));
+        }
+        people
+    }
+
+    /// Keeps for the day who was counted.
+    pub(crate) fn remember_counted(&self, formed: &[Formed]) {
+        let mut soft = self.soft();
+        let changing = formed.iter().filter(|f| f.order.class != EffectClass::ReadOnly);
+        for due in changing.flat_map(|f| &f.items).filter(|d| d.task.action.counts_for_ceiling()) {
+            if let Some(today) = soft.counted.get_mut(&due.task.account) {
+                today.extend(marks_of_person(due));
+            } else {
+                let account = due.task.account.clone();
+                soft.counted.insert(account, marks_of_person(due).into_iter().collect());
+            }
+        }
+    }
+
+    /// Whoever was counted yesterday counts again today.
+    fn count_anew_each_day(&self) {
+        let today = self.hands.clock.now().utc_date();
+        let mut soft = self.soft();
+        if soft.counted_on != today {
+            soft.counted.clear();
+            soft.counted_on = today;
+        }
+    }
+}
+
+/// What the account's daily ceiling leaves to the orders of one pass.
+struct Ceiling {
+    left: u32,
+    /// Somebody is left whom it keeps back.
+    parked: bool,
+    /// Who is in an order of this pass.
+    marks: HashSet<u64>,
+}
+
+impl Ceiling {
+    /// Whether this step does something to a person who was not counted yet, in this pass or today:
+    /// an identifier that nobody was counted by may be somebody else's.
+    fn counts(&self, step: &Step, due: &DueTask, today: Option<&HashSet<u64>>) -> bool {
+        let known =
+            |mark: &u64| self.marks.contains(mark) || today.is_some_and(|t| t.contains(mark));
+        is_counted(step, due) && !due.task.sent && !marks_of_person(due).iter().all(known)
+    }
+}
+
+/// Whether this step is one that the ceiling counts people by.
+fn is_counted(step: &Step, due: &DueTask) -> bool {
+    step.class != EffectClass::ReadOnly && due.task.action.counts_for_ceiling()
+}
+
+/// What a person is known by from one request to another: the identifiers that drive what is done
+/// to them, else the request alone.
+fn marks_of_person(due: &DueTask) -> Vec<u64> {
+    let drives = due.identifiers.iter().filter(|i| i.drives());
+    let mut marks: Vec<u64> = drives.map(mark).collect();
+    if marks.is_empty() {
+        let mut hasher = DefaultHasher::new();
+        due.task.request.hash(&mut hasher);
+        marks.push(hasher.finish());
+    }
+    marks
 }
 
 /// A short mark of an identifier.
@@ -180,23 +249,4 @@ fn mark(identifier: &Identifier) -> u64 {
     identifier.kind.hash(&mut hasher);
     identifier.normal.expose().hash(&mut hasher);
     hasher.finish()
-}
-
-/// Whether this step does something to a person who was not counted yet.
-fn counts_for_ceiling(
-    step: &Step,
-    due: &DueTask,
-    counted: &HashSet<(AccountId, RequestId)>,
-) -> bool {
-    let task = &due.task;
-    step.class != EffectClass::ReadOnly
-        && task.action.counts_for_ceiling()
-        && !task.sent
-        && !(is_one_of_two(due) && counted.contains(&(task.account.clone(), task.request)))
-}
-
-/// Whether its request may have another task at the account: only one with a scope both erases and
-/// suppresses.
-pub(crate) fn is_one_of_two(due: &DueTask) -> bool {
-    due.task.scope.is_some() && due.task.action.counts_for_ceiling()
 }

@@ -11,7 +11,7 @@ use std::{
 };
 
 use efface_core::{
-    AccountId, LaneId, RequestId, TaskId, Timestamp,
+    AccountId, LaneId, TaskId, Timestamp,
     account::{Breaker, BreakerWindow, Condition},
 };
 use efface_store::{AccountRow, Error as StoreError, Lease, Store};
@@ -61,9 +61,9 @@ pub(crate) struct Soft {
     pub company: HashMap<TaskId, usize>,
     /// Accounts whose key has answered in this life.
     pub proved: HashSet<AccountId>,
-    /// People counted against an account's ceiling who may come to it by another task on the same
-    /// day. Forgotten, they are counted twice.
-    pub counted: HashSet<(AccountId, RequestId)>,
+    /// Who was counted against an account's ceiling today, by short marks of what tells a person
+    /// apart. Forgotten, they are counted twice.
+    pub counted: HashMap<AccountId, HashSet<u64>>,
     pub counted_on: String,
     /// Receipts and look-ups that are out, so that they are not asked twice at once.
     pub asking: HashSet<uuid::Uuid>,

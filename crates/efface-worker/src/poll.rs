@@ -17,6 +17,7 @@ use crate::{
     call::{Ended, guarded, wire_order},
     fleet::ConnectedAccount,
     lane::{Accounts, Lane},
+    recall,
     record::{AccountNews, Record},
 };
 
@@ -41,7 +42,7 @@ impl Lane {
             let held = accounts
                 .get(&due.receipt.account)
                 .is_none_or(|row| row.condition.stands_in_the_way(now).is_some());
-            if held {
+            if held || recall::is_open(&due) {
                 self.put_off(&due.receipt, Duration::from_secs(30)).await?;
                 continue;
             }
@@ -159,11 +160,15 @@ impl Lane {
                 _ => None,
             })
             .collect();
-        let definite: Vec<_> = answer
-            .items
-            .into_iter()
-            .filter(|(_, a)| !matches!(a, ItemAnswer::StillGoing { .. }))
-            .collect();
+        // a poll that could not find out about somebody has told nothing of them
+        let tells_nothing = |answer: &ItemAnswer| {
+            matches!(
+                answer,
+                ItemAnswer::StillGoing { .. } | ItemAnswer::Failed(ConnectorError::Unknown { .. })
+            )
+        };
+        let definite: Vec<_> =
+            answer.items.into_iter().filter(|(_, a)| !tells_nothing(a)).collect();
         let spoken: Vec<TaskId> = definite
             .iter()
             .map(|(id, _)| *id)

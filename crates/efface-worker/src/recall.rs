@@ -13,8 +13,8 @@ use efface_core::{
     ReceiptId, TaskId, Timestamp,
     evidence::Evidence,
     journal::About,
-    order::Order,
-    task::{AskAgain, Event, Queue, Recall, TaskState, WaitsOn},
+    order::{AskedBack, Order, StoredReceipt},
+    task::{AskAgain, Event, Queue, Recall, Task, TaskState, WaitsOn},
 };
 use efface_store::{AccountRow, DueReceipt, DueTask, Error as StoreError, Unit};
 
@@ -30,6 +30,8 @@ use crate::{
 const WINDOW: u32 = 500;
 /// How often an answer is held against rows that moved under it.
 const ATTEMPTS: u32 = 16;
+/// The word for an answer that was lost.
+const NO_ANSWER: &str = "no answer";
 
 /// One question to the vendor.
 struct Asked {
@@ -37,6 +39,16 @@ struct Asked {
     /// Whom to take back.
     company: Vec<TaskId>,
     account: Arc<ConnectedAccount>,
+}
+
+/// How a question ended: whom it was about, and what came back.
+struct Ending<'a> {
+    receipt: &'a StoredReceipt,
+    order: &'a Order,
+    named: &'a [DueTask],
+    /// So many people were asked about.
+    people: usize,
+    answer: (Ended<Recalled>, Vec<Exchange>),
 }
 
 /// An answer in the words of the store, and what it means for the account.
@@ -113,6 +125,10 @@ impl Lane {
         let Asked { due: DueReceipt { receipt, order, items }, company, account } = asked;
         let mut named: Vec<DueTask> =
             items.iter().filter(|i| company.contains(&i.task.id)).cloned().collect();
+        if let Err(error) = self.intend(&receipt, &order, &company).await {
+            self.report(Err(error), "the wish to take people back");
+            return;
+        }
         let wire = wire_order(&order, &named, &self.keyed_by(&order.account));
         let body = Receipt { format: receipt.format, body: receipt.body.clone() };
         let call = Call::new(&account.http, self.hands.clock.now());
@@ -125,8 +141,14 @@ impl Lane {
         self.take_calls(u32::try_from(exchanges.len().saturating_sub(1)).unwrap_or(u32::MAX));
         let mut moved = 0;
         while moved < ATTEMPTS {
-            let answer = (ended.clone(), exchanges.clone());
-            let told = self.tell_recall(&order, &named, company.len(), &account, answer).await;
+            let ending = Ending {
+                receipt: &receipt,
+                order: &order,
+                named: &named,
+                people: company.len(),
+                answer: (ended.clone(), exchanges.clone()),
+            };
+            let told = self.tell_recall(ending, &account).await;
             let written = match self.store.commit(told.unit).await {
                 // somebody moved one of them meanwhile: the rules are asked again
                 Err(StoreError::Stale { .. }) => {
@@ -156,15 +178,37 @@ impl Lane {
         tracing::warn!(lane = %self.name, order = %order.id, "the answer to a recall could not be written: its people moved each time");
     }
 
-    /// `people` were asked about; those of them who still wait are `named`.
-    async fn tell_recall(
+    /// Written before the vendor is asked: whoever comes after a worker that is lost meanwhile knows
+    /// that the answer is missing.
+    async fn intend(
         &self,
+        receipt: &StoredReceipt,
         order: &Order,
-        named: &[DueTask],
-        people: usize,
-        account: &ConnectedAccount,
-        (ended, exchanges): (Ended<Recalled>, Vec<Exchange>),
-    ) -> Told {
+        company: &[TaskId],
+    ) -> Result<(), StoreError> {
+        let Some(account) = self.members.get(&receipt.account) else { return Ok(()) };
+        let mut marked = receipt.clone();
+        let before = marked.asked_back.take().map(|asked| asked.people).unwrap_or_default();
+        let in_doubt = company.iter().filter(|id| before.contains(id)).count();
+        let mut people = before;
+        people
+            .extend(company.iter().filter(|id| !people.contains(id)).copied().collect::<Vec<_>>());
+        marked.asked_back = Some(AskedBack { at: self.hands.clock.now(), people });
+        let about = About::RecallWanted {
+            order: order.id,
+            people: u32::try_from(company.len()).unwrap_or(u32::MAX),
+            in_doubt: u32::try_from(in_doubt).unwrap_or(u32::MAX),
+        };
+        let record =
+            Record::new(&self.hands, self.store.directory(), None, &account.manifest, &self.lease);
+        let (mut unit, _, _) = record.finish(Some(about));
+        unit.receipts.push(marked);
+        self.store.commit(unit).await
+    }
+
+    /// Those of the people asked about who still wait are `named`.
+    async fn tell_recall(&self, ending: Ending<'_>, account: &ConnectedAccount) -> Told {
+        let Ending { receipt, order, named, people, answer: (ended, exchanges) } = ending;
         let condition = self.condition(&order.account).await;
         let mut record = Record::new(
             &self.hands,
@@ -175,22 +219,46 @@ impl Lane {
         );
         record.exchanges(Some(order), &order.account, exchanges);
         let (answer, again, evidence) = read(&mut record, ended, people);
+        let lost = answer == NO_ANSWER;
+        // of whom an answer was lost before
+        let before: BTreeSet<TaskId> =
+            receipt.asked_back.iter().flat_map(|asked| &asked.people).copied().collect();
+        let mut in_doubt = before.clone();
         for due in named {
+            let id = due.task.id;
             let event = match again {
                 None => Event::Recalled,
-                Some(again) if is_answered(due, people) => Event::RecallFailed { again },
+                Some(again) if is_answered(due, people) => {
+                    Event::RecallFailed { again, in_doubt: lost || before.contains(&id) }
+                }
                 // only along with others: it was asked in vain before, or is to be asked alone
                 Some(_) => continue,
             };
-            record.happen(due, &event, evidence.clone());
+            let moved = record.happen(due, &event, evidence.clone());
+            match moved.map(|write| recall_of(&write.task)) {
+                // asked again later; whether this question did something is not known
+                Some(Some(Recall::Wanted { .. })) if lost => in_doubt.insert(id),
+                Some(Some(Recall::Wanted { .. })) | None => false,
+                // over: from here on the task itself says how it stands
+                Some(_) => in_doubt.remove(&id),
+            };
         }
+        let at = self.hands.clock.now();
+        let mut told = receipt.clone();
+        if in_doubt.is_empty() && told.asked_back.is_some() {
+            // nobody polled meanwhile
+            told.next_poll = told.next_poll.min(at);
+        }
+        let people = in_doubt.into_iter().collect::<Vec<_>>();
+        told.asked_back = (!people.is_empty()).then_some(AskedBack { at, people });
         let infrastructure_failed = record.infrastructure_failed;
         let about = About::RecallAsked {
             order: order.id,
             answer: answer.into(),
             evidence: evidence.into_iter().collect(),
         };
-        let (unit, news, _) = record.finish(Some(about));
+        let (mut unit, news, _) = record.finish(Some(about));
+        unit.receipts.push(told);
         Told { unit, news, infrastructure_failed }
     }
 }
@@ -226,13 +294,21 @@ fn read(
         )
         | ConnectorError::Retryable { .. }
         | ConnectorError::QuotaSpent { .. } => ("not asked", AskAgain::Later { retry_after }),
-        ConnectorError::Unknown { .. } => ("no answer", AskAgain::Later { retry_after }),
+        ConnectorError::Unknown { .. } => (NO_ANSWER, AskAgain::Later { retry_after }),
     };
     (answer, Some(again), Some(Evidence::seen(error.to_string())))
 }
 
-fn recall_of(due: &DueTask) -> Option<Recall> {
-    match due.task.state {
+/// Whether a question about somebody on the receipt is open: its answer was lost, and the vendor is
+/// to be asked again. What it says of the job meanwhile is no answer to that.
+pub(crate) fn is_open(due: &DueReceipt) -> bool {
+    let asked = due.receipt.asked_back.as_ref();
+    let wanted = |i: &DueTask| matches!(recall_of(&i.task), Some(Recall::Wanted { .. }));
+    asked.is_some_and(|a| due.items.iter().any(|i| wanted(i) && a.people.contains(&i.task.id)))
+}
+
+fn recall_of(task: &Task) -> Option<Recall> {
+    match task.state {
         TaskState::Waiting { on: WaitsOn::Receipt { recall, .. }, .. } => Some(recall),
         _ => None,
     }
@@ -240,13 +316,13 @@ fn recall_of(due: &DueTask) -> Option<Recall> {
 
 /// Whether an answer about so many people answers the question about this one.
 fn is_answered(due: &DueTask, people: usize) -> bool {
-    matches!(recall_of(due), Some(Recall::Wanted { alone, .. }) if !alone || people == 1)
+    matches!(recall_of(&due.task), Some(Recall::Wanted { alone, .. }) if !alone || people == 1)
 }
 
 /// Whom the next question is about: everybody on the receipt who was cancelled, so that a job which
 /// goes back whole can; else one who was refused among others, alone.
 fn company(items: &[DueTask], now: Timestamp) -> Vec<TaskId> {
-    let due = |alone_too: bool| move |i: &&DueTask| matches!(recall_of(i), Some(Recall::Wanted { at, alone, .. }) if at <= now && (alone_too || !alone));
+    let due = |alone_too: bool| move |i: &&DueTask| matches!(recall_of(&i.task), Some(Recall::Wanted { at, alone, .. }) if at <= now && (alone_too || !alone));
     if items.iter().any(|i| due(false)(&i)) {
         return items.iter().filter(|i| i.task.cancel_marked).map(|i| i.task.id).collect();
     }

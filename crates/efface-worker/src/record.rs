@@ -16,8 +16,8 @@ use efface_core::{
     task::{Answered, Effect, Event, apply},
 };
 use efface_store::{
-    DeskClose, DeskOpen, Directory, DueTask, EntryRow, ExchangeRow, FollowUp, Lease, MemoWrite,
-    REQUESTS_LANE, TaskWrite, Unit,
+    DeskClose, DeskOpen, Directory, DueTask, EntryRow, ExchangeRow, FollowUp, KeptBack, Lease,
+    MemoWrite, REQUESTS_LANE, TaskWrite, Unit,
 };
 use serde::Serialize;
 
@@ -102,7 +102,10 @@ impl<'a> Record<'a> {
         let rules = self.directory.rules(&due.task, self.condition);
         let now = self.now();
         let moved = match apply(&due.task, event, &rules, now, self.hands.chance.number()) {
-            Ok(moved) => moved.under_hold(due.held.as_deref()),
+            Ok(moved) => {
+                let cause = |kept: &KeptBack| kept.cause(self.directory.phase_of_task(&due.task));
+                moved.kept_back(due.kept_back.as_ref().map(cause))
+            }
             Err(refusal) => {
                 tracing::warn!(task.id = %due.task.id, %refusal, "answer not applied");
                 return None;
@@ -262,6 +265,7 @@ impl<'a> Record<'a> {
             bound_at: now.plus(bound),
             slow_told: false,
             done: false,
+            asked_back: None,
         });
         id
     }

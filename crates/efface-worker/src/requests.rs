@@ -212,15 +212,7 @@ impl RequestsLane {
         if !matches!(row.task.state, TaskState::Blocked { cause: Cause::Dependency(_) }) {
             return Ok(());
         }
-        let directory = self.store.directory();
-        // the action of the other request is not at hand: the task's own action tells the phase,
-        // and a phase that is too late only waits a little
-        let action = if row.task.action.erases() {
-            efface_core::RequestAction::Erase
-        } else {
-            efface_core::RequestAction::Suppress
-        };
-        let cause = Cause::Phase(directory.phase(&row.task, action));
+        let cause = Cause::Phase(self.store.directory().phase_of_task(&row.task));
         let now = self.hands.clock.now();
         self.task(unit, changes, row, &Event::Blocked { cause })?;
         unit.follow_ups.push(FollowUp { request: row.task.request, due_at: now });

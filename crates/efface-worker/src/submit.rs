@@ -19,7 +19,7 @@ use efface_store::{AccountRow, AccountWrite, DueTask, EntryRow, Error as StoreEr
 use crate::{
     call::guarded,
     fleet::ConnectedAccount,
-    form::{Formed, is_one_of_two},
+    form::Formed,
     lane::{Lane, Out},
     record::Record,
 };
@@ -40,9 +40,9 @@ impl Lane {
         let window = free.saturating_mul(largest).clamp(1, WINDOW.max(largest));
         self.soft().lingers = None;
         let due = self.store.due_tasks(&self.name, Queue::Submit, window).await?;
-        let (held, due): (Vec<DueTask>, Vec<DueTask>) =
-            due.into_iter().partition(|t| t.held.is_some());
-        self.keep_held(held).await?;
+        let (kept, due): (Vec<DueTask>, Vec<DueTask>) =
+            due.into_iter().partition(|t| t.kept_back.is_some());
+        self.keep_back(kept).await?;
         if due.is_empty() {
             return Ok(0);
         }
@@ -146,18 +146,20 @@ impl Lane {
         self.store.commit(unit).await
     }
 
-    /// Whoever is held enters no order, whichever way they came to be due.
-    async fn keep_held(&self, tasks: Vec<DueTask>) -> Result<(), StoreError> {
+    /// Whose request is held, or has no release, enters no order, whichever way they came to be due.
+    async fn keep_back(&self, tasks: Vec<DueTask>) -> Result<(), StoreError> {
         let member = tasks.first().and_then(|t| self.members.get(&t.task.account)).cloned();
         let Some(account) = member else { return Ok(()) };
         let mut record =
             Record::new(&self.hands, self.store.directory(), None, &account.manifest, &self.lease);
         for due in &tasks {
-            let Some(reason) = due.held.clone() else { continue };
-            record.happen(due, &Event::Held { reason }, None);
+            let Some(kept) = &due.kept_back else { continue };
+            let phase = self.store.directory().phase_of_task(&due.task);
+            record.happen(due, &kept.event(phase), None);
         }
-        let (unit, _, _) = record.finish(Some(About::TasksMoved { cause: "held".into() }));
-        self.report(self.store.commit(unit).await, "a hold");
+        let cause = "held, or not released".into();
+        let (unit, _, _) = record.finish(Some(About::TasksMoved { cause }));
+        self.report(self.store.commit(unit).await, "what keeps people back");
         Ok(())
     }
 
@@ -219,22 +221,9 @@ impl Lane {
             unit.new_orders.push(one.order.clone());
         }
         self.store.commit(unit).await?;
-        self.remember_counted(&condition.ceiling.day, &formed);
+        self.remember_counted(&formed);
         self.account_written(row, condition);
         Ok(formed)
-    }
-
-    /// Keeps for the day who may come to the same account by another task of their request.
-    fn remember_counted(&self, day: &str, formed: &[Formed]) {
-        let mut soft = self.soft();
-        if soft.counted_on != day {
-            soft.counted.clear();
-            day.clone_into(&mut soft.counted_on);
-        }
-        let changing = formed.iter().filter(|f| f.order.class != EffectClass::ReadOnly);
-        for due in changing.flat_map(|f| &f.items).filter(|d| is_one_of_two(d)) {
-            soft.counted.insert((due.task.account.clone(), due.task.request));
-        }
     }
 
     fn order_task(

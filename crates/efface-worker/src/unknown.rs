@@ -202,10 +202,10 @@ impl Lane {
                 }
             }
         }
-        // who is held meanwhile is sent no change again
+        // who is kept back meanwhile is sent no change again
         let changing = order.class != EffectClass::ReadOnly;
         let whole = unknown.len() == order.items.len()
-            && !(changing && unknown.iter().any(|i| i.held.is_some()));
+            && !(changing && unknown.iter().any(|i| i.kept_back.is_some()));
         match order::resolve(order.class, order.first_sent_at, order.repeats, now) {
             Resolution::SendAgain if whole => {
                 self.send_again(order, unknown, account, &keyed_by).await
@@ -225,7 +225,7 @@ impl Lane {
                     order,
                     &unknown,
                     &event,
-                    "left out of the answer, or held; harmless to repeat",
+                    "left out of the answer, or kept back; harmless to repeat",
                     None,
                 )
                 .await

@@ -88,6 +88,7 @@ impl Connector for BenchVendor {
         Ok(Probe {
             account_id: None,
             account_name: None,
+            key_name: None,
             may: vec![],
             key_expires: None,
             evidence: Evidence::seen("no key is needed"),

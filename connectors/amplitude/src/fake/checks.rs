@@ -15,9 +15,9 @@ use serde_json::json;
 
 use crate::{
     PLUGIN,
-    jobs::{Ticket, range_since},
+    jobs::{JobName, Ticket, range_since, standing},
     manifest::{DELETE, amplitude_id},
-    people::Ids,
+    people::{Ids, Known},
     settings::Settings,
     wire::{self, Status, Wire},
 };
@@ -57,6 +57,14 @@ pub fn checks() -> Vec<Check> {
         Check {
             name: "a person taken out of the job by hand is not told as deleted",
             run: || Box::pin(taken_out_by_hand()),
+        },
+        Check {
+            name: "a finished job confirms only whom it names",
+            run: || Box::pin(async { finished() }),
+        },
+        Check {
+            name: "a recall whose answer was lost is asked again and tells the same",
+            run: || Box::pin(recall_again()),
         },
         Check {
             name: "a recall works while the job is staging and comes too late afterwards",
@@ -283,6 +291,71 @@ async fn taken_out_by_hand() -> Result<(), String> {
     let first = matches!(of(0), Some((_, ItemAnswer::Failed(ConnectorError::NeedsPerson(_)))));
     let second = matches!(of(1), Some((_, ItemAnswer::Confirmed(_))));
     ensure(first && second, format!("{:?}", answer.items))
+}
+
+fn finished() -> Result<(), String> {
+    let entry = |id: u64, requester: &str| wire::Entry {
+        amplitude_id: id,
+        requester: Some(requester.to_owned()),
+        user_id: None,
+    };
+    let job = |status, entries| wire::Job { day: "2026-12-18".into(), app: None, status, entries };
+    let known = |ids: &[u64]| Known::memo(ids.iter().copied().collect()).map_err(said);
+    let (mark, other) = ("privacy efface-1", "privacy efface-2");
+    for (status, taken, here, memo, want) in [
+        (Status::Done, 1, vec![entry(7, mark)], known(&[7])?, "confirmed"),
+        // somebody else's entry names the person as well
+        (Status::Done, 0, vec![entry(7, other)], known(&[7])?, "confirmed"),
+        (Status::Done, 1, vec![], known(&[7])?, "person"),
+        (Status::Done, 2, vec![entry(8, mark)], known(&[7])?, "person"),
+        (Status::Done, 2, vec![entry(7, mark)], known(&[7, 8])?, "person"),
+        // ids never told: the order is whole, or somebody of it is missing
+        (Status::Done, 2, vec![entry(7, mark), entry(8, mark)], None, "confirmed"),
+        (Status::Done, 2, vec![entry(7, mark), entry(9, other)], None, "person"),
+        (Status::Done, 2, vec![], None, "person"),
+        (Status::Done, 0, vec![entry(9, other)], None, "person"),
+        (Status::Submitted, 2, vec![], None, "going"),
+        (Status::Submitted, 1, vec![], known(&[7])?, "person"),
+    ] {
+        let person = Item { memo: memo.clone(), ..person(1)? };
+        let name = JobName { day: "2026-12-18".into(), app: None };
+        let ticket = Ticket { jobs: vec![name], entries: taken };
+        let listed = [job(status, here)];
+        let answer = standing(&[person], &ticket, &listed, mark).map_err(said)?;
+        let got = match answer.items.as_slice() {
+            [(_, ItemAnswer::Confirmed(_))] => "confirmed",
+            [(_, ItemAnswer::Failed(ConnectorError::NeedsPerson(_)))] => "person",
+            [(_, ItemAnswer::StillGoing { .. })] => "going",
+            _ => "something else",
+        };
+        let about = format!("{status:?} job of {} entries, {taken} taken", listed[0].entries.len());
+        ensure(got == want, format!("{about}, {memo:?}: {got}, not {want}"))?;
+    }
+    Ok(())
+}
+
+async fn recall_again() -> Result<(), String> {
+    for mapped in [true, false] {
+        let stand = stand_with(3).await?;
+        stand.server.tune(|tuning| tuning.polls_until_done = u32::MAX);
+        let mut drive = Drive::new(&stand)?;
+        let (mut order, receipt) = accepted(&mut drive, people(3)?).await?;
+        if !mapped {
+            order.items.iter_mut().for_each(|item| item.memo = None);
+        }
+        // one of three, then the other two: the job is empty in the end
+        let mut rest = order.clone();
+        let first = Order { items: vec![rest.items.remove(0)], ..order.clone() };
+        for part in [&first, &first, &rest] {
+            let call = Call::new(&stand.http, START);
+            let outcome = drive.connector()?.recall(&call, part, &receipt).await.map_err(said)?;
+            let back = matches!(outcome, Recalled::Recalled(_));
+            ensure(back, format!("mapped {mapped}: {outcome:?}"))?;
+        }
+        let out = stand.server.log().iter().filter(|line| line.method == "DELETE").count();
+        ensure(out == 3, format!("mapped {mapped}: {out} taken out"))?;
+    }
+    Ok(())
 }
 
 async fn recall() -> Result<(), String> {

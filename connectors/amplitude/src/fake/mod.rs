@@ -1,7 +1,7 @@
 //! Amplitude as a project that remembers: people, and one deletion job a day.
 //!
 //! The stand-in has no clock: its first job is scheduled for a fixed day, and each listing brings a
-//! job one stage further.
+//! job one stage further, unless it is never to be done.
 
 mod checks;
 
@@ -147,7 +147,7 @@ impl Job {
             "hibernating"
         } else if self.done {
             "done"
-        } else if self.polls >= 2 {
+        } else if self.polls >= 2 && tuning.polls_until_done < u32::MAX {
             "submitted"
         } else {
             "staging"

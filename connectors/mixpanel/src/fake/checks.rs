@@ -206,6 +206,10 @@ async fn recall() -> Result<(), String> {
             Err(_) => "refused",
         };
         ensure(got == want, format!("after {polls} polls: {got} instead of {want}"))?;
+        // asked once more, as after an answer that was lost
+        let again = drive.connector()?.recall(&call, &order, &receipt).await;
+        let same = matches!(again, Ok(Recalled::Recalled(_))) == (want == "recalled");
+        ensure(same, format!("after {polls} polls, asked again: {again:?}"))?;
     }
     Ok(())
 }

@@ -26,6 +26,10 @@ pub fn checks() -> Vec<Check> {
             name: "requests and answers are those of the documentation",
             run: || Box::pin(async { golden() }),
         },
+        Check {
+            name: "a key is known by its own id, never by its secret",
+            run: || Box::pin(async { key_names() }),
+        },
         Check { name: "region and products fit together", run: || Box::pin(async { products() }) },
         Check {
             name: "each product can be left out, and the card says what is left",
@@ -70,6 +74,24 @@ async fn end(stand: &Stand, action: TaskAction, person: Item) -> Result<End, Str
     let scope = (action != TaskAction::Erase).then_some(Scope::Marketing);
     let ends = Drive::new(stand)?.run(action, scope, vec![person]).await?;
     ends.into_iter().next().map(|(_, end)| end).ok_or_else(|| "no end".into())
+}
+
+fn key_names() -> Result<(), String> {
+    for (key, of, want) in [
+        ("SG.id-1.secret", None, Some("id-1 ")),
+        ("SG.id-1.another", None, Some("id-1 ")),
+        ("SG.id-1.secret", Some("shop"), Some("id-1 shop")),
+        ("SG..secret", None, None),
+        ("SG.secret", None, None),
+        ("SG.id-1.secret.more", None, None),
+        ("an older key", None, None),
+    ] {
+        let on_behalf_of = of.map(str::to_owned);
+        let name = Wire { api_key: Secret::new(key), on_behalf_of, ..wire() }.key_name();
+        let name = name.as_ref().map(Secret::expose);
+        ensure(name == want, format!("{key} of {of:?}: {name:?}"))?;
+    }
+    Ok(())
 }
 
 fn wire() -> Wire {

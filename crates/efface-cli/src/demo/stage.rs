@@ -152,8 +152,7 @@ impl Stage {
             if probe["ok"].as_bool() != Some(true) && spec.id.as_str() != SECOND {
                 bail!("{} cannot be enabled: {}", spec.id, probe["error"]);
             }
-            match context.store.enable_account(&spec.id, probe["account_id"].as_str(), "demo").await
-            {
+            match context.store.enable_account(&spec.id, probe["pin"].as_str(), "demo").await {
                 Ok(_) | Err(StoreError::Refused(_)) => {}
                 Err(error) => return Err(error.into()),
             }

@@ -11,7 +11,7 @@ use std::{
 use efface_connector::{Connector, Plugin};
 use efface_core::{
     AccountId, ConnectorId, ControllerId, IdentifierKind, LaneId, Manifest, brakes::GuardList,
-    manifest::SideEffect, retry::RetryPolicy,
+    manifest::SideEffect, request::Patience, retry::RetryPolicy,
 };
 use efface_settings::{Account, Controller, Settings};
 use efface_store::{AccountSpec, Connection, ControllerRules, Directory, Policy};
@@ -146,7 +146,7 @@ fn policy(settings: &Settings) -> Policy {
         cooling_off: hours(policy.cooling_off_hours),
         phase_patience: hours(policy.phase_patience_hours),
         due_days: u16::try_from(policy.due_days).unwrap_or(u16::MAX),
-        expire_unproved: hours(policy.expire_unproved_days.saturating_mul(24)),
+        expire_unproved: Patience::of(hours(policy.expire_unproved_days.saturating_mul(24))),
         auto_release_suppress: policy.auto_release_suppress,
         verify_after: Duration::from_secs(u64::from(policy.verify_after_minutes) * 60),
         retry: RetryPolicy {

@@ -32,6 +32,8 @@ fn sample(state: RequestState) -> Request {
         state,
         told: None,
         hold: None,
+        held_for: Duration::ZERO,
+        proof_missed_at: None,
         breached_at: None,
         in_error: None,
     }
@@ -201,27 +203,71 @@ proptest! {
     }
 }
 
+const DAY: Duration = Duration::from_secs(86_400);
+
+fn day(days: u32) -> Timestamp {
+    NOW.plus(DAY * days)
+}
+
+fn after(request: &Request, event: &Event, days: u32) -> Request {
+    apply(request, event, day(days)).expect("legal")
+}
+
 #[test]
 fn an_unproved_request_is_told_of_in_its_last_third_and_then_expires() {
-    let day = Duration::from_secs(86_400);
-    let patience = day * 90;
-    let at = |days: u32| NOW.plus(day * days);
+    let patience = Patience::of(DAY * 90);
     let waiting = Request { filed_at: NOW, ..sample(RequestState::Received) };
-    for (days, want) in [
-        (0, Unproved::Later(at(60))),
-        (59, Unproved::Later(at(60))),
-        (60, Unproved::Notice { expires_at: at(90) }),
-        (89, Unproved::Notice { expires_at: at(90) }),
-        (90, Unproved::Over),
-        (900, Unproved::Over),
+    let told = after(&waiting, &Event::ProofMissed, 60);
+    for (request, days, want) in [
+        (&waiting, 0, Unproved::Later(day(60))),
+        (&waiting, 59, Unproved::Later(day(60))),
+        (&waiting, 60, Unproved::Notice { expires_at: day(90) }),
+        (&waiting, 75, Unproved::Notice { expires_at: day(105) }),
+        (&waiting, 900, Unproved::Notice { expires_at: day(930) }),
+        (&told, 60, Unproved::Told { expires_at: day(90) }),
+        (&told, 89, Unproved::Told { expires_at: day(90) }),
+        (&told, 90, Unproved::Over),
+        (&told, 900, Unproved::Over),
     ] {
-        assert_eq!(unproved(&waiting, patience, at(days)), Some(want), "after {days} days");
+        assert_eq!(unproved(request, patience, day(days)), Some(want), "after {days} days");
     }
     let proved = sample(RequestState::Identified);
     let hold = Some(Hold { at: NOW, by: "ada".into(), reason: "court".into() });
     let held = Request { hold, ..waiting.clone() };
     for none in [proved, held] {
-        assert_eq!(unproved(&none, patience, at(900)), None);
+        assert_eq!(unproved(&none, patience, day(900)), None);
     }
-    assert!(apply(&waiting, &Event::Expired, at(90)).is_ok_and(|r| r.state.is_over()));
+    assert!(after(&told, &Event::Expired, 90).state.is_over());
+    assert!(apply(&told, &Event::ProofMissed, day(61)).is_err(), "told once");
+}
+
+#[test]
+fn nobody_expires_before_the_notice_has_stood_and_a_hold_counts_for_nothing() {
+    let held = Event::Held { by: by(), reason: "court".into() };
+    let ended = Event::HoldEnded { by: by() };
+    let waiting = Request { filed_at: NOW, ..sample(RequestState::Received) };
+    let ninety = Patience::of(DAY * 90);
+    // held over its whole time: the clock stands at day 10
+    let long_held = after(&after(&waiting, &held, 10), &ended, 200);
+    assert_eq!(unproved(&long_held, ninety, day(200)), Some(Unproved::Later(day(250))));
+    // held while the notice stood: at day 70 it had stood for ten days of thirty
+    let told = after(&waiting, &Event::ProofMissed, 60);
+    let told_held = after(&after(&told, &held, 70), &ended, 300);
+    assert_eq!(
+        unproved(&told_held, ninety, day(300)),
+        Some(Unproved::Told { expires_at: day(320) })
+    );
+    // the settings were made shorter: told late, and for as long as they say
+    let ten = Patience::of(DAY * 10);
+    assert_eq!(ten, Patience { whole: DAY * 10, notice: LEAST_NOTICE });
+    assert_eq!(unproved(&waiting, ten, day(50)), Some(Unproved::Notice { expires_at: day(57) }));
+    let told = after(&waiting, &Event::ProofMissed, 50);
+    assert_eq!(unproved(&told, ten, day(56)), Some(Unproved::Told { expires_at: day(57) }));
+    assert_eq!(unproved(&told, ten, day(57)), Some(Unproved::Over));
+    // shorter than any notice: the notice stands all the same
+    let two = Patience::of(DAY * 2);
+    assert_eq!(unproved(&waiting, two, day(0)), Some(Unproved::Notice { expires_at: day(7) }));
+    // whoever amends has cleared the desk
+    let amended = after(&told, &Event::Amended { by: by() }, 56);
+    assert_eq!(unproved(&amended, ten, day(57)), Some(Unproved::Notice { expires_at: day(64) }));
 }

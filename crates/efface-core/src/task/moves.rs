@@ -95,17 +95,23 @@ impl Next<'_> {
         }
     }
 
-    pub(super) fn recall_again(&self, tries: u32, alone: bool, again: AskAgain) -> Recall {
+    pub(super) fn recall_again(
+        &self,
+        tries: u32,
+        alone: bool,
+        again: AskAgain,
+        vain: Recall,
+    ) -> Recall {
         let tries = tries + 1;
         let next = |after| self.rules.retry.next(self.now, tries + 1, after, self.random);
         match again {
-            AskAgain::Never => Recall::InVain,
-            AskAgain::Later { .. } | AskAgain::Alone if tries >= MOST_RECALLS => Recall::InVain,
+            AskAgain::Never => vain,
+            AskAgain::Later { .. } | AskAgain::Alone if tries >= MOST_RECALLS => vain,
             AskAgain::Later { retry_after } => {
                 Recall::Wanted { at: next(retry_after), tries, alone }
             }
             // refused alone as well
-            AskAgain::Alone if alone => Recall::InVain,
+            AskAgain::Alone if alone => vain,
             AskAgain::Alone => Recall::Wanted { at: next(None), tries, alone: true },
         }
     }

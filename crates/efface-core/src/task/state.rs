@@ -35,6 +35,9 @@ pub enum Recall {
     Wanted { at: Timestamp, tries: u32, alone: bool },
     /// The vendor was asked in vain: the task runs to its own end.
     InVain,
+    /// The vendor was asked, an answer was lost, and what it says now does not tell what became of
+    /// that: the task runs to its own end, whichever that is.
+    InDoubt,
 }
 
 impl Recall {

@@ -193,12 +193,15 @@ fn a_lost_answer_freezes_and_a_late_one_still_counts() {
 }
 
 #[test]
-fn held_while_it_is_out_it_waits_for_the_end_of_the_hold_and_then_for_its_phase() {
+fn kept_back_while_it_is_out_it_waits_for_the_end_of_that_and_then_for_its_phase() {
     let rules = rules(EvidenceLevel::Confirmed, true);
     let blocker =
         |recheck_at| Answered::Blocked { blocker: "b".into(), hint: "h".into(), recheck_at };
     let asked = vec![Event::CauseGone, Event::Ordered { order: order(), changing: false }];
+    let hold = || Cause::Hold { reason: "lawsuit".into() };
+    let phase = || Cause::Phase(Phase::Erase);
     let held = || Event::Held { reason: "lawsuit".into() };
+    let amended = || Event::ReleaseLost { phase: Phase::Erase };
     for answer in [
         Answered::Next { step: StepId::named("delete") },
         Answered::RetryLater { retry_after: None },
@@ -206,26 +209,30 @@ fn held_while_it_is_out_it_waits_for_the_end_of_the_hold_and_then_for_its_phase(
         Answered::AccountRefused,
         blocker(NOW),
     ] {
-        let out = check(&rules, &[asked.clone(), vec![held()]].concat(), "sending");
-        let moved = apply(&out, &answered(answer), &rules, NOW, 0).expect("legal");
-        let on_the_way = moved.clone().under_hold(None);
-        assert_eq!(moved, on_the_way);
-        let task = moved.under_hold(Some("lawsuit")).task;
-        let cause = Cause::Hold { reason: "lawsuit".into() };
-        assert_eq!(task.state, TaskState::Blocked { cause });
-        assert_eq!((queue(&task).0, task.version), (Queue::None, out.version + 1));
-        let ended = Event::HoldEnded { phase: Phase::Erase };
-        let task = apply(&task, &ended, &rules, NOW, 0).expect("legal").task;
-        assert_eq!(task.state, TaskState::Blocked { cause: Cause::Phase(Phase::Erase) });
+        for (brake, cause) in [(held(), hold()), (amended(), phase())] {
+            let out = check(&rules, &[asked.clone(), vec![brake]].concat(), "sending");
+            let moved = apply(&out, &answered(answer.clone()), &rules, NOW, 0).expect("legal");
+            let on_the_way = moved.clone().kept_back(None);
+            assert_eq!(moved, on_the_way);
+            let task = moved.kept_back(Some(cause.clone())).task;
+            assert_eq!(task.state, TaskState::Blocked { cause });
+            assert_eq!((queue(&task).0, task.version), (Queue::None, out.version + 1));
+            let ended = Event::HoldEnded { phase: Phase::Erase };
+            let task = apply(&task, &ended, &rules, NOW, 0).expect("legal").task;
+            assert_eq!(task.state, TaskState::Blocked { cause: phase() });
+        }
     }
+    // who was about to go is called back
+    let ready = check(&rules, &[Event::CauseGone, amended()], "blocked");
+    assert_eq!(ready.state, TaskState::Blocked { cause: phase() });
     // what ends needs no leave
     let out = check(&rules, &asked, "sending");
     let moved = apply(&out, &answered(Answered::NothingFound), &rules, NOW, 0).expect("legal");
-    assert!(moved.under_hold(Some("lawsuit")).task.state.is_settled());
+    assert!(moved.kept_back(Some(hold())).task.state.is_settled());
 }
 
 #[test]
-fn a_hold_and_its_end_are_told_to_every_open_task() {
+fn a_hold_its_end_and_a_lost_release_are_told_to_every_open_task() {
     let rules = rules(EvidenceLevel::Confirmed, true);
     let receipt = ReceiptId(Uuid::from_u128(4));
     let to_desk = Event::ToDesk { reason: Reason::Poison };
@@ -238,8 +245,11 @@ fn a_hold_and_its_end_are_told_to_every_open_task() {
         ([sent(), vec![answered(Answered::Confirmed { forwarded: false })]].concat(), "confirmed"),
     ] {
         let before = check(&rules, &events, want);
-        for event in [Event::Held { reason: "r".into() }, Event::HoldEnded { phase: Phase::Erase }]
-        {
+        for event in [
+            Event::Held { reason: "r".into() },
+            Event::HoldEnded { phase: Phase::Erase },
+            Event::ReleaseLost { phase: Phase::Erase },
+        ] {
             let after = apply(&before, &event, &rules, NOW, 0).expect("legal").task;
             // nobody goes on by what was read before
             assert_eq!(after, Task { version: before.version + 1, ..before.clone() });
@@ -251,6 +261,7 @@ fn any_event() -> impl Strategy<Value = Event> {
     prop_oneof![
         Just(Event::CauseGone),
         Just(Event::Held { reason: "r".into() }),
+        Just(Event::ReleaseLost { phase: Phase::Erase }),
         Just(Event::HoldEnded { phase: Phase::Erase }),
         Just(Event::Ordered { order: order(), changing: true }),
         Just(answered(Answered::Confirmed { forwarded: false })),
@@ -298,7 +309,9 @@ fn any_event() -> impl Strategy<Value = Event> {
             Just(AskAgain::Later { retry_after: None }),
             Just(AskAgain::Alone)
         ]
-        .prop_map(|again| Event::RecallFailed { again }),
+        .prop_flat_map(|again| {
+            any::<bool>().prop_map(move |in_doubt| Event::RecallFailed { again, in_doubt })
+        }),
     ]
 }
 
@@ -420,13 +433,19 @@ fn a_recall_in_vain_is_not_asked_again_and_others_a_few_times_further_and_furthe
         (vec![later; 4], Some((4, false))),
         (vec![later; 5], None),
     ] {
-        let failed = answers.iter().map(|again| Event::RecallFailed { again: *again }).collect();
+        let failed = |in_doubt| {
+            answers.iter().map(move |again| Event::RecallFailed { again: *again, in_doubt })
+        };
+        let lost = [accepted(), vec![Event::Cancelled], failed(true).collect()].concat();
+        let lost = recall_of(&check(&rules, &lost, "waiting"));
+        assert_eq!(lost == Recall::InDoubt, want.is_none(), "{answers:?}: {lost:?}");
+        let failed = failed(false).collect();
         let events = [accepted(), vec![Event::Cancelled], failed].concat();
         let task = check(&rules, &events, "waiting");
         let got = match recall_of(&task) {
             Recall::Wanted { tries, alone, .. } => Some((tries, alone)),
             Recall::InVain => None,
-            Recall::NotWanted => panic!("{answers:?}"),
+            Recall::NotWanted | Recall::InDoubt => panic!("{answers:?}"),
         };
         assert_eq!(got, want, "{answers:?}");
         // cancelling once more does not begin anew
@@ -435,7 +454,8 @@ fn a_recall_in_vain_is_not_asked_again_and_others_a_few_times_further_and_furthe
     }
     let wanted = check(&rules, &[accepted(), vec![Event::Cancelled]].concat(), "waiting");
     let wait = Duration::from_secs(900);
-    let event = Event::RecallFailed { again: AskAgain::Later { retry_after: Some(wait) } };
+    let again = AskAgain::Later { retry_after: Some(wait) };
+    let event = Event::RecallFailed { again, in_doubt: false };
     let told = apply(&wanted, &event, &rules, NOW, 0).expect("legal").task;
     assert_eq!(queue(&told), (Queue::Recall, NOW.plus(wait)));
 }

@@ -272,7 +272,7 @@ impl Writer<'_, '_> {
             self.follow_up(request.id, cooling_until);
         } else if request.state == RequestState::Received {
             let patience = self.desk.directory.policy.expire_unproved;
-            self.follow_up(request.id, request::expiry(request.filed_at, patience).0);
+            self.follow_up(request.id, request::notice_at(request.filed_at, patience));
         }
     }
 

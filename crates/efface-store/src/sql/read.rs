@@ -11,7 +11,7 @@ use efface_core::{
 use efface_vault::{RequestKey, WrappedKey};
 
 use crate::{
-    AccountRow, DueFollowUp, DueReceipt, DueTask, Errand, Error, OpenOrder, TaskRow,
+    AccountRow, DueFollowUp, DueReceipt, DueTask, Errand, Error, KeptBack, OpenOrder, TaskRow,
     hot::{Batch, Cell, Returned},
     sql::{
         Database, receipts,
@@ -23,7 +23,7 @@ use crate::{
 /// Columns after the task's own in a query that opens identifiers.
 macro_rules! sealed_columns {
     () => {
-        ", t.memo, t.prior, r.sealed, r.wrapped_key, r.wrapped_by, CASE WHEN r.body LIKE '%\"hold\":%' THEN r.body ELSE '' END"
+        ", t.memo, t.prior, r.sealed, r.wrapped_key, r.wrapped_by, CASE WHEN r.body LIKE '%\"hold\":%' THEN r.body ELSE '' END, r.state"
     };
 }
 
@@ -76,6 +76,11 @@ impl Opener<'_> {
         let prior = field(TASK_COLUMNS + 1, "prior")?;
         let request = row.text(TASK_COLUMNS + 5)?;
         let hold = if request.is_empty() { None } else { rows::read_request(&request)?.hold };
+        let kept_back = match (hold, row.text(TASK_COLUMNS + 6)?.as_str()) {
+            (Some(hold), _) => Some(KeptBack::Hold { reason: hold.reason }),
+            (None, "received" | "identified" | "released") => Some(KeptBack::NotReleased),
+            (None, _) => None,
+        };
         Ok(DueTask {
             identifiers: identifiers.clone(),
             memo,
@@ -83,7 +88,7 @@ impl Opener<'_> {
             lane,
             deadline,
             since,
-            held: hold.map(|h| h.reason),
+            kept_back,
             task,
         })
     }

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet, hash_map::Entry as Slot};
 
 use efface_core::{
-    AccountId, Identifier, Provenance, RequestId,
+    AccountId, Identifier, Provenance, RequestId, TaskAction,
     account::Condition,
     desk::{Reason, Subject},
     journal::{About, TaskChange},
@@ -265,7 +265,11 @@ impl SqlStore {
         let earlier = self.earlier(next.id, met).await?;
         let own = |id| loaded.tasks.iter().any(|t| t.task.id == id);
         let mut missing = vec![];
-        for mut planned in self.planned_anew(next, identifiers).await? {
+        let plan = self.planned_anew(next, identifiers).await?;
+        for row in loaded.tasks.iter().filter(|row| is_superseded(row, &plan)) {
+            self.apply(unit, changes, row, &task::Event::Superseded, actor)?;
+        }
+        for mut planned in plan {
             if let Some(state) = earlier.after(&planned.account, &planned.state, own) {
                 planned.state = state;
                 if let Some(before) = earlier.before(&planned.account) {
@@ -285,9 +289,31 @@ impl SqlStore {
                 (Some(_), _) => {}
             }
         }
+        if next.state != loaded.request.state {
+            self.take_release_from(unit, changes, loaded, actor)?;
+        }
         for new in new_tasks(next, missing, self.now(), self) {
             changes.push(TaskChange::birth(&new.task, "planned"));
             unit.born.push(new);
+        }
+        Ok(())
+    }
+
+    /// The release of the older plan counts for nothing any more. Told to every open task, what is
+    /// out as well, so that no answer is held against the request as it was.
+    fn take_release_from(
+        &self,
+        unit: &mut Unit,
+        changes: &mut Vec<TaskChange>,
+        loaded: &Loaded,
+        actor: &str,
+    ) -> Result<(), Error> {
+        for row in loaded.tasks.iter().filter(|row| !row.task.state.is_settled()) {
+            if unit.tasks.iter().any(|write| write.task.id == row.task.id) {
+                continue;
+            }
+            let phase = self.directory.phase(&row.task, loaded.request.action);
+            self.apply(unit, changes, row, &task::Event::ReleaseLost { phase }, actor)?;
         }
         Ok(())
     }
@@ -315,6 +341,21 @@ impl SqlStore {
         })
         .await
     }
+}
+
+/// Whether a look-up that nobody has carried out stands beside a plan that acts: of the days when
+/// the account only observed.
+fn is_superseded(row: &TaskRow, plan: &[PlannedTask]) -> bool {
+    let task = &row.task;
+    let mut there = plan.iter().filter(|p| p.account == task.account).peekable();
+    let open = matches!(
+        task.state,
+        TaskState::Blocked { .. } | TaskState::Ready { .. } | TaskState::Desk { .. }
+    );
+    task.action == TaskAction::LookUp
+        && open
+        && there.peek().is_some()
+        && there.all(|p| p.action != TaskAction::LookUp)
 }
 
 /// Whether a task takes the place that a new plan gives it.

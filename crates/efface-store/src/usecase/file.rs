@@ -229,6 +229,8 @@ impl SqlStore {
             state: RequestState::Received,
             told: None,
             hold: None,
+            held_for: std::time::Duration::ZERO,
+            proof_missed_at: None,
             breached_at: None,
             in_error: None,
         };

@@ -1,12 +1,10 @@
 //! Why a request is not done: for each open task the reason, since when, the next attempt, and who
 //! can unblock it.
 
-use std::time::Duration;
-
 use efface_core::{
     RequestId, TaskAction, TaskId, Timestamp,
     account::{Condition, Mode},
-    request::{self, Hold, Request, RequestState},
+    request::{self, Hold, Patience, Request, RequestState},
     task::{Cause, Recall, TaskState, WaitsOn},
 };
 use serde::Serialize;
@@ -40,7 +38,7 @@ impl SqlStore {
             return Ok(vec![]);
         }
         let mut lines = vec![];
-        lines.extend(why_request(&loaded, self.directory.policy.expire_unproved));
+        lines.extend(why_request(&loaded, self.directory.policy.expire_unproved, self.now()));
         let accounts = self.accounts().await?;
         for row in loaded.tasks.iter().filter(|t| !t.task.state.is_settled()) {
             let condition =
@@ -241,10 +239,16 @@ impl SqlStore {
                     .transpose()?
                     .flatten()
                     .map(Timestamp::from_millis);
-                let reason = if *recall == Recall::InVain {
-                    "it was cancelled, and the vendor does not take it back: it runs to its own end"
-                } else {
-                    "the vendor has taken it on and is at work"
+                let reason = match recall {
+                    Recall::InVain => {
+                        "it was cancelled, and the vendor does not take it back: it runs to its own end"
+                    }
+                    Recall::InDoubt => {
+                        "it was cancelled and asked back, and the answer is not known: it runs to its own end"
+                    }
+                    Recall::NotWanted | Recall::Wanted { .. } => {
+                        "the vendor has taken it on and is at work"
+                    }
                 };
                 line(reason.into(), next, "the vendor".into())
             }
@@ -339,7 +343,7 @@ fn look_up_begins(request: &Request) -> (&'static str, Option<Timestamp>, String
 }
 
 /// What holds the request itself back.
-fn why_request(loaded: &Loaded, patience: Duration) -> Option<WhyLine> {
+fn why_request(loaded: &Loaded, patience: Patience, now: Timestamp) -> Option<WhyLine> {
     let request = &loaded.request;
     let line = |reason: &str, next_attempt, who: String| {
         Some(WhyLine {
@@ -369,7 +373,7 @@ fn why_request(loaded: &Loaded, patience: Duration) -> Option<WhyLine> {
     match &request.state {
         RequestState::Received => line(
             "nothing proves who the person is; without a proof it expires then",
-            Some(request::expiry(request.filed_at, patience).1),
+            Some(request::expires_at(request, patience, now)),
             format!("the privacy team: `efface request identify {}`", request.id),
         ),
         RequestState::Identified => line(

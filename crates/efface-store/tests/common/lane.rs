@@ -175,6 +175,7 @@ impl World {
             bound_at: now.plus(Duration::from_secs(86_400)),
             slow_told: false,
             done: false,
+            asked_back: None,
         };
         let mut unit = Unit::default();
         let mut changes = vec![];

@@ -1,11 +1,11 @@
 //! The doors of a request, and the refusals that name both sides.
 
 use efface_core::{
-    RequestAction,
+    RequestAction, TaskId,
     request::DenialCode,
-    task::{Answered, TaskState},
+    task::{Answered, Event, Task, TaskState},
 };
-use efface_store::{NewRequest, Store};
+use efface_store::{KeptBack, NewRequest, Store};
 
 use crate::common::*;
 
@@ -69,6 +69,43 @@ pub async fn amend_adds_never_removes_and_asks_for_release_again(bench: Bench) {
         .amend(id, vec![typed_email("support@example.org")], None, "tester")
         .await
         .expect("amended");
+}
+
+pub async fn an_amendment_takes_the_release_from_whatever_is_out_or_about_to_go(bench: Bench) {
+    let w = bench.world().await;
+    let id = w.start(erase(vec![email("jane"), user("u-1")])).await;
+    let out = w.task(id, "mail").await;
+    w.order(None, std::slice::from_ref(&out), 1).await.expect("ordered");
+    let open = async || w.store.open_orders(&lane("mail")).await.expect("orders").remove(0);
+    assert_eq!(open().await.items[0].kept_back, None);
+    let before = w.tasks(id).await;
+    // whoever has read the request while it ran
+    let ready: Vec<_> =
+        before.iter().filter(|t| matches!(t.state, TaskState::Ready { .. })).cloned().collect();
+    assert!(!ready.is_empty());
+    w.store.amend(id, vec![user("u-2")], None, "tester").await.expect("amended");
+    let stale = w.order(None, &ready[..1], 2).await;
+    assert!(matches!(stale, Err(efface_store::Error::Stale { .. })), "{stale:?}");
+    let late = Event::Answered { answer: Answered::NotDone };
+    let stale = w.move_tasks(None, &[as_read(&before, out.id)], &late).await;
+    assert!(matches!(stale, Err(efface_store::Error::Stale { .. })), "{stale:?}");
+    // whoever reads it now
+    assert_eq!(open().await.items[0].kept_back, Some(KeptBack::NotReleased));
+    for (old, new) in before.iter().zip(w.tasks(id).await) {
+        assert_eq!(old.id, new.id);
+        let goes = matches!(new.state, TaskState::Ready { .. });
+        assert!(old.state.is_settled() || (new.version > old.version && !goes), "{new:?}");
+    }
+    w.store.release(id, "tester").await.expect("released");
+    assert_eq!(open().await.items[0].kept_back, Some(KeptBack::NotReleased), "it cools off");
+    w.clock.advance(COOLING);
+    w.follow().await;
+    assert_eq!(open().await.items[0].kept_back, None);
+}
+
+/// The task of that id as it was read.
+fn as_read(tasks: &[Task], id: TaskId) -> Task {
+    tasks.iter().find(|t| t.id == id).cloned().expect("read before")
 }
 
 pub async fn amend_accepts_one_address_typed_in_two_ways(bench: Bench) {
@@ -227,15 +264,20 @@ pub async fn replan_adds_tasks_for_an_account_that_went_live(bench: Bench) {
     let id = w.file_new(erase(vec![email("jane")])).await;
     assert_eq!(stands(&w.task(id, "mail").await), "phase suppress", "a look-up only");
     w.store.enable_account(&account("mail"), None, "tester").await.expect("live");
-    assert_eq!(w.store.replan(id, "tester").await.expect("replanned"), 1);
-    let actions: Vec<&str> = w
+    assert_eq!(w.store.replan(id, "tester").await.expect("replanned"), 2);
+    let at_mail: Vec<(&str, String)> = w
         .tasks(id)
         .await
         .iter()
         .filter(|t| t.account == account("mail"))
-        .map(|t| t.action.word())
+        .map(|t| (t.action.word(), stands(t)))
         .collect();
-    assert_eq!(actions, ["look_up", "erase"]);
+    // the look-up of the days when the account only observed stands in nobody's way
+    let want = [("look_up", "superseded"), ("erase", "phase erase")];
+    assert_eq!(at_mail, want.map(|(action, stands)| (action, stands.to_owned())));
+    let others = w.tasks(id).await;
+    let mut others = others.iter().filter(|t| t.account != account("mail"));
+    assert!(others.all(|t| stands(t) == "phase suppress"), "who still observes still looks");
     assert_eq!(w.store.replan(id, "tester").await.expect("replanned"), 0);
     let view = w.store.request(id).await.expect("request");
     let erase = view.tasks.iter().find(|t| t.row.task.action.erases()).expect("born");

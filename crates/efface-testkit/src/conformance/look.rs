@@ -1,9 +1,10 @@
 //! Look-ups and probes: seeing what is there, and never more than was seen.
 
 use efface_connector::{
-    Call, Connector, ConnectorError, Evidence, Item, ItemId, NeedsPerson, Presence, TaskAction,
+    Call, Connector, ConnectorError, Evidence, Item, ItemId, NeedsPerson, Presence, Secret,
+    TaskAction,
     fake::{
-        Fault, Stand,
+        Fault, KEY, Stand,
         drive::{Drive, START},
     },
 };
@@ -40,6 +41,9 @@ async fn probe(rig: &mut Rig) -> Kept {
     let second = connector.probe(&call).await.map_err(|e| format!("probe: {e}"))?;
     hear(rig, &call, &first);
     ensure(first.account_id == second.account_id, || "it answers as two accounts".into())?;
+    ensure(first.key_name == second.key_name, || "its key has two names".into())?;
+    let secret = |name: &Secret| name.expose().contains(KEY);
+    ensure(!first.key_name.as_ref().is_some_and(secret), || "its key's name is the key".into())?;
     for (fault, refused) in [
         (refusal(rig, 401), true),
         (reply(200, "<html>welcome</html>"), false),

@@ -33,7 +33,33 @@ async fn recalled(rig: &mut Rig) -> Kept {
             tried |= one(rig, action, if together { &[1, 2] } else { &[1] }, asked).await?;
         }
     }
+    if tried {
+        asked_again(rig).await?;
+    }
     ensure(tried, || "the card says that orders are taken back, and no order was".into())
+}
+
+/// A recall whose answer was lost is asked again, and the same is told: what was taken back is no
+/// refusal now.
+async fn asked_again(rig: &mut Rig) -> Kept {
+    for action in CHANGING.into_iter().filter(|action| action.erases()) {
+        if rig.manifest.action(action).is_none() {
+            continue;
+        }
+        let stand = rig.stand().await?;
+        stand.server.tune(|tuning| tuning.polls_until_done = u32::MAX);
+        let people = vec![rig.ready(&stand, action, 1).await?];
+        let mut drive = Drive::new(&stand)?;
+        let Some((order, receipt)) = accepted(rig, &mut drive, action, people).await? else {
+            continue;
+        };
+        for time in ["first", "second"] {
+            let back = take_back(rig, &stand, &drive, &order, &receipt, &[1]).await?;
+            ensure(back, || format!("{action}: not taken back the {time} time it was asked for"))?;
+        }
+        rig.hear(drive);
+    }
+    Ok(())
 }
 
 /// Sends `sent` in one order, asks for `asked` back, and polls to the end. Whether it was taken back.

@@ -114,6 +114,7 @@ impl Connector for Liar {
         Ok(Probe {
             account_id: None,
             account_name: None,
+            key_name: None,
             may: vec![],
             key_expires: None,
             evidence: Evidence::seen("surely"),

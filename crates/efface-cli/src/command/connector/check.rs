@@ -37,7 +37,7 @@ pub async fn run(context: &Context, args: &Args) -> Result<Exit> {
     let built = context.account(&args.account)?;
     let answer = probe(context, built, Duration::from_secs(args.wait)).await?;
     let pinned = row(context, &built.spec.id).await?.condition.pinned;
-    let other = pinned.is_some() && answer.ok && answer.account_id != pinned;
+    let other = pinned.is_some() && answer.ok && answer.pin != pinned;
     let missing: Vec<String> = answer.missing_rights().into_iter().map(str::to_owned).collect();
     let good = answer.ok && !other && missing.is_empty();
     if context.json {
@@ -54,6 +54,10 @@ pub async fn run(context: &Context, args: &Args) -> Result<Exit> {
             print::aside(format!(
                 "error: the key answers as another account than the one pinned ({})",
                 pinned.unwrap_or_default()
+            ));
+            let id = &built.spec.id;
+            print::aside(format!(
+                "hint: if the key was changed on purpose: efface connector enable {id}"
             ));
         }
         if !missing.is_empty() {

@@ -59,9 +59,7 @@ pub async fn run(context: &Context, args: &Args) -> Result<Exit> {
     }
     if !context.json {
         answer.print(id)?;
-        if let Some(pinned) =
-            before.pinned.as_ref().filter(|p| answer.account_id.as_ref() != Some(p))
-        {
+        if let Some(pinned) = before.pinned.as_ref().filter(|p| answer.pin.as_ref() != Some(p)) {
             say!("\nattention: until now it was pinned to {pinned}");
         }
         say!("");
@@ -84,8 +82,7 @@ pub async fn run(context: &Context, args: &Args) -> Result<Exit> {
         None => format!("make account {id} live, so that it changes data there?"),
     };
     ask::confirm(&question, args.yes)?;
-    let after =
-        context.store.enable_account(id, answer.account_id.as_deref(), &context.actor).await?;
+    let after = context.store.enable_account(id, answer.pin.as_deref(), &context.actor).await?;
     let mut replanned = vec![];
     for request in replan {
         let changed = context.store.replan(request, &context.actor).await?;

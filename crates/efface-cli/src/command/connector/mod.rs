@@ -174,6 +174,9 @@ pub struct ProbeAnswer {
     pub ok: bool,
     pub account_id: Option<String>,
     pub account_name: Option<String>,
+    /// What is pinned when the account is made live: its id there, else a digest of the key's name.
+    #[serde(default)]
+    pub pin: Option<String>,
     /// What the key may do: `(in the vendor's words, yes / no / cannot tell)`.
     pub may: Vec<(String, String)>,
     pub key_expires: Option<Timestamp>,
@@ -198,6 +201,9 @@ impl ProbeAnswer {
             ("the vendor calls it", known(&self.account_name)),
             ("its id there", known(&self.account_id)),
         ];
+        if let (None, Some(pin)) = (&self.account_id, &self.pin) {
+            lines.push(("known again by", format!("{pin} (a digest of what names the key)")));
+        }
         let expires = self
             .key_expires
             .map_or_else(|| "never, or the vendor does not tell".into(), print::when);

@@ -82,7 +82,7 @@ const fn may_go_back(state: &TaskState) -> bool {
     match state {
         TaskState::Sending { .. } | TaskState::Unknown { .. } => true,
         TaskState::Waiting { on: WaitsOn::Receipt { recall, .. }, .. } => {
-            !matches!(recall, Recall::InVain)
+            !matches!(recall, Recall::InVain | Recall::InDoubt)
         }
         TaskState::Waiting { on: WaitsOn::Promise { .. }, .. }
         | TaskState::Blocked { .. }

@@ -157,6 +157,14 @@ fn event(entry: &ReadEntry) -> EventJson {
         About::OrderAnswered { order, .. } => format!("order {order} answered"),
         About::OrderUnknown { order, why } => format!("order {order}: outcome unknown ({why})"),
         About::ReceiptPolled { order, .. } => format!("order {order} polled"),
+        About::RecallWanted { order, people, in_doubt } => {
+            let lost = if *in_doubt > 0 {
+                format!("; of {in_doubt} an earlier answer was lost")
+            } else {
+                String::new()
+            };
+            format!("order {order}: {people} wanted back, the vendor is asked{lost}")
+        }
         About::RecallAsked { order, answer, .. } => {
             format!("order {order}: asked to take it back: {answer}")
         }
