@@ -5,7 +5,7 @@
 //! `memo`, `prior`) or keyed (`tag`); no column holds it in the clear.
 //!
 //! On SQLite only small rows live in their primary key's tree: there a row beyond a quarter of a
-//! page spills into a page of its own.
+//! page spills into a page of its own. What is only ever appended has no index of its ids there.
 
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::sea_orm::DbBackend;
@@ -78,7 +78,8 @@ CREATE TABLE task (
   deadline {int} NOT NULL,
   since {int} NOT NULL,
   memo {bytes},
-  prior {bytes}
+  prior {bytes},
+  orders {bytes}
 ) {strict_no_rowid};
 CREATE INDEX task_request ON task (request_id);
 CREATE INDEX task_ready ON task (lane, queue, deadline, id) WHERE queue IS NOT NULL AND wake_at IS NULL;
@@ -106,7 +107,7 @@ CREATE TABLE receipt (
 CREATE INDEX receipt_poll ON receipt (lane, next_poll) WHERE next_poll IS NOT NULL;
 
 CREATE TABLE exchange (
-  id {bytes} NOT NULL PRIMARY KEY,
+  id {bytes} NOT NULL {appended},
   order_id {bytes},
   account TEXT NOT NULL,
   at {int} NOT NULL,
@@ -116,7 +117,7 @@ CREATE TABLE exchange (
 CREATE INDEX exchange_order ON exchange (order_id) WHERE order_id IS NOT NULL;
 
 CREATE TABLE journal (
-  id {bytes} NOT NULL PRIMARY KEY,
+  id {bytes} NOT NULL {appended},
   at {int} NOT NULL,
   request_id {bytes},
   body TEXT NOT NULL,
@@ -221,12 +222,14 @@ impl MigrationTrait for Migration {
                 ("{int}", "INTEGER"),
                 ("{strict_no_rowid}", "STRICT, WITHOUT ROWID"),
                 ("{strict}", "STRICT"),
+                ("{appended}", ""),
             ],
             _ => &[
                 ("{bytes}", "BYTEA"),
                 ("{int}", "BIGINT"),
                 ("{strict_no_rowid}", ""),
                 ("{strict}", ""),
+                ("{appended}", "PRIMARY KEY"),
             ],
         };
         let text = words.iter().fold(TABLES.to_owned(), |text, (from, to)| text.replace(from, to));

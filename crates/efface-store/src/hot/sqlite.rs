@@ -8,8 +8,8 @@ INSERT INTO task (id, request_id, account, lane, action, scope, generation, vers
 SELECT id, request_id, account, lane, action, scope, generation, version, step, failures, evidence, sent, cancel_marked, state, body, depends_on, queue, wake_at, deadline, since, memo, prior FROM x WHERE id IS NOT NULL";
 
 pub(super) const UPDATE_TASKS: &str = "\
-WITH x(id, read_version, generation, version, step, failures, evidence, sent, cancel_marked, state, body, depends_on, queue, wake_at, since, memo_change, memo, prior) AS (VALUES {rows})
-UPDATE task SET generation = x.generation, version = x.version, step = x.step, failures = x.failures, evidence = x.evidence, sent = x.sent, cancel_marked = x.cancel_marked, state = x.state, body = x.body, depends_on = x.depends_on, queue = x.queue, wake_at = x.wake_at, since = x.since, memo = CASE x.memo_change WHEN 1 THEN x.memo ELSE task.memo END, prior = coalesce(x.prior, task.prior)
+WITH x(id, read_version, generation, version, step, failures, evidence, sent, cancel_marked, state, body, depends_on, queue, wake_at, since, memo_change, memo, prior, ordered) AS (VALUES {rows})
+UPDATE task SET generation = x.generation, version = x.version, step = x.step, failures = x.failures, evidence = x.evidence, sent = x.sent, cancel_marked = x.cancel_marked, state = x.state, body = x.body, depends_on = x.depends_on, queue = x.queue, wake_at = x.wake_at, since = x.since, memo = CASE x.memo_change WHEN 1 THEN x.memo ELSE task.memo END, prior = coalesce(x.prior, task.prior), orders = CASE WHEN x.ordered IS NULL THEN task.orders ELSE CAST(coalesce(task.orders, x'') || x.ordered AS BLOB) END
 FROM x
 WHERE task.id = x.id AND task.version = x.read_version
 RETURNING task.id";

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use efface_core::{LaneId, OrderId, ReceiptId, RequestId, TaskId, Timestamp};
+use efface_core::{LaneId, OrderId, ReceiptId, RequestId, TaskId, Timestamp, task::TaskState};
 use efface_vault::WrappedKey;
 
 use crate::{
@@ -109,8 +109,15 @@ pub(super) fn prepare_with(
     if let Some(lease) = unit.fence {
         out.leases.insert((lease.lane.to_string(), lease.owner, lease.epoch));
     }
+    let new_orders: HashSet<OrderId> = unit.new_orders.iter().map(|o| o.id).collect();
     for write in unit.tasks {
         let task = &write.task;
+        let ordered = match &task.state {
+            TaskState::Sending { order } if new_orders.contains(order) => {
+                Some(order.bytes().to_vec())
+            }
+            _ => None,
+        };
         let derived = rows::derive(task, now);
         let (memo_change, memo) = match &write.memo {
             MemoWrite::Keep => (0i64, None),
@@ -152,6 +159,7 @@ pub(super) fn prepare_with(
             memo_change.into(),
             Cell::Bytes(memo),
             Cell::Bytes(prior),
+            Cell::Bytes(ordered),
         ]);
         out.task_ids.push(task.id);
     }

@@ -15,7 +15,7 @@ pub use why::WhyLine;
 
 use crate::{
     Error, SqlStore, TaskRow,
-    hot::Cell,
+    hot::{Batch, Cell},
     sql::{decode_row, read_order_row, read_request_row, read_task_row, task_query},
 };
 
@@ -318,10 +318,18 @@ impl SqlStore {
     /// # Errors
     /// When the database cannot be read.
     pub async fn exchanges(&self, task: TaskId) -> Result<Vec<ExchangeView>, Error> {
-        // an order names its items in its body
-        let pattern = format!("%{task}%");
-        let sql = "SELECT e.order_id, e.account, e.at, e.status, e.body FROM orders o JOIN exchange e ON e.order_id = o.id WHERE o.body LIKE $1 ORDER BY e.id";
-        let found = self.database.rows(sql, &[Cell::from(pattern)]).await?;
+        let sql = "SELECT orders FROM task WHERE id = $1";
+        let found = self.database.rows(sql, &[Cell::from(task.bytes())]).await?;
+        let orders = found.first().map(|r| r.opt_bytes(0)).transpose()?.flatten();
+        let (orders, _) = orders.as_deref().unwrap_or_default().as_chunks::<16>();
+        let found = self
+            .database
+            .rows_by_batch(
+                "SELECT e.order_id, e.account, e.at, e.status, e.body FROM (VALUES {rows}) AS x CROSS JOIN exchange e ON e.order_id = x.column1 ORDER BY e.id",
+                "SELECT e.order_id, e.account, e.at, e.status, e.body FROM unnest($1::bytea[]) AS x(id) JOIN exchange e ON e.order_id = x.id ORDER BY e.id",
+                &Batch::ids(orders),
+            )
+            .await?;
         found
             .iter()
             .map(|r| {

@@ -54,7 +54,7 @@ pub fn postgres(probe: &Probe) -> (&'static str, String) {
             format!("ARRAY['mail'], ARRAY[{at}]::int8[], ARRAY[50]::int8[]"),
         ),
         "update_tasks" => (
-            "bytea[], int8[], int8[], int8[], text[], int8[], text[], int8[], int8[], text[], text[], bytea[], int8[], int8[], int8[], int8[], bytea[], bytea[]",
+            "bytea[], int8[], int8[], int8[], text[], int8[], text[], int8[], int8[], text[], text[], bytea[], int8[], int8[], int8[], int8[], bytea[], bytea[], bytea[]",
             all(vec![
                 id_array(0),
                 numbers(1),
@@ -72,6 +72,7 @@ pub fn postgres(probe: &Probe) -> (&'static str, String) {
                 nothing("int8"),
                 numbers(0),
                 numbers(0),
+                nothing("bytea"),
                 nothing("bytea"),
                 nothing("bytea"),
             ]),
