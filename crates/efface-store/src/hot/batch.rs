@@ -173,22 +173,19 @@ impl<'a> Gathered<'a> {
         Ok(query)
     }
 
-    /// One parameter per cell, for at most [`MOST_ROWS`] rows from `from` on.
-    fn bind_cells(&self, text: &'static str, from: usize) -> Result<LiteQuery<'static>, Error> {
+    /// SQLite's `text` written out for one run of at most `most` rows after another, with the cells
+    /// of each. What is not bound is NULL.
+    pub(crate) fn runs(
+        &self,
+        text: &'static str,
+        most: usize,
+    ) -> impl Iterator<Item = (&'static str, impl Iterator<Item = &'a Cell>)> {
         let width = self.width();
-        let rows = (self.len() - from).min(MOST_ROWS);
-        let mut arguments = SqliteArguments::default();
-        arguments.reserve(rows * width, 0);
-        for cell in self.cells().skip(from * width).take(rows * width) {
-            match cell {
-                Cell::Bytes(bytes) => arguments.add(bytes.as_deref()),
-                Cell::Text(text) => arguments.add(text.clone()),
-                Cell::Int(n) => arguments.add(n),
-            }
-            .map_err(sqlx::Error::Encode)?;
-        }
-        // what is not bound is NULL
-        Ok(sqlx::query_with(expanded(text, width, rows.next_power_of_two()), arguments))
+        (0..self.len()).step_by(most).map(move |from| {
+            let rows = (self.len() - from).min(most);
+            let cells = self.cells().skip(from * width).take(rows * width);
+            (expanded(text, width, rows.next_power_of_two()), cells)
+        })
     }
 
     /// The queries that bind all rows to SQLite's `text`, one after the other.
@@ -196,7 +193,18 @@ impl<'a> Gathered<'a> {
         &self,
         text: &'static str,
     ) -> impl Iterator<Item = Result<LiteQuery<'static>, Error>> {
-        (0..self.len()).step_by(MOST_ROWS).map(move |from| self.bind_cells(text, from))
+        self.runs(text, MOST_ROWS).map(|(text, cells)| {
+            let mut arguments = SqliteArguments::default();
+            for cell in cells {
+                match cell {
+                    Cell::Bytes(bytes) => arguments.add(bytes.as_deref()),
+                    Cell::Text(text) => arguments.add(text.clone()),
+                    Cell::Int(n) => arguments.add(n),
+                }
+                .map_err(sqlx::Error::Encode)?;
+            }
+            Ok(sqlx::query_with(text, arguments))
+        })
     }
 }
 

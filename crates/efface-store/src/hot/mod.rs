@@ -2,12 +2,14 @@
 //! rows of parameters (SQLite, `VALUES`).
 
 mod batch;
+mod inline;
 mod postgres;
 mod sqlite;
 
 use sea_orm::sqlx::{self, Postgres, Row, Sqlite, Transaction};
 
 pub(crate) use self::batch::{Batch, Cell, Gathered, expanded};
+pub use self::inline::Inline;
 use crate::error::Error;
 
 /// A hand-written statement: one text per database.
@@ -46,16 +48,22 @@ statements! {
     KEEP_ANSWERS,
 }
 
+/// The turn to write to SQLite.
+pub(crate) type Turn = tokio::sync::OwnedMutexGuard<()>;
+
 /// An open transaction on either database.
 pub(crate) enum Tx<'c> {
     /// With the turn to write.
-    Sqlite(Transaction<'c, Sqlite>, tokio::sync::OwnedMutexGuard<()>),
+    Sqlite(Transaction<'c, Sqlite>, Turn),
+    /// As `Sqlite`, on a connection that must be closed when the transaction comes to nothing.
+    Inline(&'c mut Inline, Turn),
     Postgres(Transaction<'c, Postgres>),
 }
 
 /// One row that came back, by position.
 pub(crate) enum Returned {
     Sqlite(sqlx::sqlite::SqliteRow),
+    Inline(inline::Row),
     Postgres(sqlx::postgres::PgRow),
 }
 
@@ -63,6 +71,7 @@ impl Returned {
     pub(crate) fn bytes(&self, n: usize) -> Result<Vec<u8>, Error> {
         Ok(match self {
             Self::Sqlite(row) => row.try_get(n)?,
+            Self::Inline(row) => inline::get(row, n)?,
             Self::Postgres(row) => row.try_get(n)?,
         })
     }
@@ -70,6 +79,7 @@ impl Returned {
     pub(crate) fn int(&self, n: usize) -> Result<i64, Error> {
         Ok(match self {
             Self::Sqlite(row) => row.try_get(n)?,
+            Self::Inline(row) => inline::get(row, n)?,
             Self::Postgres(row) => row.try_get(n)?,
         })
     }
@@ -77,6 +87,7 @@ impl Returned {
     pub(crate) fn text(&self, n: usize) -> Result<String, Error> {
         Ok(match self {
             Self::Sqlite(row) => row.try_get(n)?,
+            Self::Inline(row) => inline::get(row, n)?,
             Self::Postgres(row) => row.try_get(n)?,
         })
     }
@@ -84,6 +95,7 @@ impl Returned {
     pub(crate) fn opt_bytes(&self, n: usize) -> Result<Option<Vec<u8>>, Error> {
         Ok(match self {
             Self::Sqlite(row) => row.try_get(n)?,
+            Self::Inline(row) => inline::get(row, n)?,
             Self::Postgres(row) => row.try_get(n)?,
         })
     }
@@ -91,6 +103,7 @@ impl Returned {
     pub(crate) fn opt_int(&self, n: usize) -> Result<Option<i64>, Error> {
         Ok(match self {
             Self::Sqlite(row) => row.try_get(n)?,
+            Self::Inline(row) => inline::get(row, n)?,
             Self::Postgres(row) => row.try_get(n)?,
         })
     }
@@ -123,6 +136,9 @@ impl Tx<'_> {
                 }
                 Ok(found.into_iter().map(Returned::Sqlite).collect())
             }
+            Self::Inline(tx, _) => {
+                Ok(tx.fetch(hot.sqlite, rows)?.into_iter().map(Returned::Inline).collect())
+            }
             Self::Postgres(tx) => {
                 let found =
                     rows.bind_arrays(sqlx::query(hot.postgres))?.fetch_all(&mut **tx).await?;
@@ -147,6 +163,7 @@ impl Tx<'_> {
                 }
                 hit
             }
+            Self::Inline(tx, _) => tx.count(silent(hot.sqlite), rows)?,
             Self::Postgres(tx) => {
                 let query = rows.bind_arrays(sqlx::query(silent(hot.postgres)))?;
                 query.execute(&mut **tx).await?.rows_affected()
@@ -173,6 +190,9 @@ impl Tx<'_> {
                 }
                 Ok(query.fetch_all(&mut **tx).await?.into_iter().map(Returned::Sqlite).collect())
             }
+            Self::Inline(tx, _) => {
+                Ok(tx.small(sql, cells)?.into_iter().map(Returned::Inline).collect())
+            }
             Self::Postgres(tx) => {
                 let mut query = sqlx::query(sql);
                 for cell in cells {
@@ -191,6 +211,10 @@ impl Tx<'_> {
         match self {
             Self::Sqlite(tx, turn) => {
                 tx.commit().await?;
+                drop(turn);
+            }
+            Self::Inline(tx, turn) => {
+                tx.execute("COMMIT")?;
                 drop(turn);
             }
             Self::Postgres(tx) => tx.commit().await?,

@@ -17,7 +17,7 @@ use crate::{
         commit::{self, PreparedUnit},
         filing::{self, PreparedFiling},
         keeper::Keeper,
-        kept::Kept,
+        kept::Own,
         notify::Notifier,
         seal::Sealer,
     },
@@ -57,6 +57,7 @@ impl Committer {
     ) -> Result<Self, Error> {
         let (jobs, inbox) = mpsc::channel(WAITING_JOBS);
         let notifier = Notifier::start(&database);
+        let keeper = Keeper::start(&database)?;
         let worker = Worker {
             database: database.for_one_writer(),
             sealer: sealer.clone(),
@@ -64,7 +65,7 @@ impl Committer {
             clock: clock.clone(),
             directory,
             rung: Mutex::default(),
-            kept: tokio::sync::Mutex::default(),
+            own: tokio::sync::Mutex::default(),
         };
         let failed = |e: std::io::Error| Error::Unavailable(format!("no thread for commits: {e}"));
         let runtime =
@@ -72,7 +73,7 @@ impl Committer {
         // between two statements of a group the calls of a whole wave would else go first
         std::thread::Builder::new()
             .name("commits".into())
-            .spawn(move || runtime.block_on(worker.run(inbox, notifier)))
+            .spawn(move || runtime.block_on(worker.run(inbox, notifier, keeper)))
             .map_err(failed)?;
         Ok(Self { jobs, database, sealer, clock })
     }
@@ -127,12 +128,11 @@ struct Worker {
     directory: Arc<Directory>,
     /// Lanes rung since the other processes were last told.
     rung: Mutex<BTreeSet<LaneId>>,
-    kept: tokio::sync::Mutex<Option<Kept>>,
+    own: tokio::sync::Mutex<Option<Own>>,
 }
 
 impl Worker {
-    async fn run(self, mut inbox: mpsc::Receiver<Job>, notifier: Notifier) {
-        let mut keeper = Keeper::start(&self.database);
+    async fn run(self, mut inbox: mpsc::Receiver<Job>, notifier: Notifier, mut keeper: Keeper) {
         while let Some(first) = inbox.recv().await {
             let mut group = vec![first];
             let mut rows = weight(&group[0]);
@@ -149,15 +149,16 @@ impl Worker {
         }
     }
 
-    /// One transaction on the kept connection. Whatever ails it, the next begins on another one.
+    /// One transaction on the own connection. Whatever ails it, the next begins on another one, and
+    /// closing this one takes back what it began.
     async fn transact<T>(
         &self,
         work: impl AsyncFnOnce(&mut Tx<'_>) -> Result<T, Error>,
     ) -> Result<T, Error> {
-        let mut kept = self.kept.lock().await;
-        let connection = match &mut *kept {
+        let mut own = self.own.lock().await;
+        let connection = match &mut *own {
             Some(connection) => connection,
-            none => none.insert(self.database.keep_one().await?),
+            none => none.insert(self.database.own().await?),
         };
         let done = async {
             let mut tx = self.database.begin_on(connection).await?;
@@ -167,7 +168,7 @@ impl Worker {
         }
         .await;
         if done.is_err() {
-            *kept = None;
+            *own = None;
         }
         done
     }

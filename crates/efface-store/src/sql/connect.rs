@@ -18,18 +18,16 @@ use sea_orm_migration::MigratorTrait;
 
 use crate::{
     Error,
-    hot::{Batch, Cell, Gathered, Returned, Tx},
-    sql::kept::{Idle, Kept},
+    hot::{Batch, Cell, Gathered, Inline, Returned, Tx},
+    sql::kept::{Idle, Kept, Own},
 };
 
-/// A database handle: one writer, some readers and a keeper of the log on SQLite, one pool on
-/// PostgreSQL.
+/// A database handle: one writer and some readers on SQLite, one pool on PostgreSQL.
 #[derive(Clone)]
 pub enum Database {
     Sqlite {
         writer: SqlitePool,
         readers: SqlitePool,
-        keeper: SqlitePool,
         idle: Arc<Idle>,
         /// Writers of this process take turns: SQLite itself lets the one through that asks at the
         /// right moment.
@@ -221,6 +219,22 @@ fn is_missing_table(error: &Error) -> bool {
         && (text.contains("no such table") || text.contains("does not exist"))
 }
 
+/// What each connection to SQLite is told, beside what the library has a word for.
+const PRAGMAS: [(&str, &str); 5] = [
+    ("secure_delete", "ON"),
+    ("trusted_schema", "OFF"),
+    ("temp_store", "MEMORY"),
+    ("cache_size", "-16000"),
+    ("wal_autocheckpoint", "2000"),
+];
+
+/// A connection as those of the pools are.
+pub(super) fn inline(options: &SqliteConnectOptions) -> Result<Inline, Error> {
+    let also = [("synchronous", "FULL"), ("foreign_keys", "ON")];
+    let pragmas = PRAGMAS.iter().chain(&also).map(|(name, value)| format!("PRAGMA {name} = {value};"));
+    Inline::open(options, BUSY, &pragmas.collect::<String>())
+}
+
 async fn connect_sqlite(url: &str, max_connections: u32, create: bool) -> Result<Database, Error> {
     let options = SqliteConnectOptions::from_str(url)
         .map_err(|_| Error::Unsupported("database.url is not a valid sqlite:// URL".into()))?
@@ -231,13 +245,9 @@ async fn connect_sqlite(url: &str, max_connections: u32, create: bool) -> Result
         .auto_vacuum(SqliteAutoVacuum::Incremental)
         .foreign_keys(true)
         .busy_timeout(BUSY)
-        .pragma("secure_delete", "ON")
-        .pragma("trusted_schema", "OFF")
-        .pragma("temp_store", "MEMORY")
-        .pragma("cache_size", "-16000")
-        .pragma("wal_autocheckpoint", "2000")
         .statement_cache_capacity(512)
         .disable_statement_logging();
+    let options = PRAGMAS.iter().fold(options, |o, (name, value)| o.pragma(*name, *value));
     let explain = |e: sea_orm::sqlx::Error| {
         let text = e.to_string();
         if text.contains("unable to open") {
@@ -261,12 +271,8 @@ async fn connect_sqlite(url: &str, max_connections: u32, create: bool) -> Result
         .connect_with(options.clone().pragma("query_only", "ON").create_if_missing(false))
         .await
         .map_err(explain)?;
-    let keeper = SqlitePoolOptions::new()
-        .max_connections(1)
-        .test_before_acquire(false)
-        .connect_lazy_with(options.clone());
     let idle = Arc::new(Idle::of_pool(readers.options().get_max_connections()));
-    Ok(Database::Sqlite { writer, readers, keeper, idle, turn: Arc::default() })
+    Ok(Database::Sqlite { writer, readers, idle, turn: Arc::default() })
 }
 
 impl Database {
@@ -274,19 +280,7 @@ impl Database {
     /// opened in, and one that is kept should be missed by nobody.
     pub(super) fn for_one_writer(&self) -> Self {
         match self {
-            Self::Sqlite { writer, readers, keeper, idle, turn } => {
-                let own = SqlitePoolOptions::new()
-                    .max_connections(1)
-                    .test_before_acquire(false)
-                    .acquire_timeout(BUSY);
-                Self::Sqlite {
-                    writer: own.connect_lazy_with((*writer.connect_options()).clone()),
-                    readers: readers.clone(),
-                    keeper: keeper.clone(),
-                    idle: idle.clone(),
-                    turn: turn.clone(),
-                }
-            }
+            Self::Sqlite { .. } => self.clone(),
             Self::Postgres { pool, .. } => {
                 let own = PgPoolOptions::new()
                     .max_connections(1)
@@ -298,25 +292,26 @@ impl Database {
         }
     }
 
-    /// Begins as [`Database::begin`] does, on a connection that is kept.
-    pub(super) async fn begin_on<'k>(&self, kept: &'k mut Kept) -> Result<Tx<'k>, Error> {
-        Ok(match (self, kept) {
-            (Self::Sqlite { turn, .. }, Kept::Sqlite(kept)) => {
+    /// Begins as [`Database::begin`] does, on a connection of one's own.
+    pub(super) async fn begin_on<'k>(&self, own: &'k mut Own) -> Result<Tx<'k>, Error> {
+        Ok(match (self, own) {
+            (Self::Sqlite { turn, .. }, Own::Sqlite(own)) => {
                 let turn = turn.clone().lock_owned().await;
-                Tx::Sqlite(kept.begin_with("BEGIN IMMEDIATE").await?, turn)
+                own.execute("BEGIN IMMEDIATE")?;
+                Tx::Inline(own, turn)
             }
-            (_, Kept::Postgres(kept)) => Tx::Postgres(kept.begin().await?),
-            (Self::Postgres { .. }, Kept::Sqlite(_)) => {
+            (_, Own::Postgres(own)) => Tx::Postgres(own.begin().await?),
+            (Self::Postgres { .. }, Own::Sqlite(_)) => {
                 return Err(Error::Database("a connection of another database".into()));
             }
         })
     }
 
-    /// A connection to keep.
-    pub(super) async fn keep_one(&self) -> Result<Kept, Error> {
+    /// A connection of one's own, for a thread of its own.
+    pub(super) async fn own(&self) -> Result<Own, Error> {
         Ok(match self {
-            Self::Sqlite { writer, .. } => Kept::Sqlite(writer.acquire().await?),
-            Self::Postgres { pool, .. } => Kept::Postgres(pool.acquire().await?),
+            Self::Sqlite { writer, .. } => Own::Sqlite(inline(&writer.connect_options())?),
+            Self::Postgres { pool, .. } => Own::Postgres(pool.acquire().await?),
         })
     }
 

@@ -7,10 +7,16 @@ use sea_orm::sqlx::{Postgres, Sqlite, pool::PoolConnection};
 
 use crate::{
     Error,
-    hot::{Cell, Gathered, Returned},
+    hot::{Cell, Gathered, Inline, Returned},
 };
 
-/// A connection that is not given back after each use.
+/// The committer's own connection.
+pub(super) enum Own {
+    Sqlite(Inline),
+    Postgres(PoolConnection<Postgres>),
+}
+
+/// A reader's connection that is not given back after each use.
 pub enum Kept {
     Sqlite(PoolConnection<Sqlite>),
     Postgres(PoolConnection<Postgres>),
