@@ -82,7 +82,7 @@ CREATE TABLE task (
   orders {bytes}
 ) {strict_no_rowid};
 CREATE INDEX task_request ON task (request_id);
-CREATE INDEX task_ready ON task (lane, queue, deadline, id) WHERE queue IS NOT NULL AND wake_at IS NULL;
+CREATE INDEX task_ready ON task (account, queue, deadline, id) WHERE queue IS NOT NULL AND wake_at IS NULL;
 CREATE INDEX task_wake ON task (lane, wake_at) WHERE wake_at IS NOT NULL;
 CREATE INDEX task_depends ON task (depends_on) WHERE depends_on IS NOT NULL;
 

@@ -40,6 +40,8 @@ pub struct Plan {
     pub call_timeout: Duration,
     /// Whether accounts are taken live; else they stay as they are, new ones only looking.
     pub live: bool,
+    /// All accounts share one lane's pace, instead of having one each.
+    pub one_lane: bool,
     /// Shrinks the vendors' waits.
     pub time_scale: f64,
     pub clock: Arc<dyn Clock>,
@@ -73,6 +75,7 @@ impl Plan {
             calls_in_flight: 16,
             call_timeout: Duration::from_millis(800),
             live: true,
+            one_lane: false,
             time_scale: 0.000_002,
             clock: Arc::new(WallClock),
             linger: Duration::ZERO,
@@ -123,7 +126,7 @@ impl World {
                 id: AccountId::new(vendor).expect("name"),
                 connector: ConnectorId::new(vendor).expect("name"),
                 controller: controller(),
-                lane: LaneId::new(vendor).expect("name"),
+                lane: LaneId::new(if plan.one_lane { "all" } else { vendor }).expect("name"),
                 manifest: Arc::new(built.manifest),
                 keyed_by: vec![],
                 people_per_day: plan.people_per_day,

@@ -5,6 +5,7 @@ use std::{collections::HashSet, sync::Arc, time::Duration};
 use efface_connector::fake::Fault;
 use efface_core::{
     AccountId, IdentifierKind, ImportId, Outcome, RequestAction, RequestId,
+    account::Mode,
     desk::{Reason, Subject},
     evidence::Observation,
     outside::Clock as _,
@@ -32,6 +33,8 @@ on_both_databases! {
     an_account_parked_at_its_ceiling_stays_parked_over_midnight,
     a_pause_takes_effect_before_the_next_order,
     a_stop_of_everything_takes_effect_before_the_next_order,
+    an_account_that_goes_back_to_observe_takes_effect_before_the_next_order,
+    an_account_that_is_paused_keeps_nobody_waiting_at_another_of_its_lane,
     what_is_out_when_its_request_is_cancelled_runs_to_its_own_end,
     who_was_only_looked_for_when_the_request_is_cancelled_is_left_alone,
     who_was_only_looked_for_when_the_request_is_held_is_left_alone_until_the_hold_ends,
@@ -229,6 +232,31 @@ async fn a_stop_of_everything_takes_effect_before_the_next_order(place: Place) {
     nothing_leaves_after(&world, stop).await;
 }
 
+async fn an_account_that_goes_back_to_observe_takes_effect_before_the_next_order(place: Place) {
+    let world = slow_world(&place, "mailchimp", Duration::from_millis(20)).await;
+    let observe = async || {
+        world.store.observe_account(&account("mailchimp"), "test").await.expect("observes");
+    };
+    nothing_leaves_after(&world, observe).await;
+}
+
+async fn an_account_that_is_paused_keeps_nobody_waiting_at_another_of_its_lane(place: Place) {
+    let plan = Plan {
+        calls_in_flight: 2,
+        one_lane: true,
+        ..Plan::new(&place.url, &["mailchimp", "hubspot"])
+    };
+    let world = World::build(plan).await;
+    let paused = account("hubspot");
+    world.store.pause_account(&paused, "a look first", "test").await.expect("paused");
+    world.file(RequestAction::Erase, 0..12).await;
+    let all_told = async || world.changing("mailchimp").len() >= 24;
+    assert!(world.run_until(LONG, all_told).await, "{}", world.changing("mailchimp").len());
+    assert!(world.changing("hubspot").is_empty());
+    world.store.resume_account(&paused, "test").await.expect("resumed");
+    assert_eq!(world.run_until_closed(LONG).await, (12, 0));
+}
+
 async fn nothing_leaves_after(world: &World, brake: impl AsyncFn()) {
     let filed = world.file(RequestAction::Erase, 0..20).await;
     let peek = world.peek().await;
@@ -252,7 +280,12 @@ async fn nothing_leaves_after(world: &World, brake: impl AsyncFn()) {
     let (_, open) = world.store.closed_and_open().await.expect("counts");
     assert!(open > 0, "there was more to do");
 
-    world.store.resume_account(&account("mailchimp"), "test").await.expect("resumed");
+    let id = account("mailchimp");
+    if world.store.account(&id).await.expect("account").condition.mode == Mode::Observe {
+        world.store.enable_account(&id, None, "test").await.expect("enabled");
+    } else {
+        world.store.resume_account(&id, "test").await.expect("resumed");
+    }
     assert_eq!(world.run_until_closed(LONG).await, (20, 0));
     world.expect_sound(&filed).await;
 }

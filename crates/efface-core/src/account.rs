@@ -147,6 +147,19 @@ impl Condition {
         self.stands_in_the_way_of_a_recall(now)
     }
 
+    /// As [`Self::stands_in_the_way`], of a call that changes something: an account that went back
+    /// to observe looks people up and lets everything else wait, whatever was planned before.
+    #[must_use]
+    pub fn stands_in_the_way_of_a_change(
+        &self,
+        now: Timestamp,
+    ) -> Option<(String, Option<Timestamp>)> {
+        match self.mode {
+            Mode::Observe => Some(("it is in observe and changes nothing".into(), None)),
+            Mode::Live => self.stands_in_the_way(now),
+        }
+    }
+
     /// As [`Self::stands_in_the_way`], of a call that takes something back: a pause keeps new harm
     /// in, and does not keep old harm out there.
     #[must_use]
@@ -302,6 +315,9 @@ mod tests {
     fn each_condition_says_what_it_is_and_until_when() {
         let mut c = Condition::new(10);
         assert_eq!(c.stands_in_the_way(NOW), None);
+        assert!(c.stands_in_the_way_of_a_change(NOW).is_some());
+        c.mode = Mode::Live;
+        assert_eq!(c.stands_in_the_way_of_a_change(NOW), None);
         c.breaker =
             Breaker::Open { since: NOW, until: NOW.plus(Duration::from_secs(5)), opened: 1 };
         assert_eq!(

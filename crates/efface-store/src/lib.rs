@@ -58,10 +58,10 @@ pub trait Store: Send + Sync {
 
     /// Moves what waited for a time into the ready index; no state changes.
     async fn wake_due(&self, lane: &LaneId, now: Timestamp) -> Result<usize, Error>;
-    /// Tasks of a queue, earliest statutory deadline first, identifiers opened.
+    /// Tasks of an account's queue, earliest statutory deadline first, identifiers opened.
     async fn due_tasks(
         &self,
-        lane: &LaneId,
+        account: &AccountId,
         queue: Queue,
         limit: u32,
     ) -> Result<Vec<DueTask>, Error>;

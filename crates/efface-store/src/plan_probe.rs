@@ -51,7 +51,7 @@ pub const PROBES: &[Probe] = &[
     probe("tasks_of_requests", 1, read::TASKS_OF_REQUESTS),
     probe("dependents", 1, read::DEPENDENTS),
     probe("wake_due", 3, Hot::WAKE_TASKS.texts()),
-    probe("update_tasks", 18, Hot::UPDATE_TASKS.texts()),
+    probe("update_tasks", 19, Hot::UPDATE_TASKS.texts()),
     probe("match_tags", 1, Hot::MATCH_TAGS.texts()),
     probe("share_tags", 1, Hot::SHARE_TAGS.texts()),
     probe("known_filings", 1, Hot::KNOWN_FILINGS.texts()),

@@ -12,7 +12,7 @@ mod seed;
 #[path = "plan/sqlite.rs"]
 mod sqlite;
 
-use common::{Bench, World, bench::Kind, lane};
+use common::{Bench, World, account, bench::Kind, lane};
 use efface_core::task::Queue;
 use efface_store::Store;
 
@@ -34,7 +34,10 @@ async fn seeded(kind: Kind) -> World {
 async fn finds_what_is_due(world: &World) {
     let mail = lane("mail");
     assert_eq!(world.store.wake_due(&mail, seed::now()).await.expect("woken"), 0);
-    assert_eq!(world.store.due_tasks(&mail, Queue::LookUp, 10).await.expect("due").len(), 0);
+    assert_eq!(
+        world.store.due_tasks(&account("mail"), Queue::LookUp, 10).await.expect("due").len(),
+        0
+    );
     let receipts = world.store.next_wake(&mail).await.expect("wake").expect("some");
     assert!(receipts < seed::now(), "{receipts}");
 }

@@ -16,6 +16,10 @@ use efface_store::{AccountRow, DueTask, Error as StoreError};
 
 use crate::{call::wire_order, fleet::ConnectedAccount, lane::Lane};
 
+/// So many marks of people are remembered at an account in a day. Whoever is beyond them and comes by
+/// a second request counts twice, never not at all.
+const MOST_MARKS: usize = 50_000;
+
 /// An order that is about to be committed.
 pub(crate) struct Formed {
     pub order: Order,
@@ -186,11 +190,10 @@ impl Lane {
         let mut soft = self.soft();
         let changing = formed.iter().filter(|f| f.order.class != EffectClass::ReadOnly);
         for due in changing.flat_map(|f| &f.items).filter(|d| d.task.action.counts_for_ceiling()) {
-            if let Some(today) = soft.counted.get_mut(&due.task.account) {
+            let account = due.task.account.clone();
+            let today = soft.counted.entry(account).or_default();
+            if today.len() < MOST_MARKS {
                 today.extend(marks_of_person(due));
-            } else {
-                let account = due.task.account.clone();
-                soft.counted.insert(account, marks_of_person(due).into_iter().collect());
             }
         }
     }

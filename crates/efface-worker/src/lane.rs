@@ -13,8 +13,9 @@ use std::{
 use efface_core::{
     AccountId, LaneId, TaskId, Timestamp,
     account::{Breaker, BreakerWindow, Condition},
+    task::Queue,
 };
-use efface_store::{AccountRow, Error as StoreError, Lease, Store};
+use efface_store::{AccountRow, DueTask, Error as StoreError, Lease, Store};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
 use crate::{
@@ -307,6 +308,27 @@ impl Lane {
     /// one who changed it meanwhile is never overwritten.
     pub(crate) fn known_account(&self, id: &AccountId) -> Option<Arc<AccountRow>> {
         self.soft().accounts.as_ref().and_then(|(_, rows)| rows.get(id).cloned())
+    }
+
+    /// What is due of each account whose condition lets it: one that must wait keeps nobody waiting
+    /// at the others of its lane. Earliest deadline first.
+    pub(crate) async fn due(
+        &self,
+        queue: Queue,
+        most: u32,
+        may: impl Fn(&Condition) -> bool,
+    ) -> Result<Vec<DueTask>, StoreError> {
+        let mut due = vec![];
+        for id in self.members.keys() {
+            if self.known_account(id).is_some_and(|row| may(&row.condition)) {
+                due.extend(self.store.due_tasks(id, queue, most).await?);
+            }
+        }
+        if self.members.len() > 1 {
+            due.sort_by_key(|d| (d.deadline, d.task.id));
+            due.truncate(most as usize);
+        }
+        Ok(due)
     }
 
     /// Keeps what was just written to an account.

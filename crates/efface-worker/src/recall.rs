@@ -67,7 +67,7 @@ impl Lane {
     ) -> Result<u32, StoreError> {
         // read first: what ends between the two is seen by the query, what has not ended by this
         let out = self.soft().asking.clone();
-        let wanted = self.store.due_tasks(&self.name, Queue::Recall, WINDOW).await?;
+        let wanted = self.due(Queue::Recall, WINDOW, |_| true).await?;
         if wanted.is_empty() {
             return Ok(0);
         }

@@ -8,6 +8,7 @@ use std::{
 use efface_connector::Call;
 use efface_core::{
     AccountId, EntryId, Scope, TaskAction,
+    account::Condition,
     desk::{Reason, Subject},
     journal::{About, Entry, TaskChange},
     manifest::{EffectClass, StepId},
@@ -39,7 +40,9 @@ impl Lane {
         let largest = self.members.values().map(|m| largest_batch(m)).max().unwrap_or(1);
         let window = free.saturating_mul(largest).clamp(1, WINDOW.max(largest));
         self.soft().lingers = None;
-        let due = self.store.due_tasks(&self.name, Queue::Submit, window).await?;
+        let now = self.hands.clock.now();
+        let may = |c: &Condition| c.stands_in_the_way_of_a_change(now).is_none();
+        let due = self.due(Queue::Submit, window, may).await?;
         let (kept, due): (Vec<DueTask>, Vec<DueTask>) =
             due.into_iter().partition(|t| t.kept_back.is_some());
         self.keep_back(kept).await?;
@@ -78,10 +81,6 @@ impl Lane {
         tasks: Vec<DueTask>,
         free: u32,
     ) -> Result<u32, StoreError> {
-        let now = self.hands.clock.now();
-        if row.condition.stands_in_the_way(now).is_some() {
-            return Ok(0);
-        }
         let Some(account) = self.members.get(&row.id).cloned() else { return Ok(0) };
         if !self.prove_key(row, &account).await? {
             return Ok(0);

@@ -116,9 +116,17 @@ impl Lane {
         let out = self.soft().resolving.clone();
         for OpenOrder { order, items } in self.store.unknown_orders(&self.name, now).await? {
             let OrderState::Unknown { look_at, .. } = order.state else { continue };
-            let can = accounts
-                .get(&order.account)
-                .is_some_and(|row| row.condition.stands_in_the_way(now).is_none());
+            let can = accounts.get(&order.account).is_some_and(|row| {
+                let condition = &row.condition;
+                match order.class {
+                    EffectClass::ReadOnly => condition.stands_in_the_way(now),
+                    EffectClass::NaturallyIdempotent
+                    | EffectClass::KeyIdempotent { .. }
+                    | EffectClass::Wasteful
+                    | EffectClass::AtMostOnce => condition.stands_in_the_way_of_a_change(now),
+                }
+                .is_none()
+            });
             if look_at > now || !can || out.contains(&order.id.0) || self.free_calls() == 0 {
                 continue;
             }

@@ -231,7 +231,8 @@ const PRAGMAS: [(&str, &str); 5] = [
 /// A connection as those of the pools are.
 pub(super) fn inline(options: &SqliteConnectOptions) -> Result<Inline, Error> {
     let also = [("synchronous", "FULL"), ("foreign_keys", "ON")];
-    let pragmas = PRAGMAS.iter().chain(&also).map(|(name, value)| format!("PRAGMA {name} = {value};"));
+    let pragmas =
+        PRAGMAS.iter().chain(&also).map(|(name, value)| format!("PRAGMA {name} = {value};"));
     Inline::open(options, BUSY, &pragmas.collect::<String>())
 }
 

@@ -3,7 +3,11 @@
 
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-use crate::{Error, hot::Inline, sql::{Database, connect::inline}};
+use crate::{
+    Error,
+    hot::Inline,
+    sql::{Database, connect::inline},
+};
 
 /// Rows written between two copies: about a quarter of what makes a commit copy by itself.
 const ROWS: usize = 3_000;

@@ -187,11 +187,11 @@ impl Store for SqlStore {
 
     async fn due_tasks(
         &self,
-        lane: &LaneId,
+        account: &AccountId,
         queue: Queue,
         limit: u32,
     ) -> Result<Vec<DueTask>, Error> {
-        read::due_tasks(&self.database, &self.sealer, lane, queue, limit).await
+        read::due_tasks(&self.database, &self.sealer, account, queue, limit).await
     }
 
     async fn open_orders(&self, lane: &LaneId) -> Result<Vec<OpenOrder>, Error> {

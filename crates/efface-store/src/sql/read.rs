@@ -103,18 +103,18 @@ pub(crate) const DUE_TASKS: &str = concat!(
     "SELECT ",
     task_columns!(),
     sealed_columns!(),
-    " FROM task t JOIN request r ON r.id = t.request_id WHERE t.lane = $1 AND t.queue = $2 AND t.queue IS NOT NULL AND t.wake_at IS NULL ORDER BY t.deadline, t.id LIMIT $3"
+    " FROM task t JOIN request r ON r.id = t.request_id WHERE t.account = $1 AND t.queue = $2 AND t.queue IS NOT NULL AND t.wake_at IS NULL ORDER BY t.deadline, t.id LIMIT $3"
 );
 
 pub(super) async fn due_tasks(
     database: &Database,
     sealer: &Sealer,
-    lane: &LaneId,
+    account: &AccountId,
     queue: Queue,
     limit: u32,
 ) -> Result<Vec<DueTask>, Error> {
     let cells =
-        [Cell::from(lane.as_str()), Cell::Int(rows::queue_number(queue)), Cell::from(limit)];
+        [Cell::from(account.as_str()), Cell::Int(rows::queue_number(queue)), Cell::from(limit)];
     let found = database.rows(DUE_TASKS, &cells).await?;
     let mut tasks = open_all(sealer, &found)?;
     for due in tasks

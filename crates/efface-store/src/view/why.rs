@@ -180,7 +180,23 @@ impl SqlStore {
                 ),
             },
             TaskState::Ready { due } => {
-                match condition.and_then(|c| c.stands_in_the_way(self.now())) {
+                let blocked = condition.and_then(|c| {
+                    if looks_only {
+                        c.stands_in_the_way(self.now())
+                    } else {
+                        c.stands_in_the_way_of_a_change(self.now())
+                    }
+                });
+                match blocked {
+                    Some((reason, until))
+                        if condition.is_some_and(|c| c.mode == Mode::Observe) && !looks_only =>
+                    {
+                        line(
+                            format!("account {}: {reason}", task.account),
+                            until,
+                            format!("the privacy team: `efface connector enable {}`", task.account),
+                        )
+                    }
                     Some((reason, until)) => line(
                         format!("account {}: {reason}", task.account),
                         until,

@@ -19,14 +19,20 @@ pub enum RawTx {
 
 impl RawTx {
     pub async fn exec(&mut self, sql: &str) {
+        assert!(self.exec_or_lose(sql).await, "lost a fight for rows: {sql}");
+    }
+
+    /// Whether the statement was carried out; `false` when PostgreSQL ended a deadlock with it.
+    pub async fn exec_or_lose(&mut self, sql: &str) -> bool {
         let sql = AssertSqlSafe(sql.to_owned());
-        match self {
-            Self::Sqlite(tx) => {
-                sqlx::raw_sql(sql).execute(&mut **tx).await.expect("statement");
-            }
-            Self::Postgres(tx) => {
-                sqlx::raw_sql(sql).execute(&mut **tx).await.expect("statement");
-            }
+        let done = match self {
+            Self::Sqlite(tx) => sqlx::raw_sql(sql).execute(&mut **tx).await.map(|_| ()),
+            Self::Postgres(tx) => sqlx::raw_sql(sql).execute(&mut **tx).await.map(|_| ()),
+        };
+        match done {
+            Ok(()) => true,
+            Err(sqlx::Error::Database(why)) if why.code().is_some_and(|c| c == "40P01") => false,
+            Err(other) => panic!("statement: {other}"),
         }
     }
 

@@ -13,7 +13,7 @@ use crate::common::*;
 async fn nothing_leaves(w: &World, at: &str) {
     let late = w.now().plus(Duration::from_secs(90 * 86_400));
     w.store.wake_due(&lane(at), late).await.expect("woken");
-    let due = w.store.due_tasks(&lane(at), Queue::Submit, 10).await.expect("due");
+    let due = w.store.due_tasks(&account(at), Queue::Submit, 10).await.expect("due");
     assert_eq!(due.len(), 0, "{due:?}");
 }
 

@@ -129,8 +129,11 @@ pub async fn two_people_who_share_a_phone_share_it_both(bench: Bench) {
     assert_eq!(stands(&w.task(jane, "shop").await), "ready");
     assert_eq!(w.desk().await, vec![("task".into(), "shared_identifier".into())]);
     assert_eq!(w.store.request(jane).await.expect("request").request.version, before + 1);
-    let due =
-        w.store.due_tasks(&lane("shop"), efface_core::task::Queue::Submit, 10).await.expect("due");
+    let due = w
+        .store
+        .due_tasks(&account("shop"), efface_core::task::Queue::Submit, 10)
+        .await
+        .expect("due");
     assert!(
         due.iter().all(|t| t.identifiers.iter().filter(|i| i.drives()).count() == 1),
         "{due:?}"
@@ -271,8 +274,11 @@ pub async fn a_lift_gets_back_the_state_before_its_own_suppress_and_nobody_elses
     }
     let lift =
         w.start(NewRequest { ..wish(RequestAction::Lift, vec![email("jane"), phone(1)]) }).await;
-    let due =
-        w.store.due_tasks(&lane("mail"), efface_core::task::Queue::Submit, 10).await.expect("due");
+    let due = w
+        .store
+        .due_tasks(&account("mail"), efface_core::task::Queue::Submit, 10)
+        .await
+        .expect("due");
     let found: Vec<_> = due
         .iter()
         .filter(|d| d.task.request == lift)

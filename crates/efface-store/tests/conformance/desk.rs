@@ -123,8 +123,11 @@ pub async fn a_candidate_is_picked_by_its_number(bench: Bench) {
         refused(w.store.decide(item, Choice::Pick, wrong, "ada").await, &["from 1 to 2"]);
     }
     w.store.decide(item, Choice::Pick, "2", "ada").await.expect("picked");
-    let due =
-        w.store.due_tasks(&lane("mail"), efface_core::task::Queue::Submit, 9).await.expect("due");
+    let due = w
+        .store
+        .due_tasks(&account("mail"), efface_core::task::Queue::Submit, 9)
+        .await
+        .expect("due");
     assert_eq!(due[0].memo.as_ref().map(Value::expose), Some("record 2"));
     assert_eq!(due[0].task.step.as_str(), "second");
     assert_eq!(w.desk().await, []);

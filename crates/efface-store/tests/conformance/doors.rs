@@ -212,7 +212,7 @@ pub async fn hold_stops_what_is_ready_and_end_hold_lets_it_go(bench: Bench) {
     assert_eq!(stands(&w.task(id, "mail").await), "hold");
     assert_eq!(
         w.store
-            .due_tasks(&lane("mail"), efface_core::task::Queue::Submit, 9)
+            .due_tasks(&account("mail"), efface_core::task::Queue::Submit, 9)
             .await
             .expect("due")
             .len(),

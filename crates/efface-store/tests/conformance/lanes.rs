@@ -108,7 +108,7 @@ pub async fn order_numbers_rise_over_owners(bench: Bench) {
     w.order(Some(lease), &tasks[2..], 1).await.expect("ordered");
     let (_, last) = w.another().await.take_lanes("two", &mail, TTL).await.expect("taken").remove(0);
     assert_eq!(last, 2);
-    assert_eq!(w.store.due_tasks(&mail[0], Queue::Submit, 9).await.expect("due").len(), 0);
+    assert_eq!(w.store.due_tasks(&account("mail"), Queue::Submit, 9).await.expect("due").len(), 0);
     w.move_tasks(None, &[w.now_of(tasks[0].id).await], &Event::OutcomeUnknown)
         .await
         .expect("unfenced doors still work");

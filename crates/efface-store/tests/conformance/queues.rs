@@ -20,7 +20,7 @@ pub async fn wake_due_moves_only_what_is_due(bench: Bench) {
         let blocked = Answered::Blocked { blocker: "b".into(), hint: "h".into(), recheck_at };
         tasks.push(w.carry(w.task(id, "mail").await.id, blocked).await);
     }
-    let mail = lane("mail");
+    let mail = account("mail");
     let due = || w.store.due_tasks(&mail, Queue::Submit, 10);
     assert_eq!(due().await.expect("due").len(), 0);
     let late = w.now().plus(Duration::from_secs(100));
@@ -42,15 +42,15 @@ pub async fn due_tasks_come_earliest_deadline_first_with_identifiers(bench: Benc
         let received_on = Some(jiff::civil::date(2026, 11, day));
         ids.push(w.start(NewRequest { received_on, ..erase(vec![email(name), user(name)]) }).await);
     }
-    let due = w.store.due_tasks(&lane("mail"), Queue::Submit, 2).await.expect("due");
+    let due = w.store.due_tasks(&account("mail"), Queue::Submit, 2).await.expect("due");
     assert_eq!(due.iter().map(|t| t.task.request).collect::<Vec<_>>(), vec![ids[1], ids[2]]);
     assert!(due[0].deadline < due[1].deadline);
     assert_eq!(due[0].identifiers, vec![email("a"), user("a")]);
-    assert_eq!(w.store.due_tasks(&lane("mail"), Queue::LookUp, 9).await.expect("due").len(), 0);
+    assert_eq!(w.store.due_tasks(&account("mail"), Queue::LookUp, 9).await.expect("due").len(), 0);
     // a confirmed task of a vendor that can be asked is looked for
     w.carry(w.task(ids[0], "shop").await.id, Answered::Confirmed { forwarded: false }).await;
     w.store.wake_due(&lane("shop"), w.now().plus(Duration::from_secs(61))).await.expect("woken");
-    let looks = w.store.due_tasks(&lane("shop"), Queue::LookUp, 9).await.expect("due");
+    let looks = w.store.due_tasks(&account("shop"), Queue::LookUp, 9).await.expect("due");
     assert_eq!(looks.iter().map(|t| t.task.request).collect::<Vec<_>>(), vec![ids[0]]);
 }
 
@@ -164,7 +164,7 @@ pub async fn memos_and_priors_open_under_their_own_requests_key_alone(bench: Ben
         tasks.push(w.now_of(task.id).await);
     }
     let read = async || {
-        let due = w.store.due_tasks(&lane("mail"), Queue::Submit, 10).await?;
+        let due = w.store.due_tasks(&account("mail"), Queue::Submit, 10).await?;
         let text =
             |v: &Option<Value>| v.as_ref().map(|v| v.expose().to_owned()).unwrap_or_default();
         Ok::<_, efface_store::Error>(

@@ -6,7 +6,7 @@ use super::World;
 
 /// What a statement's plan must hold.
 const BY: &[(&str, &str)] = &[
-    ("due_tasks", "USING INDEX task_ready (lane=? AND queue=?)"),
+    ("due_tasks", "USING INDEX task_ready (account=? AND queue=?)"),
     ("wake_due", "INDEX task_wake (lane=? AND wake_at>? AND wake_at<?)"),
     ("anything_to_wake", "INDEX task_wake (lane=? AND wake_at>? AND wake_at<?)"),
     ("due_receipts", "INDEX receipt_poll (lane=? AND next_poll>? AND next_poll<?)"),
