@@ -40,6 +40,7 @@ on_both_databases! {
     who_was_only_looked_for_when_the_request_is_held_is_left_alone_until_the_hold_ends,
     an_import_that_is_stopped_while_its_people_are_looked_for_changes_nobody,
     a_lost_deletion_is_not_sent_again_for_who_is_held_meanwhile,
+    a_lost_deletion_is_not_sent_again_at_an_account_back_in_observe,
     who_was_only_looked_for_when_the_request_is_amended_waits_for_a_new_release,
     a_lost_deletion_is_not_sent_again_for_who_is_amended_meanwhile,
     a_person_with_two_requests_is_one_to_the_ceiling_and_a_new_identifier_counts_again,
@@ -397,6 +398,29 @@ async fn a_lost_deletion_is_not_sent_again_for_who_is_held_meanwhile(place: Plac
 async fn a_lost_deletion_is_not_sent_again_for_who_is_amended_meanwhile(place: Place) {
     let amended = async |world: &World, id| amend(world, id).await;
     not_sent_again(&place, amended, async |world: &World, id| release(world, id).await).await;
+}
+
+async fn a_lost_deletion_is_not_sent_again_at_an_account_back_in_observe(place: Place) {
+    let plan = Plan::new(&place.url, &["mailchimp"]);
+    let world = World::build(Plan { call_timeout: Duration::from_millis(250), ..plan }).await;
+    world.fakes["mailchimp"].faults().next_changing([Fault::SilenceBefore]);
+    let filed = world.file(RequestAction::Erase, 0..1).await;
+    let lost = async || {
+        let tasks = world.tasks(&filed).await;
+        tasks.iter().any(|t| matches!(t.state, TaskState::Unknown { .. }))
+    };
+    assert!(world.run_until(LONG, lost).await, "{:?}", world.tasks(&filed).await);
+    let id = account("mailchimp");
+    world.store.observe_account(&id, "test").await.expect("observes");
+    world.run_until(A_WHILE * 3, async || false).await;
+    let orders = world.peek().await.orders().await;
+    assert!(orders.iter().all(|o| o.repeats == 0), "{orders:?}");
+    assert_eq!(world.fakes["mailchimp"].fake().people(), 1, "still there");
+    let why = world.store.why(filed[0]).await.expect("why");
+    assert!(why.iter().any(|l| l.who.contains("connector enable mailchimp")), "{why:?}");
+    world.store.enable_account(&id, None, "test").await.expect("enabled");
+    assert_eq!(world.run_until_closed(LONG).await, (1, 0));
+    world.expect_sound(&filed).await;
 }
 
 async fn not_sent_again(

@@ -253,13 +253,15 @@ pub struct Move {
 
 impl Move {
     /// The same move of a task whose request keeps it back, by a hold or for want of a release: what
-    /// would go on by itself waits for the end of that, whatever was answered meanwhile.
+    /// would go on by itself waits for the end of that, whatever was answered meanwhile. That end may
+    /// have come since the request was read: it is looked at again.
     #[must_use]
     pub fn kept_back(mut self, cause: Option<Cause>) -> Self {
         if let Some(cause) = cause
             && self.task.state.goes_by_itself()
         {
             self.task.state = TaskState::Blocked { cause };
+            self.effects.push(Effect::FollowUp);
         }
         self
     }

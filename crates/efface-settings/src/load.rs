@@ -89,7 +89,9 @@ impl Settings {
         let folder = folder_of(path);
         let (mut settings, mut problems) =
             read(layers, &environment, folder, VendorSecrets::LeftAlone)?;
-        let needed = |p: &Problem| ["database", "vault"].iter().any(|s| p.path.starts_with(s));
+        let needed = |p: &Problem| {
+            ["database.url", "vault.master_key"].iter().any(|s| p.path.starts_with(s))
+        };
         if problems.iter().any(needed) {
             problems.retain(needed);
             return Err(Error::Invalid(problems));

@@ -220,6 +220,8 @@ impl Lane {
             return;
         }
         let due = match self.store.next_wake(&self.name).await {
+            // what is due already waits for something else than the time
+            Ok(Some(at)) if at <= now => LOOK_AROUND,
             Ok(Some(at)) => at.since(now).max(Duration::from_millis(1)),
             Ok(None) | Err(_) => LONGEST_SLEEP,
         };
@@ -310,8 +312,8 @@ impl Lane {
         self.soft().accounts.as_ref().and_then(|(_, rows)| rows.get(id).cloned())
     }
 
-    /// What is due of each account whose condition lets it: one that must wait keeps nobody waiting
-    /// at the others of its lane. Earliest deadline first.
+    /// What is due of each account whose condition lets it, at most `most` of each: one that must wait
+    /// keeps nobody waiting at the others of its lane. Earliest deadline first.
     pub(crate) async fn due(
         &self,
         queue: Queue,
@@ -326,7 +328,6 @@ impl Lane {
         }
         if self.members.len() > 1 {
             due.sort_by_key(|d| (d.deadline, d.task.id));
-            due.truncate(most as usize);
         }
         Ok(due)
     }

@@ -11,6 +11,7 @@ use std::{
 use efface_connector::{Call, ConnectorError, Exchange, NeedsPerson, Recalled, Receipt};
 use efface_core::{
     ReceiptId, TaskId, Timestamp,
+    account::Condition,
     evidence::Evidence,
     journal::About,
     order::{AskedBack, Order, StoredReceipt},
@@ -67,7 +68,9 @@ impl Lane {
     ) -> Result<u32, StoreError> {
         // read first: what ends between the two is seen by the query, what has not ended by this
         let out = self.soft().asking.clone();
-        let wanted = self.due(Queue::Recall, WINDOW, |_| true).await?;
+        let now = self.hands.clock.now();
+        let may = |c: &Condition| c.stands_in_the_way_of_a_recall(now).is_none();
+        let wanted = self.due(Queue::Recall, WINDOW, may).await?;
         if wanted.is_empty() {
             return Ok(0);
         }

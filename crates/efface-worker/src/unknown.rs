@@ -114,20 +114,16 @@ impl Lane {
         let mut busy = false;
         // read first: what ends between the two is seen by the query, what has not ended by this
         let out = self.soft().resolving.clone();
-        for OpenOrder { order, items } in self.store.unknown_orders(&self.name, now).await? {
+        for OpenOrder { mut order, items } in self.store.unknown_orders(&self.name, now).await? {
             let OrderState::Unknown { look_at, .. } = order.state else { continue };
-            let can = accounts.get(&order.account).is_some_and(|row| {
-                let condition = &row.condition;
-                match order.class {
-                    EffectClass::ReadOnly => condition.stands_in_the_way(now),
-                    EffectClass::NaturallyIdempotent
-                    | EffectClass::KeyIdempotent { .. }
-                    | EffectClass::Wasteful
-                    | EffectClass::AtMostOnce => condition.stands_in_the_way_of_a_change(now),
-                }
-                .is_none()
-            });
-            if look_at > now || !can || out.contains(&order.id.0) || self.free_calls() == 0 {
+            if look_at > now || out.contains(&order.id.0) || self.free_calls() == 0 {
+                continue;
+            }
+            let can = accounts
+                .get(&order.account)
+                .is_some_and(|row| row.condition.stands_in_the_way(now).is_none());
+            if !can {
+                self.look_later(&mut order, vec![]).await?;
                 continue;
             }
             let Some(account) = self.members.get(&order.account).cloned() else { continue };
@@ -210,8 +206,13 @@ impl Lane {
                 }
             }
         }
-        // who is kept back meanwhile is sent no change again
         let changing = order.class != EffectClass::ReadOnly;
+        let condition = self.condition(&order.account).await;
+        let stands = condition.and_then(|row| row.condition.stands_in_the_way_of_a_change(now));
+        if changing && stands.is_some() {
+            return self.look_later(order, vec![]).await;
+        }
+        // who is kept back meanwhile is sent no change again
         let whole = unknown.len() == order.items.len()
             && !(changing && unknown.iter().any(|i| i.kept_back.is_some()));
         match order::resolve(order.class, order.first_sent_at, order.repeats, now) {

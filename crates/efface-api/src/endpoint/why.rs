@@ -78,7 +78,10 @@ mod tests {
         let id = rig.filed("ada@example.org").await;
         let answer = rig.get(&format!("/v1/requests/{id}/why")).await;
         let reasons = answer.body["reasons"].as_array().expect("a list");
-        assert_eq!(reasons[0]["reason"], "awaits release");
+        assert_eq!(
+            reasons[0]["reason"],
+            "awaits release; every account it goes to is in observe, so nothing will be changed"
+        );
         assert_eq!(reasons[0]["since"], "2026-11-22T12:00:00.000Z");
         assert_eq!(reasons.len(), 3);
         rig.post(&format!("/v1/requests/{id}/cancel"), "").await;

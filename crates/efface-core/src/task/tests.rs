@@ -214,7 +214,9 @@ fn kept_back_while_it_is_out_it_waits_for_the_end_of_that_and_then_for_its_phase
             let moved = apply(&out, &answered(answer.clone()), &rules, NOW, 0).expect("legal");
             let on_the_way = moved.clone().kept_back(None);
             assert_eq!(moved, on_the_way);
-            let task = moved.kept_back(Some(cause.clone())).task;
+            let moved = moved.kept_back(Some(cause.clone()));
+            assert!(moved.effects.contains(&Effect::FollowUp), "what kept it back may be over");
+            let task = moved.task;
             assert_eq!(task.state, TaskState::Blocked { cause });
             assert_eq!((queue(&task).0, task.version), (Queue::None, out.version + 1));
             let ended = Event::HoldEnded { phase: Phase::Erase };

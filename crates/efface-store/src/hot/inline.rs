@@ -2,13 +2,13 @@
 //! group's statements would cross to it and back, which on busy processors takes longer than the
 //! statement.
 
-use std::{borrow::Cow, time::Duration};
+use std::time::Duration;
 
 use rusqlite::{
-    Connection, OpenFlags, ToSql,
+    CachedStatement, Connection, OpenFlags, ToSql,
     types::{FromSql, ToSqlOutput, Value, ValueRef},
 };
-use sea_orm::sqlx::{ConnectOptions as _, sqlite::SqliteConnectOptions};
+use sea_orm::sqlx::sqlite::SqliteConnectOptions;
 
 use crate::{
     error::Error,
@@ -19,10 +19,6 @@ use crate::{
 const MOST_ROWS: usize = 16;
 /// Prepared statements that are kept.
 const STATEMENTS: usize = 256;
-
-/// How a URL asks for it.
-const MODE_READ_ONLY: (Cow<'static, str>, Cow<'static, str>) =
-    (Cow::Borrowed("mode"), Cow::Borrowed("ro"));
 
 /// One row, by position.
 pub(crate) type Row = Vec<Value>;
@@ -39,9 +35,9 @@ impl Inline {
     pub(crate) fn open(
         options: &SqliteConnectOptions,
         busy: Duration,
+        read_only: bool,
         pragmas: &str,
     ) -> Result<Self, Error> {
-        let read_only = options.to_url_lossy().query_pairs().any(|pair| pair == MODE_READ_ONLY);
         let flags = if read_only {
             OpenFlags::SQLITE_OPEN_READ_ONLY
         } else {
@@ -69,10 +65,7 @@ impl Inline {
     pub(crate) fn fetch(&self, text: &'static str, set: &Gathered<'_>) -> Result<Vec<Row>, Error> {
         let mut found = vec![];
         for (text, cells) in set.runs(text, MOST_ROWS) {
-            let mut statement = self.0.prepare_cached(text)?;
-            for (n, cell) in (1..).zip(cells) {
-                statement.raw_bind_parameter(n, cell)?;
-            }
+            let mut statement = self.bound(text, cells)?;
             read(&mut statement, &mut found)?;
         }
         Ok(found)
@@ -82,13 +75,22 @@ impl Inline {
     pub(crate) fn count(&self, text: &'static str, set: &Gathered<'_>) -> Result<u64, Error> {
         let mut hit = 0;
         for (text, cells) in set.runs(text, MOST_ROWS) {
-            let mut statement = self.0.prepare_cached(text)?;
-            for (n, cell) in (1..).zip(cells) {
-                statement.raw_bind_parameter(n, cell)?;
-            }
-            hit += u64::try_from(statement.raw_execute()?).unwrap_or(u64::MAX);
+            let rows = self.bound(text, cells)?.raw_execute()?;
+            hit += u64::try_from(rows).unwrap_or(u64::MAX);
         }
         Ok(hit)
+    }
+
+    fn bound<'c>(
+        &self,
+        text: &'static str,
+        cells: impl Iterator<Item = &'c Cell>,
+    ) -> Result<CachedStatement<'_>, Error> {
+        let mut statement = self.0.prepare_cached(text)?;
+        for (n, cell) in (1..).zip(cells) {
+            statement.raw_bind_parameter(n, cell)?;
+        }
+        Ok(statement)
     }
 
     /// Runs a small statement whose parameters are written `$1`, `$2` …

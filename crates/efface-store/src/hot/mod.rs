@@ -207,6 +207,22 @@ impl Tx<'_> {
         }
     }
 
+    /// Takes back what was begun; the connection may be used again when that went well.
+    pub(crate) async fn roll_back(self) -> Result<(), Error> {
+        match self {
+            Self::Sqlite(tx, turn) => {
+                tx.rollback().await?;
+                drop(turn);
+            }
+            Self::Inline(tx, turn) => {
+                tx.execute("ROLLBACK")?;
+                drop(turn);
+            }
+            Self::Postgres(tx) => tx.rollback().await?,
+        }
+        Ok(())
+    }
+
     pub(crate) async fn commit(self) -> Result<(), Error> {
         match self {
             Self::Sqlite(tx, turn) => {

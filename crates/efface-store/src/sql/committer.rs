@@ -149,8 +149,7 @@ impl Worker {
         }
     }
 
-    /// One transaction on the own connection. Whatever ails it, the next begins on another one, and
-    /// closing this one takes back what it began.
+    /// One transaction on the own connection, which is closed when it cannot be left clean.
     async fn transact<T>(
         &self,
         work: impl AsyncFnOnce(&mut Tx<'_>) -> Result<T, Error>,
@@ -160,14 +159,23 @@ impl Worker {
             Some(connection) => connection,
             none => none.insert(self.database.own().await?),
         };
+        let mut clean = false;
         let done = async {
             let mut tx = self.database.begin_on(connection).await?;
-            let done = work(&mut tx).await?;
-            tx.commit().await?;
-            Ok(done)
+            match work(&mut tx).await {
+                Ok(done) => {
+                    tx.commit().await?;
+                    clean = true;
+                    Ok(done)
+                }
+                Err(error) => {
+                    clean = tx.roll_back().await.is_ok();
+                    Err(error)
+                }
+            }
         }
         .await;
-        if done.is_err() {
+        if !clean {
             *own = None;
         }
         done

@@ -29,6 +29,7 @@ pub enum Database {
         writer: SqlitePool,
         readers: SqlitePool,
         idle: Arc<Idle>,
+        read_only: bool,
         /// Writers of this process take turns: SQLite itself lets the one through that asks at the
         /// right moment.
         turn: Arc<tokio::sync::Mutex<()>>,
@@ -229,14 +230,32 @@ const PRAGMAS: [(&str, &str); 5] = [
 ];
 
 /// A connection as those of the pools are.
-pub(super) fn inline(options: &SqliteConnectOptions) -> Result<Inline, Error> {
+fn inline(options: &SqliteConnectOptions, read_only: bool) -> Result<Inline, Error> {
     let also = [("synchronous", "FULL"), ("foreign_keys", "ON")];
     let pragmas =
         PRAGMAS.iter().chain(&also).map(|(name, value)| format!("PRAGMA {name} = {value};"));
-    Inline::open(options, BUSY, &pragmas.collect::<String>())
+    Inline::open(options, BUSY, read_only, &pragmas.collect::<String>())
+}
+
+/// Whether the address asks for reading alone. What would make connections to one file differ, or
+/// need no file, is refused.
+fn asks_to_read_only(url: &str) -> Result<bool, Error> {
+    let (file, query) = url.split_once('?').unwrap_or((url, ""));
+    let has = |asked: &str| query.split('&').any(|pair| pair.starts_with(asked));
+    if file.ends_with(":memory:") || has("mode=memory") {
+        let why = "database.url: a database in memory would lose requests; name a file";
+        return Err(Error::Unsupported(why.into()));
+    }
+    if let Some(option) = ["vfs=", "immutable=", "cache="].into_iter().find(|o| has(o)) {
+        let option = option.trim_end_matches('=');
+        let why = format!("database.url: the option {option} is not supported; leave it out");
+        return Err(Error::Unsupported(why));
+    }
+    Ok(has("mode=ro"))
 }
 
 async fn connect_sqlite(url: &str, max_connections: u32, create: bool) -> Result<Database, Error> {
+    let read_only = asks_to_read_only(url)?;
     let options = SqliteConnectOptions::from_str(url)
         .map_err(|_| Error::Unsupported("database.url is not a valid sqlite:// URL".into()))?
         .create_if_missing(create)
@@ -273,7 +292,7 @@ async fn connect_sqlite(url: &str, max_connections: u32, create: bool) -> Result
         .await
         .map_err(explain)?;
     let idle = Arc::new(Idle::of_pool(readers.options().get_max_connections()));
-    Ok(Database::Sqlite { writer, readers, idle, turn: Arc::default() })
+    Ok(Database::Sqlite { writer, readers, idle, read_only, turn: Arc::default() })
 }
 
 impl Database {
@@ -311,9 +330,22 @@ impl Database {
     /// A connection of one's own, for a thread of its own.
     pub(super) async fn own(&self) -> Result<Own, Error> {
         Ok(match self {
-            Self::Sqlite { writer, .. } => Own::Sqlite(inline(&writer.connect_options())?),
+            Self::Sqlite { .. } => Own::Sqlite(
+                self.inline()?
+                    .ok_or_else(|| Error::Database("a connection of another database".into()))?,
+            ),
             Self::Postgres { pool, .. } => Own::Postgres(pool.acquire().await?),
         })
+    }
+
+    /// A connection that runs on the thread that asks; none on PostgreSQL.
+    pub(super) fn inline(&self) -> Result<Option<Inline>, Error> {
+        match self {
+            Self::Sqlite { writer, read_only, .. } => {
+                inline(&writer.connect_options(), *read_only).map(Some)
+            }
+            Self::Postgres { .. } => Ok(None),
+        }
     }
 
     /// Begins a writing transaction (SQLite: IMMEDIATE, so that a read in it cannot go stale).
@@ -400,5 +432,29 @@ impl Database {
 
     pub(crate) fn is_postgres(&self) -> bool {
         matches!(self, Self::Postgres { .. })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_that_would_make_connections_differ_is_refused_in_words() {
+        for (url, want) in [
+            ("sqlite://efface.db", Ok(false)),
+            ("sqlite:data:2026.db?mode=ro", Ok(true)),
+            ("sqlite://efface.db?mode=rwc", Ok(false)),
+            ("sqlite::memory:", Err("in memory")),
+            ("sqlite://a.db?mode=memory", Err("in memory")),
+            ("sqlite://a.db?mode=ro&vfs=unix-dotfile", Err("option vfs")),
+            ("sqlite://a.db?immutable=1", Err("option immutable")),
+        ] {
+            match (asks_to_read_only(url), want) {
+                (Ok(found), Ok(want)) => assert_eq!(found, want, "{url}"),
+                (Err(Error::Unsupported(why)), Err(part)) => assert!(why.contains(part), "{why}"),
+                (found, want) => panic!("{url}: {found:?}, not {want:?}"),
+            }
+        }
     }
 }

@@ -3,11 +3,7 @@
 
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-use crate::{
-    Error,
-    hot::Inline,
-    sql::{Database, connect::inline},
-};
+use crate::{Error, hot::Inline, sql::Database};
 
 /// Rows written between two copies: about a quarter of what makes a commit copy by itself.
 const ROWS: usize = 3_000;
@@ -22,11 +18,10 @@ impl Keeper {
     /// # Errors
     /// When there is no thread or no connection to copy on.
     pub(super) fn start(database: &Database) -> Result<Self, Error> {
-        let wanted = match database {
-            Database::Postgres { .. } => None,
-            Database::Sqlite { writer, .. } => {
+        let wanted = match database.inline()? {
+            None => None,
+            Some(own) => {
                 let (wanted, wanting) = sync_channel(1);
-                let own = inline(&writer.connect_options())?;
                 std::thread::Builder::new()
                     .name("write-ahead log".into())
                     .spawn(move || copy(&own, &wanting))

@@ -337,6 +337,17 @@ impl SqlStore {
             if let Some(write) = unit.requests.iter_mut().find(|w| w.request.id == id) {
                 write.dossier = Some(dossier);
             }
+            if next.state == RequestState::Received {
+                // its notice begins anew, with another date; whatever else stands is put there again
+                unit.desk_closes.push(DeskClose {
+                    subject: Subject::Request(id),
+                    reason: None,
+                    by: by.to_owned(),
+                    how: "planned anew".into(),
+                    at: self.now(),
+                });
+                unit.follow_ups.push(FollowUp { request: id, due_at: self.now() });
+            }
             Ok((unit, changes.len()))
         })
         .await

@@ -18,21 +18,33 @@ impl SqlStore {
         only: Option<&AccountId>,
         by: &str,
     ) -> Result<StopReport, Error> {
-        let mut stopped = vec![];
+        let (mut stopped, mut failed) = (vec![], None);
         for row in self.accounts().await? {
             if only.is_some_and(|id| row.id != *id) {
                 continue;
             }
-            if row.condition.pause.is_none() {
-                self.pause_account(&row.id, "stopped", by).await?;
+            // one that cannot be stopped keeps none of the others from it
+            match self.stop_account(&row.id, by).await {
+                Ok(()) => stopped.push(row.id.to_string()),
+                Err(error) => failed = Some(error),
             }
-            stopped.push(row.id.to_string());
+        }
+        if let Some(error) = failed {
+            return Err(error);
         }
         if let (Some(id), true) = (only, stopped.is_empty()) {
             return Err(Error::NotFound { what: "account", id: id.to_string(), list: "connector" });
         }
         let out = self.what_is_out(only, None).await?;
         Ok(StopReport { stopped, out })
+    }
+
+    async fn stop_account(&self, id: &AccountId, by: &str) -> Result<(), Error> {
+        match self.pause_account(id, "stopped", by).await {
+            // paused before, or by somebody else at this moment
+            Err(_) if self.account(id).await?.condition.pause.is_some() => Ok(()),
+            other => other.map(|_| ()),
+        }
     }
 
     /// Holds every open request of an import.

@@ -5,7 +5,7 @@ use efface_core::{
     RequestId, TaskAction, TaskId, Timestamp,
     account::{Condition, Mode},
     request::{self, Hold, Patience, Request, RequestState},
-    task::{Cause, Recall, TaskState, WaitsOn},
+    task::{Cause, Recall, Task, TaskState, WaitsOn},
 };
 use serde::Serialize;
 
@@ -188,19 +188,10 @@ impl SqlStore {
                     }
                 });
                 match blocked {
-                    Some((reason, until))
-                        if condition.is_some_and(|c| c.mode == Mode::Observe) && !looks_only =>
-                    {
-                        line(
-                            format!("account {}: {reason}", task.account),
-                            until,
-                            format!("the privacy team: `efface connector enable {}`", task.account),
-                        )
-                    }
                     Some((reason, until)) => line(
                         format!("account {}: {reason}", task.account),
                         until,
-                        format!("the privacy team: `efface connector resume {}`", task.account),
+                        lets_go_on(task, condition),
                     ),
                     None if condition.is_some_and(|c| c.ceiling_reached) => line(
                         format!("account {}: the daily ceiling of people is reached", task.account),
@@ -228,11 +219,21 @@ impl SqlStore {
                 }
             }
             TaskState::Sending { .. } => line("the call is out".into(), None, by_itself()),
-            TaskState::Unknown { .. } => line(
-                "the answer was lost; being looked into before anything is repeated".into(),
-                self.look_at(task.state.order()).await?,
-                by_itself(),
-            ),
+            TaskState::Unknown { .. } => {
+                let lost = "the answer was lost; being looked into before anything is repeated";
+                let next = self.look_at(task.state.order()).await?;
+                match condition.and_then(|c| c.stands_in_the_way_of_a_change(self.now())) {
+                    Some((reason, until)) => line(
+                        format!(
+                            "{lost}, and not repeated meanwhile: account {}: {reason}",
+                            task.account
+                        ),
+                        until.max(next),
+                        lets_go_on(task, condition),
+                    ),
+                    None => line(lost.into(), next, by_itself()),
+                }
+            }
             TaskState::Waiting {
                 on: WaitsOn::Receipt { recall: Recall::Wanted { at, .. }, .. },
                 ..
@@ -297,6 +298,13 @@ impl SqlStore {
             .await?;
         Ok(found.first().map(|r| r.opt_int(0)).transpose()?.flatten().map(Timestamp::from_millis))
     }
+}
+
+/// Who can let an account go on.
+fn lets_go_on(task: &Task, condition: Option<&Condition>) -> String {
+    let observes = condition.is_some_and(|c| c.mode == Mode::Observe && c.pause.is_none());
+    let word = if observes && task.action != TaskAction::LookUp { "enable" } else { "resume" };
+    format!("the privacy team: `efface connector {word} {}`", task.account)
 }
 
 /// Who can end a hold.
