@@ -194,7 +194,7 @@ fn a_whole_import_is_held_and_let_go_as_it_was_shown() {
     assert_eq!(shown(&house, &ids[0])["hold_reason"], "litigation");
     assert_eq!(shown(&house, &ids[1])["hold_reason"], Value::Null);
 
-    house.run(&["stop", "--import", import]).done();
+    house.run(&["stop", "--import", import]).ends(1, &["stopped 1 request", "adds nothing"]);
     house
         .run(&[&end[..], &["--reason", "stopped with its import"]].concat())
         .ends(0, &["ended the hold of 1 request"]);

@@ -173,6 +173,16 @@ const PLACEHOLDERS: &[&str] = &[
     "[]",
 ];
 
+/// Whether words given as a proof of identity say nothing: empty, or what stands for nothing in an
+/// export.
+#[must_use]
+pub fn proves_nothing(how: &str) -> bool {
+    let text = how.trim().to_lowercase();
+    !text.chars().any(char::is_alphanumeric)
+        || matches!(text.as_str(), "no" | "n" | "yes" | "y" | "0")
+        || PLACEHOLDERS.contains(&text.as_str())
+}
+
 impl GuardList {
     /// Looks one identifier up.
     ///
@@ -266,6 +276,16 @@ mod tests {
         };
         let id = Identifier::parse(kind, text, Provenance::Stated, Some("GB")).expect(text);
         assert_eq!(list.check(&id).err().map(|g| g.guard), want, "{text}");
+    }
+
+    #[test]
+    fn a_proof_that_says_nothing_is_none() {
+        for how in ["", "  ", "-", "no", "No ", "n/a", "NULL", "false", "?", "0"] {
+            assert!(proves_nothing(how), "{how:?}");
+        }
+        for how in ["account login", "ID card", "e-mail link 2026-11-02"] {
+            assert!(!proves_nothing(how), "{how:?}");
+        }
     }
 
     #[test]

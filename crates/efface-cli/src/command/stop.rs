@@ -64,10 +64,19 @@ pub async fn run(global: &GlobalArgs, args: &Args) -> Result<Exit> {
                 json!({ "account": account, "state": state, "count": count, "can_be_recalled": recall })
             })
             .collect();
-        print::json(&json!({ "stopped": report.stopped, "out": out }))?;
-        return Ok(Exit::Done);
+        print::json(
+            &json!({ "stopped": report.stopped, "held_before": report.held_before, "out": out }),
+        )?;
+        return Ok(ends(&report));
     }
     say!("stopped {}: {}", print::count(report.stopped.len(), what), print::list(&report.stopped));
+    if !report.held_before.is_empty() {
+        print::aside(format!(
+            "warning: {} on hold already, for another reason; the stop adds nothing to it, and what is held goes on when that hold ends: {}",
+            print::count(report.held_before.len(), "request"),
+            print::list(&report.held_before)
+        ));
+    }
     let mut table = Table::new(&["account", "state", "people", "recall"]);
     for (account, state, count, recall) in &report.out {
         let recall = if *recall { "asked for on cancel" } else { "not offered" };
@@ -87,7 +96,12 @@ pub async fn run(global: &GlobalArgs, args: &Args) -> Result<Exit> {
         );
         say!("a running worker asks for it, also while the account is stopped");
     }
-    Ok(Exit::Done)
+    Ok(ends(&report))
+}
+
+/// Where another hold stands in the stop's place, not everything was done.
+fn ends(report: &StopReport) -> Exit {
+    if report.held_before.is_empty() { Exit::Done } else { Exit::Failed }
 }
 
 /// An account of the settings, or one that only the database knows.

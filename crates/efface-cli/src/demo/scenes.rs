@@ -3,8 +3,9 @@
 
 use anyhow::Result;
 use efface_core::{
-    EvidenceLevel, Outcome, RequestId,
+    EvidenceLevel, Outcome, RequestId, TaskId,
     desk::{Choice, Reason, Subject},
+    journal::Entry,
     task::TaskState,
 };
 use efface_store::RequestFilter;
@@ -97,13 +98,16 @@ impl Scenes {
             efface("desk list --all".into()),
             self.parked.is_some(),
         );
-        let repeated = unknown_history(context).await?;
+        let (repeated, lost) = unknown_history(context).await?;
         scene(
             "Found again",
             format!(
                 "{repeated} order(s) lost their answer after the bytes had left; each was looked into before anything was repeated"
             ),
-            efface("task list --state unknown".into()),
+            lost.map_or_else(
+                || efface("task list --state unknown".into()),
+                |task| efface(format!("task show {task}")),
+            ),
             repeated > 0 || self.unknown_seen > 0,
         );
         let second = desk.iter().find(|d| d.account.as_ref().is_some_and(|a| a.as_str() == SECOND));
@@ -137,7 +141,7 @@ impl Scenes {
         let told = find_instructed(context).await?;
         scene(
             "Not called erased",
-            "where a vendor only took the request on, the word is `instructed`, with its promise as evidence".into(),
+            "where a vendor only took the request on, the word is `instructed` and the evidence `accepted`, never `erased`".into(),
             show(told),
             told.is_some(),
         );
@@ -146,10 +150,18 @@ impl Scenes {
     }
 }
 
-/// How many orders were ever unknown, told by the journal.
-async fn unknown_history(context: &Context) -> Result<usize> {
+/// How many orders were ever unknown, and somebody of one of them, told by the journal.
+async fn unknown_history(context: &Context) -> Result<(usize, Option<TaskId>)> {
     let journal = efface_store::journal_tail(&context.store).await?;
-    Ok(journal.iter().filter(|(body, _)| body.contains("\"kind\":\"order_unknown\"")).count())
+    let (mut count, mut somebody) = (0, None);
+    for (body, items) in &journal {
+        if body.contains("\"kind\":\"order_unknown\"") {
+            count += 1;
+            let entry = Entry::read(body, items)?;
+            somebody = somebody.or_else(|| entry.changes.first().map(|change| change.task));
+        }
+    }
+    Ok((count, somebody))
 }
 
 async fn find_shared(context: &Context) -> Result<Option<RequestId>> {

@@ -100,3 +100,50 @@ fn the_receipt_is_written_over_nothing_else() {
         Some("precious")
     );
 }
+
+#[test]
+fn a_wish_that_is_over_is_asked_anew_by_another_file_and_not_by_the_same_one() {
+    let house = House::new();
+    write(&house, "may.csv", "email\nada@example.org\n");
+    let first = import_json(&house, &[&["may.csv"], &PROVED[..]].concat());
+    assert_eq!(first["filed_new"], 1);
+    let ada = receipt(&house, "may.csv.receipt.csv")[0].2.clone();
+    house.run(&["request", "cancel", &ada]).done();
+    let same = import_json(&house, &[&["may.csv"], &PROVED[..]].concat());
+    assert_eq!((&same["filed_before"], &same["filed_before_over"]), (&1.into(), &1.into()));
+    assert_eq!(same["release"], Value::Null);
+    assert!(receipt(&house, "may.csv.receipt.csv")[0].3.contains("cancelled"), "the receipt tells");
+    write(&house, "june.csv", "email\nada@example.org\nbob@example.org\n");
+    let june = import_json(&house, &[&["june.csv"], &PROVED[..]].concat());
+    assert_eq!((&june["filed_new"], &june["filed_before"]), (&2.into(), &0.into()));
+    assert_ne!(receipt(&house, "june.csv.receipt.csv")[0].2, ada);
+    assert_eq!(requests(&house), 3);
+}
+
+#[test]
+fn a_proof_that_says_nothing_is_refused_at_every_door() {
+    let house = House::new();
+    let address = ["--email", "ada@example.org"];
+    let file = ["request", "file", "--action", "erase", "--proof", " "];
+    house.run(&[&file[..], &address].concat()).ends(3, &["proof", "says nothing"]);
+    write(&house, "people.csv", "email,proof\nbob@example.org,no\neve@example.org,account login\n");
+    let told = import_json(&house, &["people.csv", "--action", "erase"]);
+    assert_eq!((&told["filed_new"], &told["refused"]), (&1.into(), &1.into()));
+    let id = house.file(&["--action", "erase"]);
+    house.run(&["request", "identify", &id, "--proof", "-"]).ends(3, &["says nothing"]);
+}
+
+#[test]
+fn a_stop_that_meets_another_hold_says_that_it_adds_nothing() {
+    let house = House::new();
+    write(&house, "people.csv", "email\nada@example.org\nbob@example.org\n");
+    let told = import_json(&house, &[&["people.csv"], &PROVED[..]].concat());
+    let import = told["import"].as_str().expect("an id");
+    let ada = receipt(&house, "people.csv.receipt.csv")[0].2.clone();
+    house.run(&["request", "hold", &ada, "--reason", "litigation"]).done();
+    house.run(&["stop", "--import", import]).ends(1, &["stopped 1 request", "adds nothing", &ada]);
+    // the stop's own hold is no other
+    house.run(&["request", "hold", &ada, "--end"]).done();
+    house.run(&["stop", "--import", import]).ends(0, &["stopped 1 request"]);
+    house.run(&["stop", "--import", import]).ends(0, &["stopped 0 requests"]);
+}

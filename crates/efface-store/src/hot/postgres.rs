@@ -76,7 +76,7 @@ SELECT t.tag, t.request_id, t.kind, t.drives, t.shared, r.controller, r.action, 
 FROM unnest($1::bytea[]) AS x(tag) JOIN tag AS t ON t.tag = x.tag JOIN request AS r ON r.id = t.request_id";
 
 pub(super) const KNOWN_FILINGS: &str = "\
-SELECT filing_key, id FROM request WHERE filing_key = ANY($1::bytea[])";
+SELECT filing_key, id, state, import_id FROM request WHERE filing_key = ANY($1::bytea[])";
 
 pub(super) const CHECK_LEASES: &str = "\
 SELECT lane.name FROM lane JOIN unnest($1::text[], $2::text[], $3::int8[]) AS x(name, owner, epoch) ON lane.name = x.name AND lane.owner = x.owner AND lane.epoch = x.epoch

@@ -91,7 +91,7 @@ SELECT t.tag, t.request_id, t.kind, t.drives, t.shared, r.controller, r.action, 
 FROM x CROSS JOIN tag AS t ON t.tag = x.tag JOIN request AS r ON r.id = t.request_id";
 
 pub(super) const KNOWN_FILINGS: &str = "\
-SELECT filing_key, id FROM request WHERE filing_key IN (VALUES {rows})";
+SELECT filing_key, id, state, import_id FROM request WHERE filing_key IN (VALUES {rows})";
 
 pub(super) const CHECK_LEASES: &str = "\
 WITH x(name, owner, epoch) AS (VALUES {rows})

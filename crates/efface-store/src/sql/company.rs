@@ -40,6 +40,11 @@ pub(crate) struct Known {
 /// Requests by the tag they share.
 pub(crate) type Matches = HashMap<Tag, Vec<Known>>;
 
+/// Whether the word is that of a request that is not over.
+pub(crate) fn is_open(state: &str) -> bool {
+    matches!(state, "received" | "identified" | "released" | "running")
+}
+
 pub(crate) fn read_tag(bytes: Vec<u8>) -> Result<Tag, Error> {
     bytes.try_into().map_err(|_| Error::corrupt("tag", "wrong length"))
 }
@@ -59,7 +64,7 @@ pub(crate) fn read_matches(found: &[Returned]) -> Result<Matches, Error> {
             controller: row.text(5)?,
             action: row.text(6)?,
             scope: (!scope.is_empty()).then_some(scope),
-            open: matches!(state.as_str(), "received" | "identified" | "released" | "running"),
+            open: is_open(&state),
         });
     }
     Ok(matches)

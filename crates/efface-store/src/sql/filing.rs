@@ -4,7 +4,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet, hash_map::Entry as Slot};
 
 use efface_core::{
-    Identifier, LaneId, RequestId, Timestamp,
+    Identifier, ImportId, LaneId, RequestId, Timestamp,
     desk::{Reason, Subject},
     journal::{About, Entry, TaskChange},
     plan::{Account, Wish, plan},
@@ -113,12 +113,17 @@ pub(super) async fn write(
     for filing in filings {
         let before = filing.filing.filing_key.and_then(|key| known.get(&key).copied());
         if let Some(before) = before {
-            filed.push(Filed::Before(before));
-            continue;
+            if before.absorbs(&filing.filing.request) {
+                filed.push(Filed::Before(before.request));
+                continue;
+            }
+            writer.give_up_key(before.request).await?;
         }
         let outcome = writer.one(filing, &mut matches).await?;
         if let Some(key) = filing.filing.filing_key {
-            known.insert(key, filing.filing.request.id);
+            let request = &filing.filing.request;
+            let before = Before { request: request.id, import: request.import, is_open: true };
+            known.insert(key, before);
         }
         filed.push(outcome);
     }
@@ -127,10 +132,26 @@ pub(super) async fn write(
     Ok((filed, wakes))
 }
 
+/// Who was filed under the same key.
+#[derive(Clone, Copy)]
+struct Before {
+    request: RequestId,
+    import: Option<ImportId>,
+    is_open: bool,
+}
+
+impl Before {
+    /// Whether filing it again asks for nothing new: the same import, or the same caller, repeats
+    /// itself, or the wish is still open. Once it is over, another file asks anew.
+    fn absorbs(&self, again: &Request) -> bool {
+        self.is_open || self.import == again.import
+    }
+}
+
 async fn known_filings(
     tx: &mut Tx<'_>,
     filings: &[&PreparedFiling],
-) -> Result<HashMap<[u8; 32], RequestId>, Error> {
+) -> Result<HashMap<[u8; 32], Before>, Error> {
     let mut batch = Batch::default();
     for key in filings.iter().filter_map(|f| f.filing.filing_key) {
         batch.push([Cell::from(&key)]);
@@ -139,7 +160,13 @@ async fn known_filings(
     for row in tx.run(Hot::KNOWN_FILINGS, &batch).await? {
         let key: [u8; 32] =
             row.bytes(0)?.try_into().map_err(|_| Error::corrupt("filing key", "wrong length"))?;
-        known.insert(key, RequestId(row.id(1)?));
+        let import = row.opt_bytes(3)?.map(|b| uuid::Uuid::from_slice(&b)).transpose();
+        let before = Before {
+            request: RequestId(row.id(1)?),
+            import: import.map_err(|e| Error::corrupt("import id", e))?.map(ImportId),
+            is_open: company::is_open(&row.text(2)?),
+        };
+        known.insert(key, before);
     }
     Ok(known)
 }
@@ -174,6 +201,13 @@ impl Writer<'_, '_> {
     /// Writes what is gathered, so that a read in this transaction sees it.
     async fn flush(&mut self) -> Result<(), Error> {
         flush(self.tx, std::mem::take(&mut self.rows)).await
+    }
+
+    /// A request that is over leaves its filing key to the one that asks anew.
+    async fn give_up_key(&mut self, over: RequestId) -> Result<(), Error> {
+        let sql = "UPDATE request SET filing_key = NULL WHERE id = $1 RETURNING id";
+        self.tx.small(sql, &[Cell::from(over.bytes())]).await?;
+        Ok(())
     }
 
     async fn one(

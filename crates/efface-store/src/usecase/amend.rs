@@ -106,6 +106,9 @@ impl SqlStore {
         proof: Option<&Proof>,
         by: &str,
     ) -> Result<(Request, String), Error> {
+        if let Some(proof) = proof {
+            proof.check()?;
+        }
         let now = self.now();
         let mut next = request.clone();
         let mut words = vec![];

@@ -23,6 +23,20 @@ pub struct Proof {
     pub by: String,
 }
 
+impl Proof {
+    /// # Errors
+    /// When it says nothing.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        if efface_core::brakes::proves_nothing(&self.how) {
+            return Err(Error::Refused(format!(
+                "proof {:?} says nothing: write how the identity was proved (\"account login\"), or leave it out and prove it later with `efface request identify`",
+                self.how
+            )));
+        }
+        Ok(())
+    }
+}
+
 /// A request as a door brings it: parsed, not yet planned.
 #[derive(Clone, Debug)]
 pub struct NewRequest {
@@ -235,6 +249,7 @@ impl SqlStore {
             in_error: None,
         };
         if let Some(proof) = &new.proof {
+            proof.check()?;
             request = request::apply(
                 &request,
                 &Event::Identified { how: proof.how.clone(), by: proof.by.clone() },

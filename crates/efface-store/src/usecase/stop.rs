@@ -8,6 +8,9 @@ use crate::{Error, SqlStore, StopReport, Store, hot::Cell};
 /// Holds under way at once: their commits travel together.
 const TOGETHER: usize = 64;
 
+/// Why a request of a stopped import is held.
+const STOPPED: &str = "stopped with its import";
+
 impl SqlStore {
     /// Pauses every account, or one.
     ///
@@ -36,7 +39,7 @@ impl SqlStore {
             return Err(Error::NotFound { what: "account", id: id.to_string(), list: "connector" });
         }
         let out = self.what_is_out(only, None).await?;
-        Ok(StopReport { stopped, out })
+        Ok(StopReport { stopped, held_before: vec![], out })
     }
 
     async fn stop_account(&self, id: &AccountId, by: &str) -> Result<(), Error> {
@@ -65,15 +68,20 @@ impl SqlStore {
         let ids =
             found.iter().map(|row| Ok(RequestId(row.id(0)?))).collect::<Result<Vec<_>, Error>>()?;
         let mut holds = stream::iter(ids)
-            .map(async |id| (id, self.hold(id, "stopped with its import", by).await))
+            .map(async |id| (id, self.hold(id, STOPPED, by).await))
             .buffered(TOGETHER);
-        let (mut stopped, mut failed) = (vec![], None);
+        let (mut stopped, mut held_before, mut failed) = (vec![], vec![], None);
         // one that cannot be held keeps none of the others from it
         while let Some((id, held)) = holds.next().await {
             match held {
                 Ok(_) => stopped.push(id.to_string()),
-                // held before: it stands still already
-                Err(Error::Request(_)) => {}
+                // it stands still already, or it ended at this moment
+                Err(Error::Request(_)) => {
+                    let hold = self.request(id).await?.request.hold;
+                    if hold.is_some_and(|hold| hold.reason != STOPPED) {
+                        held_before.push(id.to_string());
+                    }
+                }
                 Err(other) => failed = Some(other),
             }
         }
@@ -81,7 +89,7 @@ impl SqlStore {
             return Err(error);
         }
         let out = self.what_is_out(None, Some(import)).await?;
-        Ok(StopReport { stopped, out })
+        Ok(StopReport { stopped, held_before, out })
     }
 
     /// Tasks that are out at a vendor: `(account, state, how many, can be recalled)`.

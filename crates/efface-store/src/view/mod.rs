@@ -77,6 +77,8 @@ pub enum ErrandState {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct StopReport {
     pub stopped: Vec<String>,
+    /// Requests of an import that were on hold already: they go on when that hold ends.
+    pub held_before: Vec<String>,
     pub out: Vec<(String, String, u64, bool)>,
 }
 

@@ -137,11 +137,20 @@ impl SqlStore {
                         None,
                         format!("the privacy team: `efface request release {}`", loaded.request.id),
                     ),
-                    RequestState::Released { cooling_until, .. } => line(
-                        "cools off before anything irreversible".into(),
-                        Some(*cooling_until),
-                        by_itself(),
-                    ),
+                    RequestState::Released { cooling_until, .. } => {
+                        let cools = "cools off before anything irreversible";
+                        match condition.and_then(|c| c.stands_in_the_way_of_a_change(self.now())) {
+                            Some((reason, _)) => line(
+                                format!(
+                                    "{cools}, and waits after that: account {}: {reason}",
+                                    task.account
+                                ),
+                                Some(*cooling_until),
+                                lets_go_on(task, condition),
+                            ),
+                            None => line(cools.into(), Some(*cooling_until), by_itself()),
+                        }
+                    }
                     _ => line(
                         format!(
                             "waits for its phase ({phase}): an earlier step at this vendor goes first"

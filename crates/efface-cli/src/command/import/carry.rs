@@ -31,6 +31,8 @@ pub struct Counts {
     pub new: u64,
     pub duplicates: u64,
     pub filed_before: u64,
+    /// Of these, whose requests are over: nothing more is done for them.
+    pub filed_before_over: u64,
     pub refused: u64,
 }
 
@@ -214,9 +216,14 @@ impl<'a> Carrier<'a> {
             match fate {
                 Fate::Refused(reason) => self.refuse(line, reason)?,
                 Fate::Sent { mark, masked } => match answers.next() {
-                    Some(Ok(filed)) => before = self.filed(line, &filed, mark, masked)?.or(before),
-                    Some(Err(Error::FiledBefore(id))) => {
-                        before = self.filed(line, &Filed::Before(id), mark, masked)?.or(before);
+                    Some(Ok(Filed::Before(id)) | Err(Error::FiledBefore(id))) => {
+                        let over = self.over(id).await?;
+                        let filed = Filed::Before(id);
+                        let foreign = self.filed(line, &filed, mark, masked, over)?;
+                        before = foreign.filter(|_| over.is_none()).or(before);
+                    }
+                    Some(Ok(filed)) => {
+                        self.filed(line, &filed, mark, masked, None)?;
                     }
                     Some(Err(error)) if is_of_the_row(&error) => {
                         self.refuse(line, error.to_string())?;
@@ -245,6 +252,7 @@ impl<'a> Carrier<'a> {
         filed: &Filed,
         mark: Mark,
         masked: Option<Sample>,
+        over: Option<&'static str>,
     ) -> Result<Option<RequestId>> {
         let (outcome, id, reason) = match filed {
             Filed::New(id) => (Outcome::Filed, *id, String::new()),
@@ -253,7 +261,10 @@ impl<'a> Carrier<'a> {
                 *id,
                 format!("the same person and wish as request {of}, which is open"),
             ),
-            Filed::Before(id) => (Outcome::FiledBefore, *id, String::new()),
+            Filed::Before(id) => {
+                let nothing = |state| format!("that request is {state}: nothing more is done");
+                (Outcome::FiledBefore, *id, over.map(nothing).unwrap_or_default())
+            }
         };
         let mut foreign = None;
         let is_waiting = match filed {
@@ -267,6 +278,7 @@ impl<'a> Carrier<'a> {
             }
             Filed::Before(id) => {
                 self.counts.filed_before += 1;
+                self.counts.filed_before_over += u64::from(over.is_some());
                 let met = self.earlier.meet(*id);
                 foreign = met.is_none().then_some(*id);
                 met == Some(true)
@@ -327,6 +339,12 @@ impl<'a> Carrier<'a> {
             }
         }
         self.flush()
+    }
+
+    /// How the request of a row that was filed before ended; `None` when it is open.
+    async fn over(&self, id: RequestId) -> Result<Option<&'static str>> {
+        let state = self.context.store.request(id).await?.request.state;
+        Ok(state.is_over().then(|| state.word()))
     }
 
     async fn note_other(&mut self, id: RequestId) -> Result<()> {

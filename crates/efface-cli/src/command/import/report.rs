@@ -150,6 +150,7 @@ pub async fn tell(
             "filed_new": counts.new,
             "duplicates": counts.duplicates,
             "filed_before": counts.filed_before,
+            "filed_before_over": counts.filed_before_over,
             "filed_before_by": carrier.others.iter().map(ToString::to_string).collect::<Vec<_>>(),
             "refused": counts.refused,
             "refused_rows": carrier.refusals.kept.iter()
@@ -289,6 +290,12 @@ fn next(
         say!(
             "\ninterrupted: {} are done and in the receipt. To go on, repeat the same command: rows that are filed are not filed twice.",
             print::count(usize::try_from(carrier.counts.rows())?, "row")
+        );
+    }
+    if carrier.counts.filed_before_over > 0 {
+        say!(
+            "\n{} of this very file filed before, and over since (cancelled, denied, closed …): nothing more is done for them; the receipt names each. To ask anew, file another file or `efface request file`.",
+            print::count(usize::try_from(carrier.counts.filed_before_over)?, "row")
         );
     }
     if !carrier.others.is_empty() {
