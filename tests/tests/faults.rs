@@ -22,6 +22,7 @@ on_both_databases! {
     an_idempotent_order_whose_answer_was_lost_is_sent_again_as_it_was,
     a_wasteful_order_whose_answer_was_lost_is_repeated_once_and_then_put_before_a_person,
     an_answer_that_breaks_off_or_makes_no_sense_is_never_success,
+    why_names_what_the_vendor_last_answered,
     a_vendor_that_lies_is_found_out_and_after_three_tries_told_to_a_person,
 }
 
@@ -47,6 +48,19 @@ async fn a_storm_of_refusals_and_failures_costs_nobody_the_erasure(place: Place)
     let filed = world.file(RequestAction::Erase, 0..15).await;
     expect_all_gone(&world, 15).await;
     world.expect_sound(&filed).await;
+}
+
+async fn why_names_what_the_vendor_last_answered(place: Place) {
+    let world = world(&place, &["mailchimp"]).await;
+    world.fakes["mailchimp"].faults().next_changing([Fault::limited("retry-after", "3")]);
+    let filed = world.file(RequestAction::Erase, 0..1).await;
+    let want = "1 try failed, the vendor's last answer was HTTP 429";
+    let told = async || {
+        let lines = world.store.why(filed[0]).await.expect("why");
+        lines.iter().any(|line| line.reason.contains(want))
+    };
+    assert!(world.run_until(LONG, told).await, "{:?}", world.store.why(filed[0]).await);
+    expect_all_gone(&world, 1).await;
 }
 
 async fn an_idempotent_order_whose_answer_was_lost_is_sent_again_as_it_was(place: Place) {

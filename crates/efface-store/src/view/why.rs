@@ -210,11 +210,10 @@ impl SqlStore {
                             task.account
                         ),
                     ),
-                    None if task.failures > 0 => line(
-                        format!("{} tries failed; tried again later", task.failures),
-                        Some(*due),
-                        by_itself(),
-                    ),
+                    None if task.failures > 0 => {
+                        let last = self.exchanges(task.id).await?.pop().and_then(|e| e.status);
+                        line(tried(task, last), Some(*due), by_itself())
+                    }
                     None => line(
                         if looks_only {
                             "account in observe: the look-up waits for its turn in the lane"
@@ -307,6 +306,20 @@ impl SqlStore {
             .await?;
         Ok(found.first().map(|r| r.opt_int(0)).transpose()?.flatten().map(Timestamp::from_millis))
     }
+}
+
+/// What became of a task's calls that failed.
+fn tried(task: &Task, last: Option<i64>) -> String {
+    let tries = task.failures;
+    let word = if tries == 1 { "try" } else { "tries" };
+    let last = match last {
+        Some(status) => format!("the vendor's last answer was HTTP {status}"),
+        None => "the last call brought no answer".to_owned(),
+    };
+    format!(
+        "{tries} {word} failed, {last}; tried again later (`efface connector check {}` asks what stands in the way)",
+        task.account
+    )
 }
 
 /// Who can let an account go on.
