@@ -6,9 +6,11 @@ use uuid::Uuid;
 
 use super::*;
 use crate::{
-    EvidenceLevel, ReceiptId,
+    AccountId, EvidenceLevel, Outcome, ReceiptId, TaskAction, TaskId,
+    desk::Reason,
     manifest::StepId,
-    task::{Recall, tests::sample as sample_task},
+    plan::Phase,
+    task::{Cause, Recall, Task, TaskState, WaitsOn, tests::sample as sample_task},
 };
 
 const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);

@@ -25,7 +25,7 @@ pub(crate) type Row = Vec<Value>;
 
 /// A connection without a thread of its own. It blocks whoever asks, for as long as another process
 /// writes: for threads that do nothing else.
-pub struct Inline(Connection);
+pub(crate) struct Inline(Connection);
 
 impl Inline {
     /// Opens the file that `options` name, set up by `pragmas`; waits at most `busy` for others.

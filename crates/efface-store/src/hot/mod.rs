@@ -1,6 +1,7 @@
 //! The hand-written statements. A set is bound as one array per column (PostgreSQL, `unnest`) or as
 //! rows of parameters (SQLite, `VALUES`).
 
+pub(crate) mod ask;
 mod batch;
 mod inline;
 mod postgres;
@@ -9,7 +10,7 @@ mod sqlite;
 use sea_orm::sqlx::{self, Postgres, Row, Sqlite, Transaction};
 
 pub(crate) use self::batch::{Batch, Cell, Gathered, expanded};
-pub use self::inline::Inline;
+pub(crate) use self::inline::Inline;
 use crate::error::Error;
 
 /// A hand-written statement: one text per database.
@@ -129,21 +130,11 @@ impl Tx<'_> {
             return Ok(vec![]);
         }
         match self {
-            Self::Sqlite(tx, _) => {
-                let mut found = vec![];
-                for query in rows.lite(hot.sqlite) {
-                    found.extend(query?.fetch_all(&mut **tx).await?);
-                }
-                Ok(found.into_iter().map(Returned::Sqlite).collect())
-            }
+            Self::Sqlite(tx, _) => ask::sqlite_set(tx, hot.sqlite, rows).await,
             Self::Inline(tx, _) => {
                 Ok(tx.fetch(hot.sqlite, rows)?.into_iter().map(Returned::Inline).collect())
             }
-            Self::Postgres(tx) => {
-                let found =
-                    rows.bind_arrays(sqlx::query(hot.postgres))?.fetch_all(&mut **tx).await?;
-                Ok(found.into_iter().map(Returned::Postgres).collect())
-            }
+            Self::Postgres(tx) => ask::postgres_set(tx, hot.postgres, rows).await,
         }
     }
 
@@ -179,31 +170,11 @@ impl Tx<'_> {
         cells: &[Cell],
     ) -> Result<Vec<Returned>, Error> {
         match self {
-            Self::Sqlite(tx, _) => {
-                let mut query = sqlx::query(sql);
-                for cell in cells {
-                    query = match cell {
-                        Cell::Bytes(b) => query.bind(b),
-                        Cell::Text(t) => query.bind(t.as_deref()),
-                        Cell::Int(i) => query.bind(i),
-                    };
-                }
-                Ok(query.fetch_all(&mut **tx).await?.into_iter().map(Returned::Sqlite).collect())
-            }
+            Self::Sqlite(tx, _) => ask::sqlite_small(tx, sql, cells).await,
             Self::Inline(tx, _) => {
                 Ok(tx.small(sql, cells)?.into_iter().map(Returned::Inline).collect())
             }
-            Self::Postgres(tx) => {
-                let mut query = sqlx::query(sql);
-                for cell in cells {
-                    query = match cell {
-                        Cell::Bytes(b) => query.bind(b),
-                        Cell::Text(t) => query.bind(t.as_deref()),
-                        Cell::Int(i) => query.bind(i),
-                    };
-                }
-                Ok(query.fetch_all(&mut **tx).await?.into_iter().map(Returned::Postgres).collect())
-            }
+            Self::Postgres(tx) => ask::postgres_small(tx, sql, cells).await,
         }
     }
 

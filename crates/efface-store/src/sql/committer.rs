@@ -59,7 +59,7 @@ impl Committer {
         let notifier = Notifier::start(&database);
         let keeper = Keeper::start(&database)?;
         let worker = Worker {
-            database: database.for_one_writer(),
+            database: database.clone(),
             sealer: sealer.clone(),
             wakes,
             clock: clock.clone(),

@@ -3,42 +3,21 @@
 use std::{str::FromStr, sync::Arc, time::Duration};
 
 use efface_migrations::{Migrator, names};
-use sea_orm::{
-    DatabaseConnection, SqlxPostgresConnector, SqlxSqliteConnector,
-    sqlx::{
-        ConnectOptions as _, Connection as _, PgPool, SqlitePool,
-        postgres::{PgConnectOptions, PgPoolOptions},
-        sqlite::{
-            SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions,
-            SqliteSynchronous,
-        },
+use sea_orm::sqlx::{
+    ConnectOptions as _,
+    postgres::{PgConnectOptions, PgPoolOptions},
+    sqlite::{
+        SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions,
+        SqliteSynchronous,
     },
 };
 use sea_orm_migration::MigratorTrait;
 
 use crate::{
     Error,
-    hot::{Batch, Cell, Gathered, Inline, Returned, Tx},
-    sql::kept::{Idle, Kept, Own},
+    hot::{Cell, Inline, Tx},
+    sql::{Database, kept::Idle},
 };
-
-/// A database handle: one writer and some readers on SQLite, one pool on PostgreSQL.
-#[derive(Clone)]
-pub enum Database {
-    Sqlite {
-        writer: SqlitePool,
-        readers: SqlitePool,
-        idle: Arc<Idle>,
-        read_only: bool,
-        /// Writers of this process take turns: SQLite itself lets the one through that asks at the
-        /// right moment.
-        turn: Arc<tokio::sync::Mutex<()>>,
-    },
-    Postgres {
-        pool: PgPool,
-        idle: Arc<Idle>,
-    },
-}
 
 /// A connected database whose schema may still be missing.
 pub struct Connection {
@@ -47,7 +26,7 @@ pub struct Connection {
 
 const BUSY: Duration = Duration::from_secs(60);
 /// How long a connection to PostgreSQL is waited for.
-const ANSWER: Duration = Duration::from_secs(10);
+pub(super) const ANSWER: Duration = Duration::from_secs(10);
 /// How often a migration that met another process is tried.
 const ATTEMPTS: usize = 5;
 /// The key of the advisory lock under which the schema is made on PostgreSQL.
@@ -230,7 +209,7 @@ const PRAGMAS: [(&str, &str); 5] = [
 ];
 
 /// A connection as those of the pools are.
-fn inline(options: &SqliteConnectOptions, read_only: bool) -> Result<Inline, Error> {
+pub(super) fn inline(options: &SqliteConnectOptions, read_only: bool) -> Result<Inline, Error> {
     let also = [("synchronous", "FULL"), ("foreign_keys", "ON")];
     let pragmas =
         PRAGMAS.iter().chain(&also).map(|(name, value)| format!("PRAGMA {name} = {value};"));
@@ -293,146 +272,6 @@ async fn connect_sqlite(url: &str, max_connections: u32, create: bool) -> Result
         .map_err(explain)?;
     let idle = Arc::new(Idle::of_pool(readers.options().get_max_connections()));
     Ok(Database::Sqlite { writer, readers, idle, read_only, turn: Arc::default() })
-}
-
-impl Database {
-    /// For a writer with a runtime of its own: a PostgreSQL connection is bound to the one it was
-    /// opened in, and one that is kept should be missed by nobody.
-    pub(super) fn for_one_writer(&self) -> Self {
-        match self {
-            Self::Sqlite { .. } => self.clone(),
-            Self::Postgres { pool, .. } => {
-                let own = PgPoolOptions::new()
-                    .max_connections(1)
-                    .test_before_acquire(false)
-                    .acquire_timeout(ANSWER);
-                let pool = own.connect_lazy_with((*pool.connect_options()).clone());
-                Self::Postgres { pool, idle: Arc::new(Idle::of_pool(0)) }
-            }
-        }
-    }
-
-    /// Begins as [`Database::begin`] does, on a connection of one's own.
-    pub(super) async fn begin_on<'k>(&self, own: &'k mut Own) -> Result<Tx<'k>, Error> {
-        Ok(match (self, own) {
-            (Self::Sqlite { turn, .. }, Own::Sqlite(own)) => {
-                let turn = turn.clone().lock_owned().await;
-                own.execute("BEGIN IMMEDIATE")?;
-                Tx::Inline(own, turn)
-            }
-            (_, Own::Postgres(own)) => Tx::Postgres(own.begin().await?),
-            (Self::Postgres { .. }, Own::Sqlite(_)) => {
-                return Err(Error::Database("a connection of another database".into()));
-            }
-        })
-    }
-
-    /// A connection of one's own, for a thread of its own.
-    pub(super) async fn own(&self) -> Result<Own, Error> {
-        Ok(match self {
-            Self::Sqlite { .. } => Own::Sqlite(
-                self.inline()?
-                    .ok_or_else(|| Error::Database("a connection of another database".into()))?,
-            ),
-            Self::Postgres { pool, .. } => Own::Postgres(pool.acquire().await?),
-        })
-    }
-
-    /// A connection that runs on the thread that asks; none on PostgreSQL.
-    pub(super) fn inline(&self) -> Result<Option<Inline>, Error> {
-        match self {
-            Self::Sqlite { writer, read_only, .. } => {
-                inline(&writer.connect_options(), *read_only).map(Some)
-            }
-            Self::Postgres { .. } => Ok(None),
-        }
-    }
-
-    /// Begins a writing transaction (SQLite: IMMEDIATE, so that a read in it cannot go stale).
-    pub(crate) async fn begin(&self) -> Result<Tx<'static>, Error> {
-        Ok(match self {
-            Self::Sqlite { writer, turn, .. } => {
-                let turn = turn.clone().lock_owned().await;
-                Tx::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?, turn)
-            }
-            Self::Postgres { pool, .. } => Tx::Postgres(pool.begin().await?),
-        })
-    }
-
-    /// Reads rows outside of a writing transaction. Parameters are `$1`, `$2` … in both dialects.
-    pub(crate) async fn rows(
-        &self,
-        sql: &'static str,
-        cells: &[Cell],
-    ) -> Result<Vec<Returned>, Error> {
-        let (mut reader, idle) = self.reader().await?;
-        let found = reader.fetch(sql, cells).await?;
-        idle.put(reader);
-        Ok(found)
-    }
-
-    async fn reader(&self) -> Result<(Kept, &Idle), Error> {
-        let (Self::Sqlite { idle, .. } | Self::Postgres { idle, .. }) = self;
-        let kept = match (idle.take(), self) {
-            (Some(kept), _) => kept,
-            (None, Self::Sqlite { readers, .. }) => Kept::Sqlite(readers.acquire().await?),
-            (None, Self::Postgres { pool, .. }) => Kept::Postgres(pool.acquire().await?),
-        };
-        Ok((kept, idle))
-    }
-
-    /// Reads rows for a set; the two databases bind sets differently.
-    pub(crate) async fn rows_by_batch(
-        &self,
-        sqlite: &'static str,
-        postgres: &'static str,
-        batch: &Batch,
-    ) -> Result<Vec<Returned>, Error> {
-        let gathered = Gathered::of([batch]);
-        if gathered.is_empty() {
-            return Ok(vec![]);
-        }
-        let (mut reader, idle) = self.reader().await?;
-        let found = reader.fetch_for(sqlite, postgres, &gathered).await?;
-        idle.put(reader);
-        Ok(found)
-    }
-
-    pub(crate) async fn meta(&self, name: &str) -> Result<Option<String>, Error> {
-        self.rows("SELECT value FROM meta WHERE name = $1", &[name.into()])
-            .await?
-            .first()
-            .map(|r| r.text(0))
-            .transpose()
-    }
-
-    /// sea-orm over the readers.
-    pub(crate) fn orm(&self) -> DatabaseConnection {
-        match self {
-            Self::Sqlite { readers, .. } => {
-                SqlxSqliteConnector::from_sqlx_sqlite_pool(readers.clone())
-            }
-            Self::Postgres { pool, .. } => {
-                SqlxPostgresConnector::from_sqlx_postgres_pool(pool.clone())
-            }
-        }
-    }
-
-    /// sea-orm over the writer.
-    pub(crate) fn writer_orm(&self) -> DatabaseConnection {
-        match self {
-            Self::Sqlite { writer, .. } => {
-                SqlxSqliteConnector::from_sqlx_sqlite_pool(writer.clone())
-            }
-            Self::Postgres { pool, .. } => {
-                SqlxPostgresConnector::from_sqlx_postgres_pool(pool.clone())
-            }
-        }
-    }
-
-    pub(crate) fn is_postgres(&self) -> bool {
-        matches!(self, Self::Postgres { .. })
-    }
 }
 
 #[cfg(test)]

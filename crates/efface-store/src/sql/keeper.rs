@@ -3,7 +3,11 @@
 
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-use crate::{Error, hot::Inline, sql::Database};
+use crate::{
+    Error,
+    hot::Inline,
+    sql::{Database, connect::inline},
+};
 
 /// Rows written between two copies: about a quarter of what makes a commit copy by itself.
 const ROWS: usize = 3_000;
@@ -18,10 +22,11 @@ impl Keeper {
     /// # Errors
     /// When there is no thread or no connection to copy on.
     pub(super) fn start(database: &Database) -> Result<Self, Error> {
-        let wanted = match database.inline()? {
-            None => None,
-            Some(own) => {
+        let wanted = match database {
+            Database::Postgres { .. } => None,
+            Database::Sqlite { writer, read_only, .. } => {
                 let (wanted, wanting) = sync_channel(1);
+                let own = inline(&writer.connect_options(), *read_only)?;
                 std::thread::Builder::new()
                     .name("write-ahead log".into())
                     .spawn(move || copy(&own, &wanting))

@@ -3,17 +3,17 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use sea_orm::sqlx::{Postgres, Sqlite, pool::PoolConnection};
+use sea_orm::sqlx::{PgConnection, Postgres, Sqlite, pool::PoolConnection};
 
 use crate::{
     Error,
-    hot::{Cell, Gathered, Inline, Returned},
+    hot::{Cell, Gathered, Inline, Returned, ask},
 };
 
 /// The committer's own connection.
 pub(super) enum Own {
     Sqlite(Inline),
-    Postgres(PoolConnection<Postgres>),
+    Postgres(PgConnection),
 }
 
 /// A reader's connection that is not given back after each use.
@@ -58,22 +58,9 @@ impl Kept {
         sql: &'static str,
         cells: &[Cell],
     ) -> Result<Vec<Returned>, Error> {
-        macro_rules! bind {
-            ($connection:expr, $wrap:expr) => {{
-                let mut query = sea_orm::sqlx::query(sql);
-                for cell in cells {
-                    query = match cell {
-                        Cell::Bytes(b) => query.bind(b),
-                        Cell::Text(t) => query.bind(t.as_deref()),
-                        Cell::Int(i) => query.bind(i),
-                    };
-                }
-                Ok(query.fetch_all(&mut **$connection).await?.into_iter().map($wrap).collect())
-            }};
-        }
         match self {
-            Self::Sqlite(kept) => bind!(kept, Returned::Sqlite),
-            Self::Postgres(kept) => bind!(kept, Returned::Postgres),
+            Self::Sqlite(kept) => ask::sqlite_small(kept, sql, cells).await,
+            Self::Postgres(kept) => ask::postgres_small(kept, sql, cells).await,
         }
     }
 
@@ -85,18 +72,8 @@ impl Kept {
         rows: &Gathered<'_>,
     ) -> Result<Vec<Returned>, Error> {
         match self {
-            Self::Sqlite(kept) => {
-                let mut found = vec![];
-                for query in rows.lite(sqlite) {
-                    found.extend(query?.fetch_all(&mut **kept).await?);
-                }
-                Ok(found.into_iter().map(Returned::Sqlite).collect())
-            }
-            Self::Postgres(kept) => {
-                let query = rows.bind_arrays(sea_orm::sqlx::query(postgres))?;
-                let found = query.fetch_all(&mut **kept).await?;
-                Ok(found.into_iter().map(Returned::Postgres).collect())
-            }
+            Self::Sqlite(kept) => ask::sqlite_set(kept, sqlite, rows).await,
+            Self::Postgres(kept) => ask::postgres_set(kept, postgres, rows).await,
         }
     }
 }

@@ -4,6 +4,7 @@ mod commit;
 mod committer;
 pub(crate) mod company;
 mod connect;
+mod database;
 mod filing;
 mod keeper;
 mod kept;
@@ -27,7 +28,8 @@ use efface_core::{
 };
 use efface_vault::Vault;
 
-pub use connect::{Connection, Database};
+pub use connect::Connection;
+pub use database::Database;
 pub(crate) use filing::tags_of;
 pub use read::journal_tail;
 pub(crate) use rows::{
