@@ -158,6 +158,9 @@ pub struct TaskDetail {
     outcome: Option<&'static str>,
     #[schema(value_type = Evidence)]
     evidence: EvidenceLevel,
+    /// Until when a vendor that cannot confirm promises to be done.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    promised_by: Option<Moment>,
     /// Why it waits for a person, where it does.
     #[serde(skip_serializing_if = "Option::is_none")]
     desk: Option<DeskReason>,
@@ -193,6 +196,7 @@ impl TaskDetail {
             state: task.state.word(),
             outcome,
             evidence,
+            promised_by: task.state.promised_by().map(Moment),
             desk,
             since: Moment(view.row.since),
             deadline: Moment(view.row.deadline),

@@ -2,7 +2,7 @@
 //! are for eyes.
 
 use efface_core::{
-    EvidenceLevel, Identifier, Provenance, Standing, TaskAction, Timestamp,
+    EvidenceLevel, Identifier, Outcome, Provenance, Standing, TaskAction, Timestamp,
     request::{Request, RequestState},
     task::{Cause, Recall, TaskState, WaitsOn},
 };
@@ -122,6 +122,8 @@ pub struct TaskJson {
     pub step: String,
     pub since: Timestamp,
     pub next_at: Option<Timestamp>,
+    /// Until when a vendor that cannot confirm promises to be done.
+    pub promised_by: Option<Timestamp>,
     pub deadline: Timestamp,
     pub failures: u32,
     pub generation: u32,
@@ -149,6 +151,7 @@ impl TaskJson {
             step: task.step.to_string(),
             since: view.row.since,
             next_at: next_at(&task.state),
+            promised_by: task.state.promised_by(),
             deadline: view.row.deadline,
             failures: task.failures,
             generation: task.generation,
@@ -206,20 +209,26 @@ pub fn detail(action: TaskAction, state: &TaskState) -> String {
         TaskState::Confirmed { .. } => "the vendor says it is done; a look-up will verify".into(),
         TaskState::Desk { reason } => reason.sentence(),
         TaskState::Settled { outcome, .. } => match outcome {
-            efface_core::Outcome::Exempt { reason, .. } => format!("exempt: {reason}"),
-            efface_core::Outcome::Waived { by, reason } => format!("waived by {by}: {reason}"),
-            efface_core::Outcome::Erased
-            | efface_core::Outcome::Suppressed
-            | efface_core::Outcome::Lifted
-            | efface_core::Outcome::Anonymised
-            | efface_core::Outcome::Instructed { .. }
-            | efface_core::Outcome::NotFound
-            | efface_core::Outcome::NotSupported
-            | efface_core::Outcome::NotHeld
-            | efface_core::Outcome::Observed(_)
-            | efface_core::Outcome::Cancelled
-            | efface_core::Outcome::Superseded
-            | efface_core::Outcome::Recalled => String::new(),
+            Outcome::Exempt { reason, .. } => format!("exempt: {reason}"),
+            Outcome::Waived { by, reason } => format!("waived by {by}: {reason}"),
+            Outcome::Instructed { forwarded, promised_by } => {
+                let passes_on = if *forwarded { "; it passes the request on" } else { "" };
+                let promise = promised_by.map_or_else(String::new, |at| {
+                    format!("; it promised to be done by {}", when(at))
+                });
+                format!("the vendor cannot confirm{passes_on}{promise}")
+            }
+            Outcome::Erased
+            | Outcome::Suppressed
+            | Outcome::Lifted
+            | Outcome::Anonymised
+            | Outcome::NotFound
+            | Outcome::NotSupported
+            | Outcome::NotHeld
+            | Outcome::Observed(_)
+            | Outcome::Cancelled
+            | Outcome::Superseded
+            | Outcome::Recalled => String::new(),
         },
     }
 }
@@ -228,7 +237,9 @@ fn next_at(state: &TaskState) -> Option<Timestamp> {
     match state {
         TaskState::Ready { due } => Some(*due),
         TaskState::Blocked { cause: Cause::Vendor { recheck_at, .. } } => Some(*recheck_at),
-        TaskState::Waiting { on: WaitsOn::Promise { done_by }, .. } => Some(*done_by),
+        TaskState::Waiting { on: WaitsOn::Promise { done_by, look_at }, .. } => {
+            Some(look_at.unwrap_or(*done_by))
+        }
         TaskState::Confirmed { verify_at, .. } => Some(*verify_at),
         TaskState::Blocked { .. }
         | TaskState::Sending { .. }
@@ -237,6 +248,26 @@ fn next_at(state: &TaskState) -> Option<Timestamp> {
         | TaskState::Desk { .. }
         | TaskState::Settled { .. } => None,
     }
+}
+
+/// How well each ended task is evidenced, best first: `4 verified, 1 instructed`.
+#[must_use]
+pub fn evidence_line(tasks: &[TaskView]) -> Option<String> {
+    let mut ended: Vec<(EvidenceLevel, &str, u32)> = vec![];
+    for task in tasks.iter().map(|view| &view.row.task) {
+        let TaskState::Settled { outcome, evidence } = &task.state else { continue };
+        let word = match outcome {
+            Outcome::Instructed { .. } => "instructed (the vendor cannot confirm)",
+            _ => evidence.word(),
+        };
+        match ended.iter_mut().find(|e| e.1 == word) {
+            Some(known) => known.2 += 1,
+            None => ended.push((*evidence, word, 1)),
+        }
+    }
+    ended.sort_by_key(|e| std::cmp::Reverse(e.0.rank()));
+    let words: Vec<String> = ended.iter().map(|(_, word, n)| format!("{n} {word}")).collect();
+    (!words.is_empty()).then(|| words.join(", "))
 }
 
 /// The tasks of a request, one line each.

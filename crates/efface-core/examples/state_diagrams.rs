@@ -56,7 +56,11 @@ fn task_arrows() -> Result<Arrows, Box<dyn std::error::Error>> {
         TaskState::Sending { order },
         TaskState::Unknown { order, since: NOW },
         TaskState::Waiting { order, on: WaitsOn::Receipt { receipt, recall: wanted }, since: NOW },
-        TaskState::Waiting { order, on: WaitsOn::Promise { done_by: NOW }, since: NOW },
+        TaskState::Waiting {
+            order,
+            on: WaitsOn::Promise { done_by: NOW, look_at: None },
+            since: NOW,
+        },
         TaskState::Confirmed { since: NOW, verify_at: NOW, looks: 0 },
         TaskState::Desk { reason: reason.clone() },
         TaskState::Desk { reason: Reason::UnknownOutcome },
@@ -66,6 +70,7 @@ fn task_arrows() -> Result<Arrows, Box<dyn std::error::Error>> {
                 reached: EvidenceLevel::Accepted,
                 floor: EvidenceLevel::Confirmed,
                 forwarded: false,
+                promised_by: None,
             },
         },
     ];

@@ -54,7 +54,13 @@ pub enum Reason {
     /// Several candidates; one must be picked.
     Choose { candidates: Vec<String> },
     /// The task would end with less evidence than the account's floor asks.
-    BelowFloor { reached: EvidenceLevel, floor: EvidenceLevel, forwarded: bool },
+    BelowFloor {
+        reached: EvidenceLevel,
+        floor: EvidenceLevel,
+        forwarded: bool,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        promised_by: Option<Timestamp>,
+    },
     /// Confirmed three times and still seen there.
     StillPresent,
     /// A worker died three times while carrying it.
@@ -131,9 +137,13 @@ impl Reason {
             Self::NeedsPerson { reason } => format!("a person is needed: {reason}"),
             Self::AmbiguousMatch => "more than one record answers to this person; look at the vendor, then retry with a better identifier, attest or waive".into(),
             Self::Choose { candidates } => format!("{} records may be this person; pick one", candidates.len()),
-            Self::BelowFloor { reached, floor, forwarded } => format!(
-                "ended at evidence level {reached}{}, below the floor {floor}; accept it for this task, lower the account's floor by a standing decision, or attest",
-                if *forwarded { " (forwarded)" } else { "" }
+            Self::BelowFloor { reached, floor, forwarded, promised_by } => format!(
+                "ended at evidence level {reached}{}, below the floor {floor}{}; accept it for this task, lower the account's floor by a standing decision, or attest",
+                if *forwarded { " (forwarded)" } else { "" },
+                promised_by.map_or_else(String::new, |at| format!(
+                    ", and the vendor's promise (by {}) is all there is",
+                    at.utc_date()
+                )),
             ),
             Self::StillPresent => "the vendor confirmed three times and still shows the person; take it up with the vendor, then retry or attest".into(),
             Self::Poison => "a worker died three times while carrying this; look at its log before you retry".into(),

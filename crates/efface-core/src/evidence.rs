@@ -65,9 +65,12 @@ pub enum Outcome {
     Suppressed,
     Lifted,
     Anonymised,
-    /// The vendor was told and cannot confirm; `forwarded` when it passes the request on.
+    /// The vendor was told and cannot confirm; `forwarded` when it passes the request on,
+    /// `promised_by` the day until which it promises to be done.
     Instructed {
         forwarded: bool,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        promised_by: Option<Timestamp>,
     },
     NotFound,
     NotSupported,
@@ -97,8 +100,8 @@ impl Outcome {
             Self::Suppressed => "suppressed",
             Self::Lifted => "lifted",
             Self::Anonymised => "anonymised",
-            Self::Instructed { forwarded: true } => "instructed (forwarded)",
-            Self::Instructed { forwarded: false } => "instructed",
+            Self::Instructed { forwarded: true, .. } => "instructed (forwarded)",
+            Self::Instructed { forwarded: false, .. } => "instructed",
             Self::NotFound => "not_found",
             Self::NotSupported => "not_supported",
             Self::NotHeld => "not_held",
@@ -121,6 +124,21 @@ impl Outcome {
             TaskAction::Suppress => Self::Suppressed,
             TaskAction::Lift => Self::Lifted,
             TaskAction::Resolve | TaskAction::LookUp => Self::Observed(Observation::CannotTell),
+        }
+    }
+
+    /// The word for anything below confirmed.
+    #[must_use]
+    pub const fn told(forwarded: bool, promised_by: Option<Timestamp>) -> Self {
+        Self::Instructed { forwarded, promised_by }
+    }
+
+    /// Until when a vendor that cannot confirm promises to be done.
+    #[must_use]
+    pub const fn promised_by(&self) -> Option<Timestamp> {
+        match self {
+            Self::Instructed { promised_by, .. } => *promised_by,
+            _ => None,
         }
     }
 
@@ -246,9 +264,6 @@ mod tests {
             Outcome::done(TaskAction::EraseAndSuppress).word(TaskAction::EraseAndSuppress),
             "erased, suppressed"
         );
-        assert_eq!(
-            Outcome::Instructed { forwarded: true }.word(TaskAction::Erase),
-            "instructed (forwarded)"
-        );
+        assert_eq!(Outcome::told(true, None).word(TaskAction::Erase), "instructed (forwarded)");
     }
 }

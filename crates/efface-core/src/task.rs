@@ -365,13 +365,13 @@ pub fn apply(
         // the desk
         (S::Desk { .. }, Event::Retried { .. }) => Ok(to.retried()),
         (
-            S::Desk { reason: Reason::BelowFloor { reached, forwarded, .. } },
+            S::Desk { reason: Reason::BelowFloor { reached, forwarded, promised_by, .. } },
             Event::AcceptedLower { .. },
         ) => {
             let outcome = if reached.reaches(EvidenceLevel::Confirmed) {
                 Outcome::done(task.action)
             } else {
-                Outcome::Instructed { forwarded: *forwarded }
+                Outcome::told(*forwarded, *promised_by)
             };
             Ok(to.settled(outcome, *reached))
         }
@@ -408,14 +408,15 @@ pub fn apply(
             Ok(to.answered(Some(*order), answer))
         }
         (S::Waiting { .. }, Event::PastBound) => Ok(to.beside(Reason::Slow)),
-        (S::Waiting { on: WaitsOn::Promise { .. }, .. }, Event::PromiseDue)
+        (S::Waiting { on: WaitsOn::Promise { done_by, .. }, .. }, Event::PromiseDue)
             if !rules.verified_by_look_up =>
         {
-            Ok(to.ends(Outcome::Instructed { forwarded: false }, EvidenceLevel::Accepted))
+            Ok(to.ends(Outcome::told(false, Some(*done_by)), EvidenceLevel::Accepted))
         }
-        (S::Waiting { on: WaitsOn::Promise { .. }, order, since }, Event::Looked { seen }) => {
-            Ok(to.looked_after_promise(*seen, *order, *since))
-        }
+        (
+            S::Waiting { on: WaitsOn::Promise { done_by, .. }, order, since },
+            Event::Looked { seen },
+        ) => Ok(to.looked_after_promise(*seen, *order, *since, *done_by)),
         (S::Confirmed { since, looks, .. }, Event::Looked { seen }) => {
             Ok(to.looked_after_confirmation(*seen, *since, *looks))
         }
@@ -459,7 +460,9 @@ pub fn queue(task: &Task) -> (Queue, Timestamp) {
             (Queue::Submit, *recheck_at)
         }
         TaskState::Confirmed { verify_at, .. } => (Queue::LookUp, *verify_at),
-        TaskState::Waiting { on: WaitsOn::Promise { done_by }, .. } => (Queue::LookUp, *done_by),
+        TaskState::Waiting { on: WaitsOn::Promise { done_by, look_at }, .. } => {
+            (Queue::LookUp, look_at.unwrap_or(*done_by))
+        }
         TaskState::Waiting {
             on: WaitsOn::Receipt { recall: Recall::Wanted { at, .. }, .. },
             ..

@@ -1,6 +1,7 @@
 //! `GET /v1/desk`: what waits for a person, oldest first.
 
 use axum::{Json, extract::State};
+use efface_core::DeskId;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -18,12 +19,17 @@ pub struct Query {
     closed: Option<String>,
     #[param(value_type = Option<u32>, minimum = 1, maximum = 200)]
     limit: Option<String>,
+    /// `next_cursor` of the page before.
+    cursor: Option<String>,
 }
 
 /// What waits for a person, oldest first.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Desk {
     items: Vec<DeskEntry>,
+    /// Where the next page begins; absent on the last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_cursor: Option<String>,
 }
 
 /// List the desk
@@ -40,8 +46,11 @@ pub async fn handle(
 ) -> Result<Json<Desk>, Problem> {
     let also_closed = page::flag("closed", query.closed.as_deref())?;
     let limit = page::limit(query.limit.as_deref())?;
-    let rows = state.store.desk(!also_closed, limit).await?;
-    Ok(Json(Desk { items: rows.into_iter().map(DeskEntry::of).collect() }))
+    let after = page::after(query.cursor.as_deref())?.map(DeskId);
+    // one more tells whether there is a next page
+    let mut rows = state.store.desk_after(!also_closed, after, limit + 1).await?;
+    let next_cursor = page::cut(&mut rows, limit, |last| last.item.id.0);
+    Ok(Json(Desk { items: rows.into_iter().map(DeskEntry::of).collect(), next_cursor }))
 }
 
 #[cfg(test)]
@@ -69,7 +78,21 @@ mod tests {
         }
         assert_eq!(item["reason"]["word"], "ambiguous_match");
         assert_eq!(item["reason"]["decisions"], json!(["retry", "attest", "waive"]));
-        for (query, field) in [("closed=canary", "closed"), ("limit=x", "limit"), ("who=1", "who")] {
+        rig.clock.pass(std::time::Duration::from_millis(1));
+        let other = rig.task_of(&request, "crm").await;
+        rig.put_on_desk(&other).await;
+        let first = rig.get("/v1/desk?limit=1").await.body;
+        let cursor = first["next_cursor"].as_str().expect("a cursor");
+        let second = rig.get(&format!("/v1/desk?limit=1&cursor={cursor}")).await.body;
+        assert!(second["next_cursor"].is_null());
+        assert_eq!(first["items"][0]["subject_id"], task.as_str());
+        assert_eq!(second["items"][0]["subject_id"], other.as_str());
+        for (query, field) in [
+            ("closed=canary", "closed"),
+            ("limit=x", "limit"),
+            ("who=1", "who"),
+            ("cursor=zz", "cursor"),
+        ] {
             assert_eq!(rig.get(&format!("/v1/desk?{query}")).await.fault(), (422, field));
         }
     }

@@ -1,7 +1,7 @@
 //! `GET /v1/requests`: requests, newest first, page by page.
 
 use axum::{Json, extract::State};
-use efface_core::{ControllerId, ImportId, RequestAction};
+use efface_core::{ControllerId, ImportId, RequestAction, RequestId};
 use efface_store::{RequestFilter, is_request_state};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -77,7 +77,7 @@ impl Query {
             action: action.map(|a| a.word().to_owned()),
             import,
             overdue_at: overdue.then(|| state.store.now()),
-            after: page::after(self.cursor.as_deref())?,
+            after: page::after(self.cursor.as_deref())?.map(RequestId),
             limit: page::limit(self.limit.as_deref())?,
         })
     }
@@ -100,10 +100,7 @@ pub async fn handle(
     // one more tells whether there is a next page
     filter.limit = wanted + 1;
     let mut found = state.store.requests(&filter).await?;
-    let wanted = usize::try_from(wanted).unwrap_or(usize::MAX);
-    let more = found.len() > wanted;
-    found.truncate(wanted);
-    let next_cursor = found.last().filter(|_| more).map(|last| page::cursor(last.id));
+    let next_cursor = page::cut(&mut found, wanted, |last| last.id.0);
     let now = state.store.now();
     let requests = found.iter().map(|request| RequestSummary::of(request, now)).collect();
     Ok(Json(Page { requests, next_cursor }))

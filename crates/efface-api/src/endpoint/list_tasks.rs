@@ -1,7 +1,7 @@
 //! `GET /v1/tasks`: tasks, earliest deadline first.
 
 use axum::{Json, extract::State};
-use efface_core::AccountId;
+use efface_core::{AccountId, TaskId, Timestamp};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -25,12 +25,17 @@ pub struct Query {
     account: Option<String>,
     #[param(value_type = Option<u32>, minimum = 1, maximum = 200)]
     limit: Option<String>,
+    /// `next_cursor` of the page before.
+    cursor: Option<String>,
 }
 
 /// Tasks, earliest deadline first.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Tasks {
     tasks: Vec<TaskDetail>,
+    /// Where the next page begins; absent on the last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_cursor: Option<String>,
 }
 
 /// Why a list is refused.
@@ -65,8 +70,14 @@ pub async fn handle(
     let account: Option<AccountId> =
         page::read("account", query.account.as_deref(), "an account's name")?;
     let limit = page::limit(query.limit.as_deref())?;
-    let found = state.store.tasks(query.state.as_deref(), account.as_ref(), limit).await?;
-    Ok(Json(Tasks { tasks: found.iter().map(TaskDetail::of).collect() }))
+    let after = page::after::<(Timestamp, uuid::Uuid)>(query.cursor.as_deref())?;
+    let after = after.map(|(deadline, id)| (deadline, TaskId(id)));
+    // one more tells whether there is a next page
+    let word = query.state.as_deref();
+    let mut found = state.store.tasks(word, account.as_ref(), after, limit + 1).await?;
+    let next_cursor =
+        page::cut(&mut found, limit, |last| (last.row.deadline, last.row.task.id.0));
+    Ok(Json(Tasks { tasks: found.iter().map(TaskDetail::of).collect(), next_cursor }))
 }
 
 #[cfg(test)]
@@ -88,9 +99,19 @@ mod tests {
             let answer = rig.get(&format!("/v1/tasks{query}")).await;
             assert_eq!(answer.body["tasks"].as_array().map(Vec::len), Some(count), "{query}");
         }
-        for (query, field) in
-            [("state=canary", "state"), ("account=Canary", "account"), ("limit=0", "limit")]
-        {
+        let all = rig.get("/v1/tasks").await.body;
+        assert!(all["next_cursor"].is_null());
+        let first = rig.get("/v1/tasks?limit=1").await.body;
+        let cursor = first["next_cursor"].as_str().expect("a cursor");
+        let second = rig.get(&format!("/v1/tasks?limit=1&cursor={cursor}")).await.body;
+        assert!(second["next_cursor"].is_null());
+        assert_eq!(all["tasks"], serde_json::json!([first["tasks"][0], second["tasks"][0]]));
+        for (query, field) in [
+            ("state=canary", "state"),
+            ("account=Canary", "account"),
+            ("limit=0", "limit"),
+            ("cursor=00", "cursor"),
+        ] {
             let answer = rig.get(&format!("/v1/tasks?{query}")).await;
             assert_eq!(answer.fault(), (422, field), "{query}");
         }

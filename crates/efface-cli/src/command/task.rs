@@ -132,7 +132,8 @@ async fn list(context: &Context, args: &ListArgs) -> Result<Exit> {
         Some(text) => Some(context.account(text)?.spec.id.clone()),
         None => None,
     };
-    let found = context.store.tasks(args.state.as_deref(), account.as_ref(), args.limit).await?;
+    let found =
+        context.store.tasks(args.state.as_deref(), account.as_ref(), None, args.limit).await?;
     let tasks: Vec<TaskJson> = found.iter().map(TaskJson::of).collect();
     if context.json {
         print::json(&tasks)?;

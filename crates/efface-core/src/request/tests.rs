@@ -63,7 +63,7 @@ fn by() -> String {
 #[test]
 fn a_request_ends_by_what_its_tasks_came_to() {
     let waived = || Outcome::Waived { by: by(), reason: "x".into() };
-    let told = || Outcome::Instructed { forwarded: false };
+    let told = || Outcome::told(false, None);
     for (outcomes, want) in [
         (vec![Outcome::Erased, Outcome::NotFound], Some(Ending::Completed)),
         (vec![Outcome::Erased, waived()], Some(Ending::Partly { met: 1, of: 2 })),

@@ -141,9 +141,12 @@ impl Next<'_> {
         if reached.reaches(self.rules.floor) {
             return self.settled(outcome, evidence);
         }
-        let forwarded = matches!(outcome, Outcome::Instructed { forwarded: true });
-        let mut moved =
-            self.desk(Reason::BelowFloor { reached, floor: self.rules.floor, forwarded });
+        let (forwarded, promised_by) = match outcome {
+            Outcome::Instructed { forwarded, promised_by } => (forwarded, promised_by),
+            _ => (false, None),
+        };
+        let floor = self.rules.floor;
+        let mut moved = self.desk(Reason::BelowFloor { reached, floor, forwarded, promised_by });
         moved.task.evidence = reached;
         moved
     }
@@ -164,7 +167,7 @@ impl Next<'_> {
         let now = self.now;
         match answer {
             Answered::Confirmed { forwarded: true } => {
-                self.ends(Outcome::Instructed { forwarded: true }, EvidenceLevel::Instructed)
+                self.ends(Outcome::told(true, None), EvidenceLevel::Instructed)
             }
             Answered::Confirmed { forwarded: false } if self.rules.verified_by_look_up => {
                 let verify_at = now.plus(self.rules.verify_after);
@@ -187,7 +190,7 @@ impl Next<'_> {
                 self.waiting(order, WaitsOn::Receipt { receipt: *receipt, recall })
             }
             Answered::AcceptedOnPromise { done_by } => {
-                self.waiting(order, WaitsOn::Promise { done_by: *done_by })
+                self.waiting(order, WaitsOn::Promise { done_by: *done_by, look_at: None })
             }
             Answered::StillGoing => self.state(self.task.state.clone()),
             Answered::Next { step } => self.next_step(step),
@@ -278,17 +281,18 @@ impl Next<'_> {
         seen: Seen,
         order: OrderId,
         since: Timestamp,
+        promised_by: Timestamp,
     ) -> Move {
         match seen {
             Seen::Absent => self.settled(Outcome::done(self.task.action), EvidenceLevel::Verified),
             Seen::CannotTell => {
-                self.ends(Outcome::Instructed { forwarded: false }, EvidenceLevel::Accepted)
+                self.ends(Outcome::told(false, Some(promised_by)), EvidenceLevel::Accepted)
             }
             Seen::Ambiguous => self.desk(Reason::AmbiguousMatch),
             Seen::Present | Seen::Failed => {
                 let late = seen == Seen::Present && self.now >= since.plus(self.rules.bound);
                 // a failed look is tried again soon; who is still there, ten times within the bound
-                let done_by = if seen == Seen::Failed {
+                let look_at = if seen == Seen::Failed {
                     self.rules.retry.next(self.now, 3, None, self.random)
                 } else {
                     let tenth = (self.rules.bound / 10)
@@ -298,8 +302,8 @@ impl Next<'_> {
                 let effects = if late { vec![Effect::OpenDesk(Reason::Slow)] } else { vec![] };
                 self.with(
                     |t| {
-                        t.state =
-                            TaskState::Waiting { order, on: WaitsOn::Promise { done_by }, since }
+                        let on = WaitsOn::Promise { done_by: promised_by, look_at: Some(look_at) };
+                        t.state = TaskState::Waiting { order, on, since };
                     },
                     effects,
                 )

@@ -68,8 +68,13 @@ pub enum WaitsOn {
         #[serde(default, skip_serializing_if = "Recall::is_not_wanted")]
         recall: Recall,
     },
-    /// Nothing can be polled: the vendor's promise, then a look-up.
-    Promise { done_by: Timestamp },
+    /// Nothing can be polled: the vendor's promise, then a look-up. After a look that settled
+    /// nothing the next one is at `look_at`; the promise stays what it was.
+    Promise {
+        done_by: Timestamp,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        look_at: Option<Timestamp>,
+    },
 }
 
 /// Where a task stands. A state carries what only it has.
@@ -129,6 +134,14 @@ impl TaskState {
     }
 
     /// How the task ended, where it has.
+    #[must_use]
+    pub const fn promised_by(&self) -> Option<Timestamp> {
+        match self.outcome() {
+            Some(outcome) => outcome.promised_by(),
+            None => None,
+        }
+    }
+
     #[must_use]
     pub const fn outcome(&self) -> Option<&Outcome> {
         match self {

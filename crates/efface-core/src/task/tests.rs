@@ -85,7 +85,7 @@ fn forwarded_is_instructed_and_below_the_floor_it_waits_on_the_desk() {
     assert_eq!(
         task.state,
         TaskState::Settled {
-            outcome: Outcome::Instructed { forwarded: true },
+            outcome: Outcome::told(true, None),
             evidence: EvidenceLevel::Instructed
         }
     );
@@ -101,7 +101,7 @@ fn a_promise_without_look_up_ends_as_instructed_with_accepted_evidence() {
     assert_eq!(
         task.state,
         TaskState::Settled {
-            outcome: Outcome::Instructed { forwarded: false },
+            outcome: Outcome::told(false, Some(done_by)),
             evidence: EvidenceLevel::Accepted
         }
     );
@@ -381,10 +381,24 @@ fn a_failed_look_after_a_promise_is_tried_again_soon() {
     ]
     .concat();
     let task = check(&rules, &events, "waiting");
-    let TaskState::Waiting { on: WaitsOn::Promise { done_by }, .. } = task.state else {
-        panic!("{:?}", task.state)
-    };
-    assert!(done_by.since(NOW) < Duration::from_secs(120), "{done_by}");
+    let (_, at) = queue(&task);
+    assert!(at > NOW && at.since(NOW) < Duration::from_secs(120), "{at}");
+}
+
+#[test]
+fn a_promise_stays_what_it_was_however_often_somebody_looks() {
+    let done_by = NOW.plus(Duration::from_secs(9));
+    let looked = |seen| Event::Looked { seen };
+    let promised = vec![answered(Answered::AcceptedOnPromise { done_by })];
+    let looks = vec![looked(Seen::Failed), looked(Seen::Present), looked(Seen::CannotTell)];
+    let events = [sent(), promised, looks].concat();
+    let task = check(&rules(EvidenceLevel::Accepted, true), &events, "settled");
+    assert_eq!(task.state.promised_by(), Some(done_by));
+    // below the floor it goes by the desk, and the promise with it
+    let accepted = Event::AcceptedLower { by: "ann".into() };
+    let events = [events, vec![accepted]].concat();
+    let task = check(&rules(EvidenceLevel::Confirmed, true), &events, "settled");
+    assert_eq!(task.state.promised_by(), Some(done_by));
 }
 
 fn accepted() -> Vec<Event> {

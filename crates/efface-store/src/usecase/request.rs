@@ -96,6 +96,16 @@ impl SqlStore {
         found.iter().map(|r| Ok(RequestId(r.id(0)?))).collect()
     }
 
+    /// How many of those are on hold.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn held_before_release(&self, import: ImportId) -> Result<usize, Error> {
+        let sql = "SELECT count(*) FROM request WHERE import_id = $1 AND state = 'identified' AND body LIKE '%\"hold\":%'";
+        let found = self.database.rows(sql, &[import.bytes().into()]).await?;
+        found.first().map_or(Ok(0), |r| Ok(usize::try_from(r.int(0)?).unwrap_or(0)))
+    }
+
     /// Denies with a code and a note.
     ///
     /// # Errors

@@ -199,7 +199,8 @@ impl SqlStore {
         })
     }
 
-    /// Tasks, optionally of one state word or account, oldest deadline first.
+    /// Tasks, optionally of one state word or account, oldest deadline first, from after the one
+    /// named by its deadline and id.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -207,15 +208,20 @@ impl SqlStore {
         &self,
         state: Option<&str>,
         account: Option<&AccountId>,
+        after: Option<(Timestamp, TaskId)>,
         limit: u32,
     ) -> Result<Vec<TaskView>, Error> {
+        let (deadline, id) = after
+            .map_or((i64::MIN, vec![]), |(deadline, id)| (deadline.millis(), id.bytes().to_vec()));
         let cells = [
             Cell::from(state.unwrap_or("")),
             Cell::from(account.map_or("", AccountId::as_str)),
             Cell::from(limit.clamp(1, 10_000)),
+            Cell::from(deadline),
+            Cell::from(id),
         ];
         let sql = task_query!(
-            "WHERE ($1 = '' OR t.state = $1) AND ($2 = '' OR t.account = $2) ORDER BY t.deadline, t.id LIMIT $3"
+            "WHERE ($1 = '' OR t.state = $1) AND ($2 = '' OR t.account = $2) AND (t.deadline, t.id) > ($4, $5) ORDER BY t.deadline, t.id LIMIT $3"
         );
         let found = self.database.rows(sql, &cells).await?;
         found
@@ -265,8 +271,25 @@ impl SqlStore {
     /// # Errors
     /// When the database cannot be read.
     pub async fn desk(&self, open_only: bool, limit: u32) -> Result<Vec<DeskRow>, Error> {
-        let cells = [Cell::from(i64::from(open_only)), Cell::from(limit.clamp(1, 10_000))];
-        let sql = "SELECT body, closed_at, coalesce(closed_by, ''), coalesce(closed_how, '') FROM desk WHERE ($1 = 0 OR closed_at IS NULL) ORDER BY id LIMIT $2";
+        self.desk_after(open_only, None, limit).await
+    }
+
+    /// As [`SqlStore::desk`], from after the item named.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn desk_after(
+        &self,
+        open_only: bool,
+        after: Option<DeskId>,
+        limit: u32,
+    ) -> Result<Vec<DeskRow>, Error> {
+        let cells = [
+            Cell::from(i64::from(open_only)),
+            Cell::from(limit.clamp(1, 10_000)),
+            Cell::from(after.map_or(vec![], |id| id.bytes().to_vec())),
+        ];
+        let sql = "SELECT body, closed_at, coalesce(closed_by, ''), coalesce(closed_how, '') FROM desk WHERE ($1 = 0 OR closed_at IS NULL) AND id > $3 ORDER BY id LIMIT $2";
         let found = self.database.rows(sql, &cells).await?;
         let mut out = vec![];
         for row in &found {

@@ -277,10 +277,18 @@ impl SqlStore {
                 };
                 line(reason.into(), next, "the vendor".into())
             }
-            TaskState::Waiting { on: WaitsOn::Promise { done_by }, .. } => line(
+            TaskState::Waiting { on: WaitsOn::Promise { done_by, look_at: None }, .. } => line(
                 "the vendor has taken it on and offers no status; waits for its promised date"
                     .into(),
                 Some(*done_by),
+                "the vendor".into(),
+            ),
+            TaskState::Waiting { on: WaitsOn::Promise { done_by, look_at: Some(at) }, .. } => line(
+                format!(
+                    "the vendor's promised date ({}) has come and a look-up did not settle it; looked for again",
+                    done_by.utc_date()
+                ),
+                Some(*at),
                 "the vendor".into(),
             ),
             TaskState::Confirmed { verify_at, .. } => line(

@@ -97,7 +97,7 @@ pub async fn retry_attest_and_waive_decide_a_tasks_item(bench: Bench) {
         assert_eq!(w.desk().await, []);
         refused(w.store.decide(item, choice, detail, "eve").await, &["closed by"]);
     }
-    let attested = w.store.tasks(Some("settled"), None, 10).await.expect("tasks");
+    let attested = w.store.tasks(Some("settled"), None, None, 10).await.expect("tasks");
     assert!(attested.iter().any(|t| t.row.task.evidence == EvidenceLevel::Attested));
     let history = w.raw.texts("SELECT body FROM journal").await;
     assert!(

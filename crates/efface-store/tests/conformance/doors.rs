@@ -297,6 +297,10 @@ pub async fn an_import_is_released_held_and_counted_as_one(bench: Bench) {
     assert!(filed.iter().all(Result::is_ok));
     let waiting = w.store.awaiting_release(import).await.expect("listed");
     assert_eq!(waiting.len(), 2);
+    assert_eq!(w.store.held_before_release(import).await.expect("counted"), 0);
+    w.store.hold(waiting[0], "litigation", "tester").await.expect("held");
+    assert_eq!(w.store.held_before_release(import).await.expect("counted"), 1);
+    w.store.end_hold(waiting[0], "tester").await.expect("ended");
     let counts = w.store.release_counts(import).await.expect("counted");
     assert!(counts.contains(&("mail".into(), "erase".into(), "blocked".into(), 2)), "{counts:?}");
     for id in &waiting {

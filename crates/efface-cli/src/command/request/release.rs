@@ -55,6 +55,8 @@ pub struct Args {
 #[derive(Debug, Serialize)]
 struct Preview {
     count: usize,
+    /// How many of them are on hold: nothing is sent until that ends.
+    held: usize,
     accounts: Vec<AccountPreview>,
     rows: Vec<Row>,
     #[serde(skip)]
@@ -165,6 +167,7 @@ async fn first_cooling(
 async fn of_ids(context: &Context, texts: &[String]) -> Result<Preview> {
     let mut ids: Vec<RequestId> = vec![];
     let mut counts = BTreeMap::new();
+    let mut held = 0;
     for text in texts {
         let id = context.store.resolve_request(text).await?;
         if ids.contains(&id) {
@@ -194,15 +197,17 @@ async fn of_ids(context: &Context, texts: &[String]) -> Result<Preview> {
             let key = (task.account.to_string(), task.action.word().to_owned());
             tally(counts.entry(key).or_default(), &task.state, 1);
         }
+        held += usize::from(view.request.hold.is_some());
         ids.push(id);
     }
-    preview(context, ids, counts).await
+    preview(context, ids, held, counts).await
 }
 
 async fn of_import(context: &Context, text: &str) -> Result<Preview> {
     let import = import_id(text)?;
     need_import(context, import).await?;
     let ids = context.store.awaiting_release(import).await?;
+    let held = context.store.held_before_release(import).await?;
     let mut counts: BTreeMap<(String, String), [u64; 3]> = BTreeMap::new();
     for (account, action, state, n) in context.store.release_counts(import).await? {
         let slot = counts.entry((account, action)).or_default();
@@ -213,7 +218,7 @@ async fn of_import(context: &Context, text: &str) -> Result<Preview> {
         };
         slot[at] += n;
     }
-    preview(context, ids, counts).await
+    preview(context, ids, held, counts).await
 }
 
 fn tally(slot: &mut [u64; 3], state: &TaskState, n: u64) {
@@ -234,6 +239,7 @@ fn tally(slot: &mut [u64; 3], state: &TaskState, n: u64) {
 async fn preview(
     context: &Context,
     ids: Vec<RequestId>,
+    held: usize,
     counts: BTreeMap<(String, String), [u64; 3]>,
 ) -> Result<Preview> {
     let accounts = counts.into_iter().map(|((account, action), [will_act, wait, nothing])| {
@@ -263,7 +269,7 @@ async fn preview(
             identifiers: masked_row(&dossier.identifiers),
         });
     }
-    Ok(Preview { count: ids.len(), accounts, rows, ids })
+    Ok(Preview { count: ids.len(), held, accounts, rows, ids })
 }
 
 fn show(preview: &Preview) -> Result<()> {
@@ -302,6 +308,12 @@ fn show(preview: &Preview) -> Result<()> {
     table.print("")?;
     if preview.count > preview.rows.len() {
         say!("… and {} more", preview.count - preview.rows.len());
+    }
+    if preview.held > 0 {
+        let (held, all) = (preview.held, preview.count);
+        say!(
+            "\n{held} of {all} on hold: nothing is sent for them until `efface request hold --end`"
+        );
     }
     say!("");
     Ok(())

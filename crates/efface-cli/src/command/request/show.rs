@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::{
     exit::Exit,
     print::{self, Table, say, when},
-    show::{IdentifierJson, RequestJson, TaskJson, head, task_table},
+    show::{IdentifierJson, RequestJson, TaskJson, evidence_line, head, task_table},
     wiring::Context,
 };
 
@@ -91,6 +91,7 @@ pub async fn run(context: &Context, args: &Args) -> Result<Exit> {
         lines.extend(contact.map(|c| ("contact", c)));
         lines.extend(dossier.note.clone().map(|n| ("note", n)));
     }
+    lines.extend(evidence_line(&view.tasks).map(|line| ("evidence", line)));
     print::pairs(&lines)?;
     say!("");
     let mut table = Table::new(&["identifier", "value", "standing", "provenance"]);
