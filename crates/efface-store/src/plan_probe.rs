@@ -3,9 +3,12 @@
 
 use crate::{
     hot::{Hot, expanded},
-    sql::{read, receipts},
+    sql::{PLANS, commit, read, receipts},
     usecase::OVERDUE,
 };
+
+/// What each connection to PostgreSQL is told of planning.
+pub const POSTGRES_PLANS: &[(&str, &str)] = PLANS;
 
 /// A statement on SQLite and on PostgreSQL.
 #[derive(Clone, Copy, Debug)]
@@ -46,6 +49,7 @@ pub const PROBES: &[Probe] = &[
     same("open_orders", read::OPEN_ORDERS),
     same("unknown_orders", read::UNKNOWN_ORDERS),
     probe("overdue", 0, OVERDUE),
+    probe("keys", 1, commit::KEYS),
     probe("tasks_by_id", 1, read::TASKS_BY_ID),
     probe("receipts_by_id", 1, receipts::RECEIPTS_BY_ID),
     probe("tasks_of_requests", 1, read::TASKS_OF_REQUESTS),
@@ -58,5 +62,6 @@ pub const PROBES: &[Probe] = &[
     probe("update_requests", 7, Hot::UPDATE_REQUESTS.texts()),
     probe("update_orders", 4, Hot::UPDATE_ORDERS.texts()),
     probe("update_receipts", 3, Hot::UPDATE_RECEIPTS.texts()),
+    probe("delete_follow_ups", 2, Hot::DELETE_FOLLOW_UPS.texts()),
     probe("close_desk", 6, Hot::CLOSE_DESK.texts()),
 ];

@@ -50,6 +50,12 @@ async fn sqlite_reads_what_is_due_and_nothing_else() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn postgresql_plans_for_an_empty_database_what_a_full_one_needs() {
+    let bench = tokio::task::spawn_blocking(|| Bench::new(Kind::Postgres)).await.expect("bench");
+    postgres::check_empty(&bench.observing().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn postgresql_reads_what_is_due_and_nothing_else() {
     let world = seeded(Kind::Postgres).await;
     postgres::check(&world).await;

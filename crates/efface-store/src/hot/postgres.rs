@@ -71,9 +71,10 @@ ON CONFLICT (tag, request_id) DO UPDATE SET drives = greatest(excluded.drives, t
 pub(super) const SHARE_TAGS: &str = "\
 UPDATE tag SET shared = 1 WHERE tag = ANY($1::bytea[]) AND shared = 0";
 
+/// OFFSET keeps PostgreSQL from beginning with the table, which it would do while that is empty.
 pub(super) const MATCH_TAGS: &str = "\
 SELECT t.tag, t.request_id, t.kind, t.drives, t.shared, r.controller, r.action, r.scope, r.state, r.version
-FROM unnest($1::bytea[]) AS x(tag) JOIN tag AS t ON t.tag = x.tag JOIN request AS r ON r.id = t.request_id";
+FROM unnest($1::bytea[]) AS x(tag) CROSS JOIN LATERAL (SELECT * FROM tag WHERE tag.tag = x.tag OFFSET 0) AS t JOIN request AS r ON r.id = t.request_id";
 
 pub(super) const KNOWN_FILINGS: &str = "\
 SELECT filing_key, id, state, import_id FROM request WHERE filing_key = ANY($1::bytea[])";

@@ -48,6 +48,11 @@ impl PreparedUnit {
     }
 }
 
+pub(crate) const KEYS: (&str, &str) = (
+    "SELECT r.id, r.wrapped_key, r.wrapped_by FROM (VALUES {rows}) AS x CROSS JOIN request r ON r.id = x.column1",
+    "SELECT r.id, r.wrapped_key, r.wrapped_by FROM unnest($1::bytea[]) AS x(id) JOIN request r ON r.id = x.id",
+);
+
 /// The wrapped keys of requests whose fields a unit seals.
 async fn keys_for(
     database: &Database,
@@ -63,11 +68,7 @@ async fn keys_for(
         .chain(unit.requests.iter().filter(|r| r.dossier.is_some()).map(|r| r.request.id))
         .collect();
     let found = database
-        .rows_by_batch(
-            "SELECT r.id, r.wrapped_key, r.wrapped_by FROM (VALUES {rows}) AS x CROSS JOIN request r ON r.id = x.column1",
-            "SELECT r.id, r.wrapped_key, r.wrapped_by FROM unnest($1::bytea[]) AS x(id) JOIN request r ON r.id = x.id",
-            &Batch::ids(needed.iter().map(RequestId::bytes)),
-        )
+        .rows_by_batch(KEYS.0, KEYS.1, &Batch::ids(needed.iter().map(RequestId::bytes)))
         .await?;
     found
         .iter()

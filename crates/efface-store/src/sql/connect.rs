@@ -29,6 +29,20 @@ const BUSY: Duration = Duration::from_secs(60);
 pub(super) const ANSWER: Duration = Duration::from_secs(10);
 /// How often a migration that met another process is tried.
 const ATTEMPTS: usize = 5;
+/// How PostgreSQL plans what efface asks: once per connection and by the indexes, whatever the tables
+/// held at that moment. It would else keep to the end a plan that was made when they were empty.
+pub(crate) const PLANS: &[(&str, &str)] = &[
+    ("plan_cache_mode", "force_generic_plan"),
+    ("enable_seqscan", "off"),
+    ("enable_bitmapscan", "off"),
+    ("enable_hashjoin", "off"),
+    ("enable_mergejoin", "off"),
+    // tables are joined in the order they are written
+    ("join_collapse_limit", "1"),
+    ("from_collapse_limit", "1"),
+    ("max_parallel_workers_per_gather", "0"),
+    ("jit", "off"),
+];
 /// The key of the advisory lock under which the schema is made on PostgreSQL.
 const MIGRATION_LOCK: i64 = 0x6566_6d69_6772;
 
@@ -47,7 +61,8 @@ impl Connection {
             let options = PgConnectOptions::from_str(url).map_err(|_| {
                 Error::Unsupported("database.url is not a valid postgres:// URL".into())
             })?;
-            let options = options.disable_statement_logging().application_name("efface").options([
+            let options = options.disable_statement_logging().application_name("efface");
+            let options = options.options(PLANS.iter().copied()).options([
                 ("statement_timeout", "60s"),
                 ("lock_timeout", "10s"),
                 ("idle_in_transaction_session_timeout", "30s"),

@@ -1,6 +1,6 @@
 //! The memory kept in SQLite or PostgreSQL.
 
-mod commit;
+pub(crate) mod commit;
 mod committer;
 pub(crate) mod company;
 mod connect;
@@ -29,6 +29,7 @@ use efface_core::{
 use efface_vault::Vault;
 
 pub use connect::Connection;
+pub(crate) use connect::PLANS;
 pub use database::Database;
 pub(crate) use filing::tags_of;
 pub use read::journal_tail;

@@ -145,6 +145,7 @@ async fn prior_of_suppress(
     Ok(open_all(sealer, &found)?.pop().and_then(|t| t.prior))
 }
 
+/// OFFSET keeps PostgreSQL from beginning with the table, which it would do while that is empty.
 pub(crate) const TASKS_BY_ID: (&str, &str) = (
     concat!(
         "SELECT ",
@@ -156,7 +157,7 @@ pub(crate) const TASKS_BY_ID: (&str, &str) = (
         "SELECT ",
         task_columns!(),
         sealed_columns!(),
-        " FROM unnest($1::bytea[]) AS x(id) JOIN task t ON t.id = x.id JOIN request r ON r.id = t.request_id"
+        " FROM unnest($1::bytea[]) AS x(id) CROSS JOIN LATERAL (SELECT * FROM task WHERE task.id = x.id OFFSET 0) AS t JOIN request r ON r.id = t.request_id"
     ),
 );
 
@@ -171,7 +172,9 @@ pub(super) async fn tasks_by_id(
     open_all(sealer, &found)
 }
 
-pub(crate) const OPEN_ORDERS: &str = "SELECT body FROM orders WHERE lane = $1 AND state <> 'answered' AND state <> 'desk' ORDER BY id";
+/// Without an order of its own: PostgreSQL would go by the ids, and see every order there ever was.
+pub(crate) const OPEN_ORDERS: &str =
+    "SELECT body FROM orders WHERE lane = $1 AND state <> 'answered' AND state <> 'desk'";
 
 pub(super) async fn open_orders(
     database: &Database,
@@ -183,7 +186,7 @@ pub(super) async fn open_orders(
 }
 
 /// The condition `state <> 'answered'` names the partial index; the other alone would not.
-pub(crate) const UNKNOWN_ORDERS: &str = "SELECT body FROM orders WHERE lane = $1 AND state = 'unknown' AND state <> 'answered' AND look_at <= $2 ORDER BY id LIMIT 500";
+pub(crate) const UNKNOWN_ORDERS: &str = "SELECT body FROM orders WHERE lane = $1 AND state = 'unknown' AND state <> 'answered' AND look_at <= $2 ORDER BY look_at LIMIT 500";
 
 pub(super) async fn unknown_orders(
     database: &Database,
@@ -208,6 +211,7 @@ async fn with_items(
         items.retain(|i| matches!(&i.task.state, TaskState::Sending { order: o } | TaskState::Unknown { order: o, .. } if *o == order.id));
         open.push(OpenOrder { order, items });
     }
+    open.sort_by_key(|o| o.order.id);
     Ok(open)
 }
 
@@ -252,9 +256,15 @@ pub(super) async fn due_follow_ups(
             found.tasks.push(row);
         }
     }
-    for row in dependents_of_requests(database, &ids).await? {
-        let (dependent, upon) = row;
-        if let Some(found) = at.get(&upon).and_then(|n| due.get_mut(*n)) {
+    let ended: HashMap<TaskId, RequestId> = due
+        .iter()
+        .flat_map(|d| d.tasks.iter().map(|t| &t.task))
+        .filter(|t| t.state.is_settled())
+        .map(|t| (t.id, t.request))
+        .collect();
+    for (dependent, upon) in dependents_of(database, ended.keys()).await? {
+        let request = ended.get(&upon).and_then(|id| at.get(id));
+        if let Some(found) = request.and_then(|n| due.get_mut(*n)) {
             found.dependents.push(dependent);
         }
     }
@@ -285,22 +295,23 @@ pub(crate) const DEPENDENTS: (&str, &str) = (
     concat!(
         "SELECT ",
         task_columns!(),
-        ", e.request_id FROM (VALUES {rows}) AS x CROSS JOIN task e ON e.request_id = x.column1 JOIN task t ON t.depends_on = e.id WHERE e.state = 'settled'"
+        ", t.depends_on FROM (VALUES {rows}) AS x CROSS JOIN task t ON t.depends_on = x.column1 WHERE t.depends_on IS NOT NULL"
     ),
     concat!(
         "SELECT ",
         task_columns!(),
-        ", e.request_id FROM unnest($1::bytea[]) AS x(id) JOIN task e ON e.request_id = x.id JOIN task t ON t.depends_on = e.id WHERE e.state = 'settled'"
+        ", t.depends_on FROM task t WHERE t.depends_on = ANY($1::bytea[]) AND t.depends_on IS NOT NULL"
     ),
 );
 
-/// Tasks that wait for a settled task of one of these requests.
-async fn dependents_of_requests(
+/// Tasks that wait for one of these, and for which.
+async fn dependents_of(
     database: &Database,
-    ids: &Batch,
-) -> Result<Vec<(TaskRow, RequestId)>, Error> {
-    let found = database.rows_by_batch(DEPENDENTS.0, DEPENDENTS.1, ids).await?;
-    found.iter().map(|r| Ok((rows::read_task(r)?, RequestId(r.id(TASK_COLUMNS)?)))).collect()
+    ended: impl Iterator<Item = &TaskId>,
+) -> Result<Vec<(TaskRow, TaskId)>, Error> {
+    let ids = Batch::ids(ended.map(TaskId::bytes));
+    let found = database.rows_by_batch(DEPENDENTS.0, DEPENDENTS.1, &ids).await?;
+    found.iter().map(|r| Ok((rows::read_task(r)?, TaskId(r.id(TASK_COLUMNS)?)))).collect()
 }
 
 pub(super) async fn due_errands(

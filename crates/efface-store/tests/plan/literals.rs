@@ -43,12 +43,12 @@ pub fn postgres(probe: &Probe) -> (&'static str, String) {
         "due_follow_ups" => ("int8, int8", format!("{at}, 50")),
         "next_wake" | "open_orders" => ("text", "'mail'".into()),
         "overdue" => ("int8, int8, bytea", format!("{at}, {}, {empty}", i64::MIN + 1)),
-        "tasks_by_id" | "receipts_by_id" | "match_tags" | "share_tags" | "known_filings" => {
-            ("bytea[]", id_array(500))
-        }
+        "keys" | "tasks_by_id" | "receipts_by_id" | "match_tags" | "share_tags"
+        | "known_filings" => ("bytea[]", id_array(500)),
         "tasks_of_requests" | "dependents" => {
             ("bytea[]", array("bytea", [format!("'\\x{}'::bytea", id(998))].into_iter()))
         }
+        "delete_follow_ups" => ("bytea[], int8[]", all(vec![id_array(0), numbers(1)])),
         "wake_due" => (
             "text[], int8[], int8[]",
             format!("ARRAY['mail'], ARRAY[{at}]::int8[], ARRAY[50]::int8[]"),

@@ -16,7 +16,7 @@ const BY: &[(&str, &str)] = &[
     ("next_wake", "INDEX receipt_poll (lane=? AND next_poll>?)"),
     ("next_wake", "INDEX orders_open (lane=? AND state=?)"),
     ("open_orders", "INDEX orders_open (lane=?)"),
-    ("unknown_orders", "INDEX orders_open (lane=? AND state=?)"),
+    ("unknown_orders", "INDEX orders_open (lane=? AND state=? AND look_at<?)"),
     ("overdue", "INDEX request_due ("),
     ("dependents", "INDEX task_depends (depends_on=?)"),
     ("tasks_of_requests", "INDEX task_request (request_id=?)"),
