@@ -1,5 +1,7 @@
 //! Commits travel in groups: the next takes what arrived during the last. Intake goes before
-//! records; a failed group is replayed unit by unit. One committer per process.
+//! records; a failed group is replayed unit by unit. One committer per process; on PostgreSQL, where
+//! two transactions may be open at once, it has two writers: what opens and closes requests is
+//! written beside what is done at vendors.
 
 use std::{
     collections::BTreeSet,
@@ -10,7 +12,7 @@ use efface_core::{LaneId, Timestamp, outside::Clock};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
-    Directory, Error, Filed, Filing, Unit, Wakes,
+    Directory, Error, Filed, Filing, REQUESTS_LANE, Unit, Wakes,
     hot::{Batch, Hot, Tx},
     sql::{
         Database,
@@ -35,9 +37,12 @@ const WAITING_JOBS: usize = 4096;
 const GROUP_JOBS: usize = 1024;
 const GROUP_ROWS: usize = 20_000;
 
-/// The door to the one writer of this process.
+/// The door to the writers of this process.
 pub(super) struct Committer {
-    jobs: mpsc::Sender<Job>,
+    /// Filings, decisions, and what the `requests` lane writes.
+    requests: mpsc::Sender<Job>,
+    /// What the lanes of vendors write. On SQLite the same writer.
+    vendors: mpsc::Sender<Job>,
     database: Database,
     sealer: Arc<Sealer>,
     clock: Arc<dyn Clock>,
@@ -55,34 +60,38 @@ impl Committer {
         clock: Arc<dyn Clock>,
         directory: Arc<Directory>,
     ) -> Result<Self, Error> {
-        let (jobs, inbox) = mpsc::channel(WAITING_JOBS);
-        let notifier = Notifier::start(&database);
-        let keeper = Keeper::start(&database)?;
-        let worker = Worker {
-            database: database.clone(),
-            sealer: sealer.clone(),
-            wakes,
-            clock: clock.clone(),
-            directory,
-            rung: Mutex::default(),
-            own: tokio::sync::Mutex::default(),
+        let writer = || {
+            let worker = Worker {
+                database: database.clone(),
+                sealer: sealer.clone(),
+                wakes: wakes.clone(),
+                clock: clock.clone(),
+                directory: directory.clone(),
+                rung: Mutex::default(),
+                own: tokio::sync::Mutex::default(),
+            };
+            worker.start()
         };
-        let failed = |e: std::io::Error| Error::Unavailable(format!("no thread for commits: {e}"));
-        let runtime =
-            tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
-        // between two statements of a group the calls of a whole wave would else go first
-        std::thread::Builder::new()
-            .name("commits".into())
-            .spawn(move || runtime.block_on(worker.run(inbox, notifier, keeper)))
-            .map_err(failed)?;
-        Ok(Self { jobs, database, sealer, clock })
+        let requests = writer()?;
+        let vendors = if database.is_postgres() { writer()? } else { requests.clone() };
+        Ok(Self { requests, vendors, database, sealer, clock })
+    }
+
+    /// Two writers never wait for each other's rows: a task is a vendor's lane's from the moment it is
+    /// ready to the moment it has ended.
+    fn writer_of(&self, unit: &Unit) -> &mpsc::Sender<Job> {
+        match &unit.fence {
+            Some(lease) if lease.lane.as_str() != REQUESTS_LANE => &self.vendors,
+            Some(_) | None => &self.requests,
+        }
     }
 
     pub(super) async fn commit(&self, unit: Unit) -> Result<(), Error> {
+        let writer = self.writer_of(&unit);
         let prepared =
             commit::prepare(&self.database, &self.sealer, unit, self.clock.now()).await?;
         let (reply, answer) = oneshot::channel();
-        self.jobs.send(Job::Unit { unit: Box::new(prepared), reply }).await.map_err(gone)?;
+        writer.send(Job::Unit { unit: Box::new(prepared), reply }).await.map_err(gone)?;
         answer.await.map_err(gone)?
     }
 
@@ -94,7 +103,7 @@ impl Committer {
                 Err(error) => Err(error),
                 Ok(filing) => {
                     let (reply, answer) = oneshot::channel();
-                    self.jobs
+                    self.requests
                         .send(Job::File { filing: Box::new(filing), reply })
                         .await
                         .map_err(gone)
@@ -115,7 +124,7 @@ impl Committer {
 
     pub(super) async fn wake_due(&self, lane: &LaneId, now: Timestamp) -> Result<usize, Error> {
         let (reply, answer) = oneshot::channel();
-        self.jobs.send(Job::Wake { lane: lane.clone(), now, reply }).await.map_err(gone)?;
+        self.vendors.send(Job::Wake { lane: lane.clone(), now, reply }).await.map_err(gone)?;
         answer.await.map_err(gone)?
     }
 }
@@ -132,6 +141,22 @@ struct Worker {
 }
 
 impl Worker {
+    /// Starts on a thread of its own: between two statements of a group the calls of a whole wave
+    /// would else go first.
+    fn start(self) -> Result<mpsc::Sender<Job>, Error> {
+        let (jobs, inbox) = mpsc::channel(WAITING_JOBS);
+        let notifier = Notifier::start(&self.database);
+        let keeper = Keeper::start(&self.database)?;
+        let failed = |e: std::io::Error| Error::Unavailable(format!("no thread for commits: {e}"));
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
+        std::thread::Builder::new()
+            .name("commits".into())
+            .spawn(move || runtime.block_on(self.run(inbox, notifier, keeper)))
+            .map_err(failed)?;
+        Ok(jobs)
+    }
+
     async fn run(self, mut inbox: mpsc::Receiver<Job>, notifier: Notifier, mut keeper: Keeper) {
         while let Some(first) = inbox.recv().await {
             let mut group = vec![first];
