@@ -4,6 +4,9 @@
 //! many tasks by one cause is one entry; its items stand under a sub-root (RFC 6962 §2.1 tree), so
 //! that a pack can show one person's item and a path.
 
+mod commitment;
+mod leaf;
+
 use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
@@ -16,6 +19,9 @@ use crate::{
     request::Request,
     task::{Task, TaskState},
 };
+
+pub use commitment::{check_opening, commitment};
+pub use leaf::{Leaf, SubTree};
 
 /// The format written; readers take this and the one before.
 pub const FORMAT: u16 = 1;
@@ -282,13 +288,7 @@ impl Entry {
     /// # Errors
     /// [`Error`] when it is unreadable, newer, or does not agree with itself.
     pub fn read(body: &str, items: &str) -> Result<ReadEntry, Error> {
-        let read: Body = serde_json::from_str(body).map_err(|source| Error::Unreadable {
-            entry: body.chars().take(60).collect(),
-            source,
-        })?;
-        if read.format > FORMAT {
-            return Err(Error::Newer { entry: read.id, format: read.format });
-        }
+        let read = Body::read(body)?;
         let lines: Vec<&str> = items.lines().collect();
         let agrees = match &read.items {
             None => lines.is_empty(),
@@ -302,10 +302,7 @@ impl Entry {
         }
         let changes = lines
             .iter()
-            .map(|l| {
-                serde_json::from_str(l)
-                    .map_err(|source| Error::Unreadable { entry: read.id.to_string(), source })
-            })
+            .map(|l| TaskChange::read(read.id, l))
             .collect::<Result<Vec<TaskChange>, Error>>()?;
         Ok(ReadEntry { id: read.id, at: read.at, actor: read.actor, about: read.about, changes })
     }

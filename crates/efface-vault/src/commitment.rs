@@ -8,16 +8,16 @@
 //! not even by trying every address there is.
 
 use crate::{KeyBytes, index};
-use sha2::{Digest, Sha256};
+use efface_core::journal;
 
-/// Separates commitments from the leaves (0x00) and nodes (0x01) of the
-/// evidence tree.
-const DOMAIN: u8 = 0x02;
+/// Whether `commitment` was made to this identifier. Anybody holding the
+/// opening can check it, without any key.
+pub use efface_core::journal::check_opening;
 
 /// The commitment to the identifier at `position` of a request.
 #[must_use]
 pub fn commit(nonce: &[u8; 32], position: u32, kind: &str, normalised: &str) -> [u8; 32] {
-    commit_with(&opening(nonce, position), kind, normalised)
+    journal::commitment(&opening(nonce, position), kind, normalised)
 }
 
 /// What opens the commitment at `position`, and only that one:
@@ -25,27 +25,4 @@ pub fn commit(nonce: &[u8; 32], position: u32, kind: &str, normalised: &str) -> 
 #[must_use]
 pub fn opening(nonce: &[u8; 32], position: u32) -> [u8; 32] {
     index::hmac(&KeyBytes::new(*nonce), &position.to_be_bytes())
-}
-
-/// Whether `commitment` was made to this identifier. Anybody holding the
-/// opening can check it, without any key.
-#[must_use]
-pub fn check_opening(
-    commitment: &[u8; 32],
-    opening: &[u8; 32],
-    kind: &str,
-    normalised: &str,
-) -> bool {
-    commit_with(opening, kind, normalised) == *commitment
-}
-
-fn commit_with(item_nonce: &[u8; 32], kind: &str, normalised: &str) -> [u8; 32] {
-    let mut hash = Sha256::new();
-    hash.update([DOMAIN]);
-    hash.update(item_nonce);
-    for part in [kind, normalised] {
-        hash.update((part.len() as u64).to_be_bytes());
-        hash.update(part);
-    }
-    hash.finalize().into()
 }
