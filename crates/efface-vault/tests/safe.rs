@@ -284,6 +284,15 @@ fn a_commitment_opens_for_its_own_identifier_only() {
         assert_eq!(check_opening(&made, opening, kind, value), wanted, "{kind} {value}");
     };
     let right = opening(&nonce, 3);
+    // an auditor's own program comes to the same: HMAC-SHA256 by RFC 2104, then SHA-256
+    assert_eq!(
+        hex::encode(right),
+        "ac0793a2d4dde2f03420017933373214c8d0ae2dc34be1559229dd0c1c5a27c7"
+    );
+    assert_eq!(
+        hex::encode(made),
+        "99e62d6c6e498802c10da08700eef1e58ea1071fd7ef93dc7f409b444d9219cb"
+    );
     check(&right, "email", "ada@example.org", true);
     check(&right, "email", "eve@example.org", false);
     check(&right, "phone", "ada@example.org", false);

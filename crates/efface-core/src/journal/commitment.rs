@@ -41,6 +41,17 @@ mod tests {
             hex::encode(made),
             "4e7bf4677b3ba2f89c01601280f61be68644f2097a04102edd84d75c83055fde"
         );
+        // the vector that the safe's test has for its third opening
+        let mut opening = [0; 32];
+        hex::decode_to_slice(
+            "ac0793a2d4dde2f03420017933373214c8d0ae2dc34be1559229dd0c1c5a27c7",
+            &mut opening,
+        )
+        .expect("hex");
+        assert_eq!(
+            hex::encode(commitment(&opening, "email", "ada@example.org")),
+            "99e62d6c6e498802c10da08700eef1e58ea1071fd7ef93dc7f409b444d9219cb"
+        );
         for (opening, kind, value, opens) in [
             ([9; 32], "email", "ada@example.org", true),
             ([9; 32], "email", "eve@example.org", false),
