@@ -2,6 +2,7 @@
 
 mod audits;
 mod checkpoints;
+mod flips;
 mod packs;
 mod published;
 mod story;

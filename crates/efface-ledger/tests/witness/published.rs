@@ -1,8 +1,11 @@
 //! Implementations by others (signed_note, tlog_tiles) accept what we make, and we what they make.
 
+use base64::{Engine, prelude::BASE64_STANDARD};
 use efface_core::journal::{leaf_hash, tree_hash};
 use efface_ledger::{
-    Checkpoint, VerifierKey,
+    Checkpoint, Pack, VerifierKey,
+    checkpoint::Error,
+    pack::verify,
     tree::{TileId, consistency_proof, inclusion_proof, verify_consistency, verify_inclusion},
 };
 use signed_note::{Note, Signer as _, StandardSigner, StandardVerifier, VerifierList};
@@ -13,6 +16,7 @@ use tlog_tiles::{
 
 use crate::{
     checkpoints::{ORIGIN, signer},
+    story::{HERS, journal},
     trees::{Shelf, grown, hashes},
 };
 
@@ -122,16 +126,18 @@ fn they_open_our_checkpoints() {
     assert!(read.verify(&VerifierList::new(vec![Box::new(verifier)])).is_err());
 }
 
+/// Our test key in their hands.
+fn their_signer() -> StandardSigner {
+    let short = signer(ORIGIN, 1).verifier().short();
+    let secret = BASE64_STANDARD.encode([&[1][..], &[1; 32]].concat());
+    StandardSigner::new(&format!("PRIVATE+KEY+{short}+{secret}")).expect("well-formed")
+}
+
 #[test]
 fn we_open_their_checkpoints() {
-    use base64::{Engine, prelude::BASE64_STANDARD};
-    let ours = signer(ORIGIN, 1);
+    let (ours, theirs) = (signer(ORIGIN, 1), their_signer());
     let vkey = ours.verifier().to_string();
-    let id = vkey.split('+').nth(1).unwrap();
-    // their way to write the secret half
-    let secret = BASE64_STANDARD.encode([&[1][..], &[1; 32]].concat());
-    let theirs = StandardSigner::new(&format!("PRIVATE+KEY+{ORIGIN}+{id}+{secret}")).unwrap();
-    assert_eq!(format!("{:08x}", theirs.key_id()), id);
+    assert_eq!(format!("{:08x}", theirs.key_id()), vkey.split('+').nth(1).unwrap());
 
     let root = tree_hash(&hashes(9));
     let body = tlog_tiles::Checkpoint::new(ORIGIN, 9, tlog_tiles::Hash(root), "").unwrap();
@@ -142,6 +148,21 @@ fn we_open_their_checkpoints() {
     let key: VerifierKey = vkey.parse().unwrap();
     let opened = Checkpoint::open(&note, &key).unwrap();
     assert_eq!(opened, Checkpoint { origin: ORIGIN.into(), size: 9, root });
+}
+
+#[test]
+fn a_checkpoint_of_another_log_is_refused_even_under_our_key() {
+    let key = signer(ORIGIN, 1).verifier().clone();
+    let body = tlog_tiles::Checkpoint::new("other.example.org", 9, tlog_tiles::Hash([7; 32]), "");
+    let mut note = Note::new(&body.unwrap().to_bytes(), &[]).unwrap();
+    note.add_sigs(&[&their_signer()]).unwrap();
+    let note = String::from_utf8(note.to_bytes()).unwrap();
+    let found = "other.example.org".to_owned();
+    let refused = Error::OtherOrigin { found, wanted: ORIGIN.into() };
+    assert_eq!(Checkpoint::open(&note, &key), Err(refused));
+    let pack = Pack { checkpoint: note, ..journal().pack(&HERS) };
+    let said = verify(&pack, &key).to_string();
+    assert!(said.contains("FAILS    the checkpoint is of the key's log"), "{said}");
 }
 
 #[test]

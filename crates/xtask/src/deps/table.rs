@@ -63,6 +63,11 @@ pub const KEPT_OUT: &[(&str, &[&str], &str)] = &[
         &["tokio", "sea-orm", "sqlx", "reqwest", "tracing", "log", "rand", "getrandom"],
         "the rules are pure: no runtime, database, network, log or chance",
     ),
+    (
+        "efface-ledger",
+        &["tokio", "sea-orm", "sqlx", "reqwest", "tracing", "log", "rand", "getrandom"],
+        "a stranger verifies with it: no runtime, database, network, log or chance",
+    ),
     ("efface-store", &["reqwest", "hyper"], "the memory talks to no vendor"),
     (
         VENDORS,
