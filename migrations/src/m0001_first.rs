@@ -8,7 +8,8 @@
 //! page spills into a page of its own. What is only ever appended has no index of its ids there.
 
 use sea_orm_migration::prelude::*;
-use sea_orm_migration::sea_orm::DbBackend;
+
+use crate::statements;
 
 pub struct Migration;
 
@@ -216,28 +217,8 @@ CREATE TABLE schedule (
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         let db = manager.get_connection();
-        let words: &[(&str, &str)] = match manager.get_database_backend() {
-            DbBackend::Sqlite => &[
-                ("{bytes}", "BLOB"),
-                ("{int}", "INTEGER"),
-                ("{strict_no_rowid}", "STRICT, WITHOUT ROWID"),
-                ("{strict}", "STRICT"),
-                ("{appended}", ""),
-                ("{roomy}", ""),
-            ],
-            _ => &[
-                ("{bytes}", "BYTEA"),
-                ("{int}", "BIGINT"),
-                ("{strict_no_rowid}", ""),
-                ("{strict}", ""),
-                ("{appended}", "PRIMARY KEY"),
-                // a row that changes finds room on its own page: its indexes stay as they are
-                ("{roomy}", "WITH (fillfactor = 70)"),
-            ],
-        };
-        let text = words.iter().fold(TABLES.to_owned(), |text, (from, to)| text.replace(from, to));
-        for statement in text.split(';').map(str::trim).filter(|s| !s.is_empty()) {
-            db.execute_unprepared(statement).await?;
+        for statement in statements(manager.get_database_backend(), TABLES) {
+            db.execute_unprepared(&statement).await?;
         }
         Ok(())
     }

@@ -182,6 +182,8 @@ impl Settings {
             format!("{start}{}{file}{end}", before.replace('%', "%25").replace('?', "%3F"))
         });
         self.vault.master_key_file = key;
+        let anchors = self.ledger.anchor_folder.as_deref();
+        self.ledger.anchor_folder = anchors.map(|folder| at("ledger.anchor_folder", folder));
         if let Some(url) = url {
             self.database.url = Secret::new(url);
         }

@@ -23,6 +23,8 @@ pub struct Settings {
     pub worker: Worker,
     /// Brakes, patience and deadlines.
     pub policy: Policy,
+    /// Checkpoints of the log over the journal.
+    pub ledger: Ledger,
     /// What is logged.
     pub log: Log,
     /// Filing many requests from a file.
@@ -55,6 +57,7 @@ impl Settings {
             part("server", Kind::Section(Server::FIELDS)),
             part("worker", Kind::Section(Worker::FIELDS)),
             part("policy", Kind::Section(Policy::FIELDS)),
+            part("ledger", Kind::Section(Ledger::FIELDS)),
             part("log", Kind::Section(Log::FIELDS)),
             part("import", Kind::Section(Import::FIELDS)),
             part("schedule", Kind::Section(Schedule::FIELDS)),
@@ -174,6 +177,18 @@ section! {
         cap_hours: u32 = Kind::Whole(1, 168);
         /// After so many failures a person is told as well.
         tries_before_desk: u32 = Kind::Whole(1, 1000);
+    }
+}
+
+section! {
+    /// `[ledger]`
+    Ledger {
+        /// New leaves after which a checkpoint is signed.
+        checkpoint_leaves: u64 = Kind::Whole(1, 1_000_000);
+        /// Minutes after which one is signed, if there are any.
+        checkpoint_minutes: u64 = Kind::Whole(1, 1440);
+        /// Where copies of the checkpoints go.
+        anchor_folder: Option<PathBuf> = Kind::Text(shapes::not_empty);
     }
 }
 

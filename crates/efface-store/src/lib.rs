@@ -21,10 +21,10 @@ use efface_core::{AccountId, LaneId, ReceiptId, Timestamp, task::Queue};
 pub use directory::{AccountSpec, ControllerRules, Directory, Policy};
 pub use error::Error;
 pub use model::{
-    AccountRow, AccountWrite, Company, DeskClose, DeskOpen, DueFollowUp, DueReceipt, DueTask,
-    EntryRow, Errand, ErrandDone, ErrandKind, ExchangeRow, Filed, Filing, FollowUp, KeptAnswer,
-    KeptBack, Lease, LeaseTerms, MemoWrite, NewTag, NewTask, OpenOrder, REQUESTS_LANE,
-    RequestWrite, TaskRow, TaskWrite, Unit,
+    AccountRow, AccountWrite, CheckpointRow, Company, DeskClose, DeskOpen, DueFollowUp, DueReceipt,
+    DueTask, EntryRow, Errand, ErrandDone, ErrandKind, ExchangeRow, Filed, Filing, FollowUp,
+    Follows, KeptAnswer, KeptBack, LEDGER_LANE, Lease, LeaseTerms, LogStatus, MemoWrite, NewTag,
+    NewTask, OpenOrder, REQUESTS_LANE, RequestWrite, TaskRow, TaskWrite, Unit,
 };
 pub use sql::{Connection, Database, SqlStore, journal_tail};
 pub use usecase::{NewRequest, Proof};
@@ -81,6 +81,18 @@ pub trait Store: Send + Sync {
     async fn due_errands(&self, lane: &LaneId) -> Result<Vec<Errand>, Error>;
     /// When the lane has something to do next, if nothing happens before.
     async fn next_wake(&self, lane: &LaneId) -> Result<Option<Timestamp>, Error>;
+
+    /// Gives the next of the journal's entries, at most so many, their positions in the log; how many
+    /// got one. For the owner of the `ledger` lane.
+    async fn place_leaves(&self, lease: &Lease, most: u32) -> Result<u64, Error>;
+    /// The newest checkpoint.
+    async fn last_checkpoint(&self) -> Result<Option<CheckpointRow>, Error>;
+    /// Signs the tree as it stands; the last checkpoint when nothing was placed since.
+    async fn sign_checkpoint(&self) -> Result<Option<CheckpointRow>, Error>;
+    /// Checkpoints of which no copy lies outside yet, oldest first.
+    async fn not_anchored(&self) -> Result<Vec<CheckpointRow>, Error>;
+    /// Notes that a copy of this one lies outside.
+    async fn anchored(&self, checkpoint: &CheckpointRow) -> Result<(), Error>;
 
     /// What the database's own clock says.
     async fn database_time(&self) -> Result<Timestamp, Error>;

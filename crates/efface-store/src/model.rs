@@ -22,6 +22,44 @@ pub struct Lease {
     pub epoch: u64,
 }
 
+/// A signed checkpoint of the log over the journal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CheckpointRow {
+    /// Leaves it covers.
+    pub size: u64,
+    pub at: Timestamp,
+    /// The signed note (C2SP tlog-checkpoint), verbatim.
+    pub note: String,
+    /// Since when a copy lies where this database cannot change it.
+    pub anchored_at: Option<Timestamp>,
+}
+
+/// Where the log over the journal stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogStatus {
+    /// Leaves that have a position.
+    pub size: u64,
+    /// Entries that have none yet.
+    pub unplaced: u64,
+    /// The newest.
+    pub checkpoint: Option<CheckpointRow>,
+}
+
+/// Whether a database's log is the one a checkpoint was signed over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Follows {
+    Yes,
+    /// It is shorter: an older copy of the database.
+    Behind {
+        size: u64,
+    },
+    /// As long or longer, and other leaves in it.
+    OtherHistory,
+}
+
+/// The `ledger` system lane: its owner gives the journal's entries their positions.
+pub const LEDGER_LANE: &str = "ledger";
+
 /// The `requests` system lane.
 pub const REQUESTS_LANE: &str = "requests";
 

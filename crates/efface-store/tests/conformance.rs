@@ -22,6 +22,8 @@ mod history;
 mod lanes;
 #[path = "conformance/ledgers.rs"]
 mod ledgers;
+#[path = "conformance/log.rs"]
+mod log;
 #[path = "conformance/privacy.rs"]
 mod privacy;
 #[path = "conformance/queues.rs"]
@@ -126,6 +128,12 @@ const CASES: &[Case] = cases! {
         breaches_are_marked_once,
         counts_agree_with_closed_and_open,
         jobs_remember_their_last_run;
+    log:
+        each_entry_gets_one_position_whoever_writes_meanwhile,
+        an_owner_whose_lane_was_taken_places_nothing,
+        a_checkpoint_leads_to_every_later_one_and_to_no_other_log,
+        a_pack_verifies_and_opens_for_the_person_alone,
+        whatever_is_changed_in_the_journal_afterwards_is_found;
     privacy:
         nothing_personal_stands_in_any_column_or_file;
     history:

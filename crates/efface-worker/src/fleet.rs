@@ -5,6 +5,8 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use efface_connector::{Connector, Http, Manifest};
 use efface_core::{AccountId, LaneId};
 
+use crate::ledger::LedgerOptions;
+
 /// An account that can be called.
 pub struct ConnectedAccount {
     pub connector: Arc<dyn Connector>,
@@ -36,6 +38,7 @@ pub struct Options {
     pub drain: Duration,
     /// Takes its lanes to carry out errands, and sends nothing that is due in them.
     pub only_errands: bool,
+    pub ledger: LedgerOptions,
 }
 
 impl Default for Options {
@@ -48,6 +51,7 @@ impl Default for Options {
             records_in_flight: 256,
             drain: Duration::from_secs(25),
             only_errands: false,
+            ledger: LedgerOptions::default(),
         }
     }
 }

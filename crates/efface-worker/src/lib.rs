@@ -10,6 +10,7 @@ mod fleet;
 mod form;
 mod hands;
 mod lane;
+mod ledger;
 mod linger;
 mod look;
 mod metronome;
@@ -31,15 +32,16 @@ use std::{
 };
 
 use efface_core::LaneId;
-use efface_store::{Lease, LeaseTerms, REQUESTS_LANE, Store};
+use efface_store::{LEDGER_LANE, Lease, LeaseTerms, REQUESTS_LANE, Store};
 use tokio::sync::{Notify, Semaphore};
 
 pub use error::Error;
 pub use fleet::{ConnectedAccount, Fleet, Options};
 pub use hands::{Hands, Runtime, Task, TokioRuntime};
+pub use ledger::{Anchor, LedgerOptions};
 pub use metronome::{Job, Metronome, next_run};
 
-use crate::{fleet::Member, lane::Lane, requests::RequestsLane};
+use crate::{fleet::Member, lane::Lane, ledger::LedgerLane, requests::RequestsLane};
 
 /// A worker of this process.
 pub struct Worker {
@@ -81,7 +83,7 @@ impl Worker {
     /// When lanes cannot be taken at the start.
     pub async fn run(self, stop: impl Future<Output = ()> + Send) -> Result<(), Error> {
         let mut wanted = self.lanes();
-        wanted.extend(LaneId::new(REQUESTS_LANE));
+        wanted.extend([REQUESTS_LANE, LEDGER_LANE].into_iter().flat_map(LaneId::new));
         self.serve(wanted, stop).await
     }
 
@@ -191,6 +193,26 @@ impl Worker {
                 stop: self.stop.clone(),
                 lost: AtomicBool::new(false),
                 clocks: self.clocks.clone(),
+            });
+            let handle = lane.clone();
+            self.hands.runtime.spawn(Box::pin(async move {
+                lane.run().await;
+                finish();
+            }));
+            return Running {
+                lease,
+                lost: Box::new(move || handle.lost.store(true, Ordering::Relaxed)),
+                done,
+            };
+        }
+        if lease.lane.as_str() == LEDGER_LANE {
+            let lane = Arc::new(LedgerLane {
+                store: self.store.clone(),
+                hands: self.hands.clone(),
+                options: self.options.ledger.clone(),
+                lease: lease.clone(),
+                stop: self.stop.clone(),
+                lost: AtomicBool::new(false),
             });
             let handle = lane.clone();
             self.hands.runtime.spawn(Box::pin(async move {

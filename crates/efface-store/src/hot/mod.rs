@@ -93,6 +93,14 @@ impl Returned {
         })
     }
 
+    pub(crate) fn opt_text(&self, n: usize) -> Result<Option<String>, Error> {
+        Ok(match self {
+            Self::Sqlite(row) => row.try_get(n)?,
+            Self::Inline(row) => inline::get(row, n)?,
+            Self::Postgres(row) => row.try_get(n)?,
+        })
+    }
+
     pub(crate) fn opt_bytes(&self, n: usize) -> Result<Option<Vec<u8>>, Error> {
         Ok(match self {
             Self::Sqlite(row) => row.try_get(n)?,

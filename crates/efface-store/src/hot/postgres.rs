@@ -34,9 +34,10 @@ pub(super) const INSERT_EXCHANGES: &str = "\
 INSERT INTO exchange (id, order_id, account, at, status, body)
 SELECT id, order_id, account, at, status, body FROM unnest($1::bytea[], $2::bytea[], $3::text[], $4::int8[], $5::int8[], $6::text[]) AS x(id, order_id, account, at, status, body)";
 
+/// Each entry waits for its position in the log from the moment it is there.
 pub(super) const INSERT_JOURNAL: &str = "\
-INSERT INTO journal (id, at, request_id, body, items)
-SELECT id, at, request_id, body, items FROM unnest($1::bytea[], $2::int8[], $3::bytea[], $4::text[], $5::text[]) AS x(id, at, request_id, body, items)";
+WITH x AS (SELECT * FROM unnest($1::bytea[], $2::int8[], $3::bytea[], $4::text[], $5::text[]) AS x(id, at, request_id, body, items)), waits AS (INSERT INTO unplaced (entry_id) SELECT id FROM x)
+INSERT INTO journal (id, at, request_id, body, items) SELECT id, at, request_id, body, items FROM x";
 
 pub(super) const UPSERT_FOLLOW_UPS: &str = "\
 INSERT INTO follow_up (request_id, due_at, seq)

@@ -421,6 +421,12 @@ async fn check_company(tx: &mut Tx<'_>, all: &[&Company]) -> Result<(), Error> {
     Ok(())
 }
 
+/// Refuses an owner whose lane was taken over.
+pub(super) async fn check_lease(tx: &mut Tx<'_>, lease: &crate::Lease) -> Result<(), Error> {
+    let held = (lease.lane.to_string(), lease.owner.clone(), lease.epoch);
+    check_leases(tx, &BTreeSet::from([&held])).await
+}
+
 async fn check_leases(
     tx: &mut Tx<'_>,
     leases: &BTreeSet<&(String, String, u64)>,

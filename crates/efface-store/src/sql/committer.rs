@@ -12,7 +12,7 @@ use efface_core::{LaneId, Timestamp, outside::Clock};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
-    Directory, Error, Filed, Filing, REQUESTS_LANE, Unit, Wakes,
+    Directory, Error, Filed, Filing, LEDGER_LANE, REQUESTS_LANE, Unit, Wakes,
     hot::{Batch, Hot, Tx},
     sql::{
         Database,
@@ -67,6 +67,7 @@ impl Committer {
                 wakes: wakes.clone(),
                 clock: clock.clone(),
                 directory: directory.clone(),
+                ledger: LaneId::new(LEDGER_LANE).ok(),
                 rung: Mutex::default(),
                 own: tokio::sync::Mutex::default(),
             };
@@ -135,6 +136,8 @@ struct Worker {
     wakes: Arc<Wakes>,
     clock: Arc<dyn Clock>,
     directory: Arc<Directory>,
+    /// Rung by whatever is written: each of it has a leaf.
+    ledger: Option<LaneId>,
     /// Lanes rung since the other processes were last told.
     rung: Mutex<BTreeSet<LaneId>>,
     own: tokio::sync::Mutex<Option<Own>>,
@@ -206,9 +209,9 @@ impl Worker {
         done
     }
 
-    fn ring_lanes<'a>(&self, lanes: impl Iterator<Item = &'a LaneId>) {
+    fn ring_lanes<'a>(&'a self, lanes: impl Iterator<Item = &'a LaneId>) {
         let mut rung = self.rung.lock().unwrap_or_else(PoisonError::into_inner);
-        for lane in lanes {
+        for lane in lanes.chain(&self.ledger) {
             self.wakes.ring(lane);
             if !rung.contains(lane) {
                 rung.insert(lane.clone());

@@ -185,16 +185,7 @@ impl Connection {
     /// # Errors
     /// When the database cannot be written.
     pub async fn claim_meta(&self, name: &str, value: &str) -> Result<String, Error> {
-        let mut tx = self.database.begin().await?;
-        tx.small(
-            "INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING",
-            &[name.into(), value.into()],
-        )
-        .await?;
-        let rows = tx.small("SELECT value FROM meta WHERE name = $1", &[name.into()]).await?;
-        let stands = rows.first().map(|r| r.text(0)).transpose()?.unwrap_or_default();
-        tx.commit().await?;
-        Ok(stands)
+        self.database.claim_meta(name, value).await
     }
 
     #[must_use]

@@ -124,6 +124,20 @@ impl Database {
             .transpose()
     }
 
+    /// Writes a value that is not there yet; the value that stands comes back.
+    pub(crate) async fn claim_meta(&self, name: &str, value: &str) -> Result<String, Error> {
+        let mut tx = self.begin().await?;
+        tx.small(
+            "INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING",
+            &[name.into(), value.into()],
+        )
+        .await?;
+        let rows = tx.small("SELECT value FROM meta WHERE name = $1", &[name.into()]).await?;
+        let stands = rows.first().map(|r| r.text(0)).transpose()?.unwrap_or_default();
+        tx.commit().await?;
+        Ok(stands)
+    }
+
     /// sea-orm over the readers.
     pub(crate) fn orm(&self) -> DatabaseConnection {
         match self {

@@ -9,6 +9,7 @@ mod filing;
 mod keeper;
 mod kept;
 mod lanes;
+mod log;
 mod notify;
 pub(crate) mod read;
 pub(crate) mod receipts;
@@ -39,8 +40,8 @@ pub(crate) use rows::{
 };
 
 use crate::{
-    AccountRow, Directory, DueFollowUp, DueReceipt, DueTask, Errand, Error, Filed, Filing, Lease,
-    LeaseTerms, OpenOrder, Store, Unit, Wakes,
+    AccountRow, CheckpointRow, Directory, DueFollowUp, DueReceipt, DueTask, Errand, Error, Filed,
+    Filing, Lease, LeaseTerms, OpenOrder, Store, Unit, Wakes,
     sql::{committer::Committer, seal::Sealer},
 };
 
@@ -228,6 +229,26 @@ impl Store for SqlStore {
 
     async fn next_wake(&self, lane: &LaneId) -> Result<Option<Timestamp>, Error> {
         read::next_wake(&self.database, lane).await
+    }
+
+    async fn place_leaves(&self, lease: &Lease, most: u32) -> Result<u64, Error> {
+        self.place(lease, most).await
+    }
+
+    async fn last_checkpoint(&self) -> Result<Option<CheckpointRow>, Error> {
+        Self::last_checkpoint(self).await
+    }
+
+    async fn sign_checkpoint(&self) -> Result<Option<CheckpointRow>, Error> {
+        Self::sign_checkpoint(self).await
+    }
+
+    async fn not_anchored(&self) -> Result<Vec<CheckpointRow>, Error> {
+        self.unanchored().await
+    }
+
+    async fn anchored(&self, checkpoint: &CheckpointRow) -> Result<(), Error> {
+        self.write_anchored(checkpoint.size, self.now()).await
     }
 
     async fn database_time(&self) -> Result<Timestamp, Error> {

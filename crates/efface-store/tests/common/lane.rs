@@ -30,7 +30,14 @@ impl World {
 
     pub fn entry(&self, about: About, changes: &[TaskChange]) -> EntryRow {
         let now = self.now();
-        EntryRow::from(Entry::new(EntryId::new(now, &*self.chance), now, "tester", about, changes))
+        let request = match &about {
+            About::RequestFiled { request, .. } | About::RequestMoved { after: request, .. } => {
+                Some(request.id)
+            }
+            _ => None,
+        };
+        let id = EntryId::new(now, &*self.chance);
+        EntryRow { entry: Entry::new(id, now, "tester", about, changes), request }
     }
 
     pub fn desk_open(&self, subject: Subject, reason: Reason) -> DeskOpen {
@@ -271,17 +278,20 @@ impl World {
             unit.desk_opens.push(self.desk_open(Subject::Request(due.request.id), reason));
         }
         let mut next = due.request.clone();
+        let mut words = vec![];
         if advance.start {
+            words.push("started");
             next = request::apply(&next, &request::Event::Started, now)?;
         }
         if let Some(ending) = advance.close {
+            words.push("closed");
             next = request::apply(&next, &request::Event::Closed { ending }, now)?;
         }
         if next == due.request {
             unit.entries.push(self.entry(About::TasksMoved { cause: "phase".into() }, &changes));
         } else {
             let about = About::RequestMoved {
-                event: "advanced".into(),
+                event: words.join(", "),
                 after: Box::new(next.clone()),
                 commitments: vec![],
             };

@@ -187,6 +187,19 @@ pub async fn replaying_the_journal_gives_the_stored_rows_after_a_random_walk(ben
     }
     assert_eq!(tasks, replay.tasks.len());
     assert!(states.len() >= 5, "the walk saw little: {states:?}");
+    every_pack_verifies(&walk.w, &walk.requests).await;
+}
+
+/// Whatever a request went through, its pack shows without a gap.
+async fn every_pack_verifies(w: &World, requests: &[RequestId]) {
+    let checkpoint = crate::log::signed(w).await;
+    let note = w.store.last_checkpoint().await.expect("read").expect("one").note;
+    let key = w.store.verifier_key().await.expect("key");
+    for id in requests {
+        let pack = crate::log::packed(w, *id, &checkpoint, &note).await;
+        let report = efface_ledger::pack::verify(&pack, &key);
+        assert!(report.is_verified(), "{id}: {report}");
+    }
 }
 
 /// The columns beside the body say what the body says.

@@ -1,0 +1,134 @@
+//! The `ledger` lane: gives the journal's entries their positions, has checkpoints signed, and sees to
+//! it that a copy of each lies outside.
+
+use std::{
+    fmt, io,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use efface_core::{LaneId, Timestamp};
+use efface_store::{Error as StoreError, LEDGER_LANE, Lease, Store};
+
+use crate::{hands::Hands, lane::LONGEST_SLEEP};
+
+/// Entries given a position at once.
+const BATCH: u32 = 5_000;
+/// How long company gathers: an entry has its position within a second.
+const GATHERS: Duration = Duration::from_millis(300);
+
+/// A place that this database cannot change, where copies of checkpoints are kept.
+pub trait Anchor: Send + Sync + fmt::Debug {
+    /// Keeps one signed note under a name that sorts by size; it may be handed over again.
+    ///
+    /// # Errors
+    /// When it is not kept: it is tried again with the next.
+    fn keep(&self, name: &str, note: &str) -> io::Result<()>;
+}
+
+/// How the log is looked after.
+#[derive(Clone, Debug)]
+pub struct LedgerOptions {
+    /// A checkpoint is signed after so many new leaves…
+    pub checkpoint_leaves: u64,
+    /// … or after so long, if there is any.
+    pub checkpoint_every: Duration,
+    pub anchor: Option<Arc<dyn Anchor>>,
+}
+
+impl Default for LedgerOptions {
+    fn default() -> Self {
+        Self { checkpoint_leaves: 10_000, checkpoint_every: Duration::from_secs(600), anchor: None }
+    }
+}
+
+/// The owner of the `ledger` lane.
+pub(crate) struct LedgerLane {
+    pub store: Arc<dyn Store>,
+    pub hands: Hands,
+    pub options: LedgerOptions,
+    pub lease: Lease,
+    pub stop: Arc<AtomicBool>,
+    pub lost: AtomicBool,
+}
+
+/// What was placed since the last checkpoint, and since when.
+struct Pending {
+    leaves: u64,
+    since: Timestamp,
+}
+
+impl LedgerLane {
+    fn ends(&self) -> bool {
+        self.stop.load(Ordering::Relaxed) || self.lost.load(Ordering::Relaxed)
+    }
+
+    pub(crate) async fn run(self: Arc<Self>) {
+        let Ok(name) = LaneId::new(LEDGER_LANE) else { return };
+        let bell = self.store.wakes().bell(&name);
+        // what an earlier life placed may be unsigned
+        let mut pending = Pending { leaves: 1, since: self.hands.clock.now() };
+        loop {
+            match self.pass(&mut pending).await {
+                Ok(()) => {}
+                Err(StoreError::LaneLost { .. }) => self.lost.store(true, Ordering::Relaxed),
+                Err(StoreError::Stale { .. }) => {}
+                Err(error) => {
+                    tracing::warn!(lane = LEDGER_LANE, %error, "the log waits for the database");
+                    self.hands.runtime.sleep(Duration::from_secs(1)).await;
+                }
+            }
+            if self.ends() {
+                break;
+            }
+            let wait = match pending.leaves {
+                0 => LONGEST_SLEEP,
+                _ => self.options.checkpoint_every.min(LONGEST_SLEEP),
+            };
+            tokio::select! {
+                () = bell.notified() => self.hands.runtime.sleep(GATHERS).await,
+                () = self.hands.runtime.sleep(wait) => {}
+            }
+        }
+    }
+
+    /// Places what there is and signs when it is time, and before the worker goes.
+    async fn pass(&self, pending: &mut Pending) -> Result<(), StoreError> {
+        loop {
+            let placed = self.store.place_leaves(&self.lease, BATCH).await?;
+            if pending.leaves == 0 {
+                pending.since = self.hands.clock.now();
+            }
+            pending.leaves += placed;
+            if placed < u64::from(BATCH) || self.ends() {
+                break;
+            }
+        }
+        let waited = self.hands.clock.now().since(pending.since);
+        let is_time = pending.leaves >= self.options.checkpoint_leaves
+            || waited >= self.options.checkpoint_every
+            || self.stop.load(Ordering::Relaxed);
+        if pending.leaves > 0 && is_time {
+            self.store.sign_checkpoint().await?;
+            pending.leaves = 0;
+        }
+        self.anchor().await
+    }
+
+    async fn anchor(&self) -> Result<(), StoreError> {
+        let Some(anchor) = &self.options.anchor else { return Ok(()) };
+        for checkpoint in self.store.not_anchored().await? {
+            match anchor.keep(&format!("{:020}", checkpoint.size), &checkpoint.note) {
+                Ok(()) => self.store.anchored(&checkpoint).await?,
+                Err(error) => {
+                    tracing::warn!(%error, size = checkpoint.size, "a checkpoint was not anchored; it is tried again");
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+}
