@@ -22,7 +22,7 @@ use efface_tests::{
 use efface_worker::{Anchor, LedgerOptions, Options};
 
 const LONG: Duration = Duration::from_secs(30);
-const PEOPLE: u64 = 20;
+const PEOPLE: u32 = 20;
 
 on_both_databases! {
     a_main_job_ends_with_a_signed_log_and_a_pack_for_each_person,
@@ -64,11 +64,11 @@ fn options(outside: &Arc<Outside>) -> Options {
 
 async fn a_main_job_ends_with_a_signed_log_and_a_pack_for_each_person(place: Place) {
     let world = World::build(Plan::new(&place.url, &["amplitude", "mailchimp"])).await;
-    let filed = world.file(RequestAction::Erase, 0..PEOPLE as usize).await;
+    let filed = world.file(RequestAction::Erase, 0..PEOPLE).await;
     let outside = Arc::new(Outside { works: true.into(), ..Outside::default() });
     let worker = world.worker_with(options(&outside));
     let enough = async || {
-        let closed = world.store.closed_and_open().await.is_ok_and(|c| c == (PEOPLE, 0));
+        let closed = world.store.closed_and_open().await.is_ok_and(|c| c == (PEOPLE.into(), 0));
         let log = world.store.log_status().await.expect("status");
         let signed = log.checkpoint.as_ref().map_or(0, |c| c.size);
         closed && log.unplaced == 0 && signed == log.size && outside.copies().len() > 1
