@@ -70,6 +70,14 @@ pub enum Command {
     /// One request at one account
     #[command(subcommand)]
     Task(command::task::Command),
+    /// One request's record, for whoever has to check it
+    #[command(subcommand)]
+    Evidence(command::evidence::Command),
+    /// Check an evidence pack; needs no settings, no database and no network
+    Verify(command::verify::Args),
+    /// The journal's log: its key, its checkpoints, and whether it is whole
+    #[command(subcommand)]
+    Audit(command::audit::Command),
     /// Vendors and their accounts
     #[command(subcommand)]
     Connector(command::connector::Command),

@@ -55,6 +55,11 @@ impl Failure {
     }
 
     #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        self.exit == Exit::Refused
+    }
+
+    #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self

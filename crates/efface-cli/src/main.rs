@@ -6,6 +6,7 @@ mod ask;
 mod command;
 mod demo;
 mod exit;
+mod history;
 mod identifiers;
 mod jobs;
 mod print;

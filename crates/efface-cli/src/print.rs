@@ -116,6 +116,12 @@ pub fn count(n: usize, one: &str) -> String {
     if n == 1 { format!("1 {one}") } else { format!("{n} {one}s") }
 }
 
+/// `1 leaf`, `2 leaves`.
+#[must_use]
+pub fn leaves(n: u64) -> String {
+    if n == 1 { "1 leaf".into() } else { format!("{n} leaves") }
+}
+
 /// Words with commas, or a dash.
 #[must_use]
 pub fn list<T: ToString>(items: &[T]) -> String {

@@ -16,7 +16,7 @@ use tracing_subscriber::{EnvFilter, fmt};
 use crate::{
     exit::{Exit, Failure},
     jobs,
-    wiring::{Context, database_file, fleet},
+    wiring::{Context, anchor, database_file, fleet},
 };
 
 const METRONOME: &str = "tokio_cron_scheduler";
@@ -137,10 +137,16 @@ impl Signals {
 /// Runs a worker and the metronome until asked to stop.
 ///
 /// # Errors
-/// When a worker of this name runs on this machine, or the lanes cannot be taken.
+/// When a worker of this name runs on this machine, the lanes cannot be taken, or the database is not
+/// the one whose checkpoints were anchored.
 pub async fn work(context: &Context, stop: &Stop) -> Result<()> {
     let name = fleet::worker_name(&context.settings);
     let _lock = lock(&context.settings, &name)?;
+    if let Some(folder) = &context.settings.ledger.anchor_folder {
+        let warn = |odd: &str| tracing::warn!("{odd}");
+        anchor::check_anchor(&context.store, folder, warn).await?;
+        anchor::make(folder)?;
+    }
     let options = fleet::options(&context.settings, name.clone());
     let fleet = fleet::fleet(context)?;
     context.store.listen().await.context("what other processes write cannot be heard")?;

@@ -161,7 +161,9 @@ impl TaskJson {
     }
 }
 
-fn evidence(state: &TaskState, so_far: EvidenceLevel) -> EvidenceLevel {
+/// How much stands behind the state.
+#[must_use]
+pub fn evidence(state: &TaskState, so_far: EvidenceLevel) -> EvidenceLevel {
     match state {
         TaskState::Settled { evidence, .. } => *evidence,
         TaskState::Blocked { .. }

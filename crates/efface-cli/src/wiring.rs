@@ -1,9 +1,12 @@
 //! The wiring: settings, database, safe and vendors' crates put together, and the only places that
 //! read the clock, draw chance and look at the environment.
 
+pub mod anchor;
 pub mod directory;
 pub mod errand;
+pub mod files;
 pub mod fleet;
+pub mod log;
 pub mod outside;
 pub mod safe;
 

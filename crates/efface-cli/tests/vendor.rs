@@ -2,47 +2,19 @@
 //! start and end.
 
 mod house;
+#[path = "house/play.rs"]
+mod play;
 
 use std::{
-    io::{BufRead as _, BufReader, Read as _, Write as _},
+    io::{Read as _, Write as _},
     net::{TcpListener, TcpStream},
-    process::{Child, Command, Stdio},
+    process::Command,
 };
 
-use efface_connector::{
-    IdentifierKind,
-    fake::{FakeServer, Tuning},
-};
+use efface_connector::IdentifierKind;
 use house::House;
+use play::{KEY, Play, VENDOR, serve};
 use tokio::runtime::Runtime;
-
-const VENDOR: &str = "mailchimp";
-const KEY: &str = "stand-in-key";
-
-struct Play {
-    house: House,
-    server: FakeServer,
-    _runtime: Runtime,
-}
-
-impl Play {
-    fn new() -> Self {
-        let runtime = Runtime::new().expect("a runtime");
-        let plugin = efface_registry::find(VENDOR).expect("the vendor");
-        let tuning = Tuning { key: KEY.into(), ..Tuning::default() };
-        let server =
-            runtime.block_on(FakeServer::start((plugin.fake)(), tuning, None)).expect("a server");
-        Self { house: House::new(), server, _runtime: runtime }
-    }
-
-    fn account(&self, key: &str, more: &str) {
-        let settings = toml::to_string(&self.server.fake().settings(key)).expect("settings");
-        self.house.append(&format!(
-            "[accounts.news]\nconnector = \"{VENDOR}\"\nbase_url = \"{}\"\nallow_loopback = true\n{more}\n[accounts.news.settings]\n{settings}",
-            self.server.base_url()
-        ));
-    }
-}
 
 #[test]
 fn an_account_is_checked_rehearsed_and_made_live_only_with_its_side_effects_accepted() {
@@ -231,7 +203,7 @@ fn a_demonstrations_database_takes_no_account_of_a_real_vendor() {
     let house = &play.house;
     play.account(KEY, "");
     let url = format!("sqlite://{}", house.path().join("efface.db").display());
-    play._runtime.block_on(async {
+    Runtime::new().expect("a runtime").block_on(async {
         let connection = efface_store::Connection::connect(&url, 1, false).await.expect("opens");
         connection.claim_meta("demo", "test").await.expect("marked");
     });
@@ -259,26 +231,6 @@ fn a_wrong_key_is_told_as_such() {
     let play = Play::new();
     play.account("wrong", "");
     play.house.run(&["connector", "check", "news"]).ends(1, &["refuses the key", "hint:"]);
-}
-
-/// Starts `efface serve` and returns it with its address.
-fn serve(house: &House) -> (Child, String, BufReader<std::process::ChildStderr>) {
-    let mut child = house
-        .command(&["serve"])
-        .env("EFFACE__SERVER__LISTEN", "127.0.0.1:0")
-        .env("EFFACE__LOG__FORMAT", "json")
-        .stderr(Stdio::piped())
-        .stdout(Stdio::null())
-        .spawn()
-        .expect("serve starts");
-    let mut log = BufReader::new(child.stderr.take().expect("a log"));
-    let mut line = String::new();
-    while !line.contains("listening") {
-        line.clear();
-        assert!(log.read_line(&mut line).expect("a line") > 0, "serve ended: {:?}", child.wait());
-    }
-    let line: serde_json::Value = serde_json::from_str(&line).expect("JSON");
-    (child, line["address"].as_str().expect("an address").to_owned(), log)
 }
 
 #[cfg(unix)]

@@ -15,8 +15,8 @@ use crate::{
     exit::Exit,
     print::{self, say},
     wiring::{
-        Context, connect, database_file, directory, load_settings, load_settings_with, outside,
-        safe, settings_file, settings_place,
+        Context, anchor, connect, database_file, directory, load_settings, load_settings_with,
+        outside, safe, settings_file, settings_place,
     },
 };
 
@@ -135,13 +135,14 @@ async fn examine(global: &GlobalArgs, report: &mut Report) {
     zones(&settings, report);
     key(&settings, report);
     disk(&settings, report);
+    anchor_folder(&settings, report);
     let Some(connection) = database(&settings, report).await else { return };
     roots(&settings, &connection, report).await;
     let problems = directory::build_accounts(&settings).1;
     for problem in &problems {
         report.fail("accounts", problem.to_string(), "correct the settings");
     }
-    let stands_apart = ["settings", "time", "disk"];
+    let stands_apart = ["settings", "time", "disk", "anchor"];
     let hinders = |f: &Finding| f.verdict == Verdict::Fail && !stands_apart.contains(&&*f.what);
     if report.0.iter().any(hinders) {
         return;
@@ -215,6 +216,37 @@ fn disk(settings: &Settings, report: &mut Report) {
         report.warn("disk", found, "make room soon");
     } else {
         report.ok("disk", found);
+    }
+}
+
+/// Where copies of the log's checkpoints lie.
+fn anchor_folder(settings: &Settings, report: &mut Report) {
+    const ELSEWHERE: &str =
+        "set ledger.anchor_folder to a folder on another disk or machine, best one that only adds";
+    let Some(folder) = settings.ledger.anchor_folder.as_deref() else {
+        return report.warn(
+            "anchor",
+            "none is set: a journal that was rewritten and signed anew could not be told, nor a database that was set back",
+            ELSEWHERE,
+        );
+    };
+    let shown = folder.display();
+    if anchor::lies_with_database(settings, folder) {
+        report.warn(
+            "anchor",
+            format!(
+                "{shown} lies with the database: whoever loses or alters the one has the other too"
+            ),
+            ELSEWHERE,
+        );
+    } else if folder.exists() && std::fs::read_dir(folder).is_err() {
+        report.fail(
+            "anchor",
+            format!("{shown} cannot be read"),
+            "it must be a folder that this user may read and write; no worker starts before",
+        );
+    } else {
+        report.ok("anchor", format!("checkpoints are kept in {shown}"));
     }
 }
 

@@ -1,11 +1,13 @@
 //! One file per subcommand. Each opens what it needs, asks the store's door, and prints.
 
 pub mod api_key;
+pub mod audit;
 pub mod completions;
 pub mod config;
 pub mod connector;
 pub mod desk;
 pub mod doctor;
+pub mod evidence;
 pub mod import;
 pub mod init;
 pub mod migrate;
@@ -14,6 +16,7 @@ pub mod schedule;
 pub mod serve;
 pub mod stop;
 pub mod task;
+pub mod verify;
 pub mod worker;
 
 use anyhow::Result;
@@ -60,6 +63,13 @@ pub async fn run(cli: Cli) -> Result<Exit> {
         }
         Command::Task(command) => {
             task::run(&Context::open_without_vendors(global).await?, command).await
+        }
+        Command::Verify(args) => verify::run(global, &args),
+        Command::Evidence(command) => {
+            evidence::run(&Context::open_without_vendors(global).await?, command).await
+        }
+        Command::Audit(command) => {
+            audit::run(&Context::open_without_vendors(global).await?, command).await
         }
         Command::Stop(args) => stop::run(global, &args).await,
         Command::Schedule(command) => {

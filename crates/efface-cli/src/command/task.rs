@@ -9,9 +9,9 @@ use efface_core::TaskId;
 use efface_store::Error;
 use serde_json::json;
 
-use super::request::show::exchange_table;
 use crate::{
     exit::Exit,
+    history::exchange_table,
     print::{self, Table, say, when},
     show::TaskJson,
     wiring::{Context, shortened},

@@ -6,9 +6,9 @@ use anyhow::{Context as _, Result};
 use efface_connector::{Digest, Http, HttpConfig};
 use efface_settings::Settings;
 use efface_store::{SqlStore, Store as _};
-use efface_worker::{ConnectedAccount, Fleet, Options};
+use efface_worker::{Anchor, ConnectedAccount, Fleet, LedgerOptions, Options};
 
-use super::{Context, directory::BuiltAccount, outside};
+use super::{Context, anchor::FolderAnchor, directory::BuiltAccount, outside};
 
 /// Every account of the settings, ready to be called.
 ///
@@ -81,6 +81,17 @@ pub fn options(settings: &Settings, name: String) -> Options {
         records_in_flight: worker.records_in_flight,
         drain: Duration::from_secs(worker.drain_seconds),
         only_errands: false,
+        ledger: ledger(settings),
+    }
+}
+
+fn ledger(settings: &Settings) -> LedgerOptions {
+    let ledger = &settings.ledger;
+    let folder = ledger.anchor_folder.clone();
+    LedgerOptions {
+        checkpoint_leaves: ledger.checkpoint_leaves,
+        checkpoint_every: Duration::from_secs(ledger.checkpoint_minutes.saturating_mul(60)),
+        anchor: folder.map(|folder| Arc::new(FolderAnchor::new(folder)) as Arc<dyn Anchor>),
     }
 }
 

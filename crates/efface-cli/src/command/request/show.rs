@@ -2,13 +2,11 @@
 
 use anyhow::Result;
 use clap::Args as ClapArgs;
-use efface_core::journal::{About, ReadEntry};
-use efface_store::{ExchangeView, RequestView};
-use serde::Serialize;
 use serde_json::json;
 
 use crate::{
     exit::Exit,
+    history::{EventJson, event, exchange_table, exchanges},
     print::{self, Table, say, when},
     show::{IdentifierJson, RequestJson, TaskJson, evidence_line, head, task_table},
     wiring::Context,
@@ -37,13 +35,6 @@ pub struct Args {
     history: bool,
 }
 
-#[derive(Serialize)]
-struct EventJson {
-    at: efface_core::Timestamp,
-    actor: String,
-    event: String,
-}
-
 /// # Errors
 /// When there is no such request.
 pub async fn run(context: &Context, args: &Args) -> Result<Exit> {
@@ -54,7 +45,8 @@ pub async fn run(context: &Context, args: &Args) -> Result<Exit> {
         dossier.identifiers.iter().map(|i| IdentifierJson::of(i, args.reveal)).collect();
     let exchanges = if args.exchanges { exchanges(context, &view).await? } else { vec![] };
     let history: Vec<EventJson> = if args.history {
-        context.store.history(id).await?.iter().map(event).collect()
+        let entries = context.store.history(id).await?;
+        entries.iter().map(|entry| event(entry, |task| task.to_string())).collect()
     } else {
         vec![]
     };
@@ -114,77 +106,4 @@ pub async fn run(context: &Context, args: &Args) -> Result<Exit> {
         table.print("no history")?;
     }
     Ok(Exit::Done)
-}
-
-/// The exchanges of every task, with the task's id.
-pub(super) async fn exchanges(
-    context: &Context,
-    view: &RequestView,
-) -> Result<Vec<(String, ExchangeView)>> {
-    let mut all = vec![];
-    for task in &view.tasks {
-        let id = task.row.task.id;
-        let found = context.store.exchanges(id).await?;
-        all.extend(found.into_iter().map(|exchange| (id.to_string(), exchange)));
-    }
-    Ok(all)
-}
-
-/// Exchanges for eyes.
-pub(crate) fn exchange_table(exchanges: &[(String, ExchangeView)]) -> Table {
-    let mut table =
-        Table::new(&["when", "account", "call", "status", "vendor's id", "body digest"]);
-    for (_, exchange) in exchanges {
-        let text = |name: &str| exchange.detail.get(name).and_then(|v| v.as_str()).unwrap_or("");
-        let digest: String = text("request_digest").chars().take(16).collect();
-        table.row([
-            when(exchange.at),
-            exchange.account.clone(),
-            format!("{} {}", text("method"), text("url_template")),
-            exchange.status.map_or_else(|| text("failure").to_owned(), |s| s.to_string()),
-            text("vendor_request_id").to_owned(),
-            digest,
-        ]);
-    }
-    table
-}
-
-/// One entry of the journal in words; nothing personal stands there.
-fn event(entry: &ReadEntry) -> EventJson {
-    let event = match &entry.about {
-        About::RequestFiled { .. } => "filed".to_owned(),
-        About::RequestMoved { event, .. } => event.clone(),
-        About::OrderSent { order } => format!("order {} sent to {}", order.id, order.account),
-        About::OrderAnswered { order, .. } => format!("order {order} answered"),
-        About::OrderUnknown { order, why } => format!("order {order}: outcome unknown ({why})"),
-        About::ReceiptPolled { order, .. } => format!("order {order} polled"),
-        About::RecallWanted { order, people, in_doubt } => {
-            let lost = if *in_doubt > 0 {
-                format!("; of {in_doubt} an earlier answer was lost")
-            } else {
-                String::new()
-            };
-            format!("order {order}: {people} wanted back, the vendor is asked{lost}")
-        }
-        About::RecallAsked { order, answer, .. } => {
-            format!("order {order}: asked to take it back: {answer}")
-        }
-        About::LookedUp { account, .. } => format!("looked up at {account}"),
-        About::LateAnswer { order, note, .. } => format!("late answer to order {order}: {note}"),
-        About::TasksMoved { cause } => cause.clone(),
-        About::AccountChanged { account, change, .. } => format!("account {account}: {change}"),
-        About::DeskClosed { subject, decision, note, .. } if note.is_empty() => {
-            format!("{subject}: {decision}")
-        }
-        About::DeskClosed { subject, decision, note, .. } => {
-            format!("{subject}: {decision} ({note})")
-        }
-        About::ImportTaken { import, .. } => format!("import {import} taken"),
-        About::KeyChanged { key, change, .. } => format!("{key} {change}"),
-        About::Note { text } => text.clone(),
-    };
-    let moved: Vec<String> =
-        entry.changes.iter().map(|c| format!("{}: {}", c.task, c.event)).collect();
-    let event = if moved.is_empty() { event } else { format!("{event} [{}]", moved.join("; ")) };
-    EventJson { at: entry.at, actor: entry.actor.clone(), event }
 }

@@ -1,0 +1,217 @@
+//! The anchor: copies of the log's checkpoints in a folder that does not share the database's fate.
+//! What lies there tells when the database was set back, and when its history was rewritten.
+
+use std::{
+    fs,
+    io::{self, ErrorKind, Read as _},
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context as _, Result};
+use efface_ledger::{Checkpoint, VerifierKey};
+use efface_settings::Settings;
+use efface_store::{Follows, SqlStore};
+use efface_worker::Anchor;
+
+use super::{database_file, files::write_whole};
+use crate::{
+    exit::{Exit, Failure},
+    print::leaves,
+};
+
+const ENDING: &str = "checkpoint";
+/// No checkpoint is longer.
+const MOST_BYTES: u64 = 64 * 1024;
+
+/// Keeps each checkpoint as a file of its own.
+#[derive(Clone, Debug)]
+pub struct FolderAnchor {
+    folder: PathBuf,
+}
+
+impl FolderAnchor {
+    #[must_use]
+    pub fn new(folder: PathBuf) -> Self {
+        Self { folder }
+    }
+}
+
+impl Anchor for FolderAnchor {
+    /// The file's name follows from the note alone: size and root.
+    fn keep(&self, _name: &str, note: &str) -> io::Result<()> {
+        let unreadable =
+            |error: efface_ledger::checkpoint::Error| io::Error::new(ErrorKind::InvalidData, error);
+        let checkpoint = Checkpoint::unproven(note).map_err(unreadable)?;
+        fs::create_dir_all(&self.folder)?;
+        let path = self.folder.join(file_name(&checkpoint));
+        match fs::read(&path) {
+            Ok(there) if there == note.as_bytes() => Ok(()),
+            Ok(_) => Err(io::Error::new(
+                ErrorKind::AlreadyExists,
+                format!("{} holds something else and is not overwritten", path.display()),
+            )),
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                write_whole(&path, note.as_bytes(), false)
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// Names sort by size, and two histories of one size have two names.
+fn file_name(checkpoint: &Checkpoint) -> String {
+    format!("{:020}-{}.{ENDING}", checkpoint.size, hex::encode(&checkpoint.root[..8]))
+}
+
+/// Where the anchor and the database share one fate: the folder lies where the database's file does,
+/// or below.
+#[must_use]
+pub fn lies_with_database(settings: &Settings, folder: &Path) -> bool {
+    let Some(file) = database_file(settings) else { return false };
+    let whole = |path: &Path| {
+        let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        // what does not exist yet has no links to follow below what does
+        let there = path.ancestors().find_map(|a| Some((a, a.canonicalize().ok()?)));
+        match there {
+            Some((ancestor, real)) => {
+                path.strip_prefix(ancestor).map_or_else(|_| real.clone(), |rest| real.join(rest))
+            }
+            None => path,
+        }
+    };
+    whole(&file).parent().is_some_and(|beside| whole(folder).starts_with(beside))
+}
+
+/// Refuses a database whose log does not lead to the newest checkpoint kept in the folder: it was set
+/// back to an earlier day, or has another history. What is odd and no reason to refuse goes to `warn`.
+///
+/// # Errors
+/// As said, and when the folder cannot be read.
+pub async fn check_anchor(store: &SqlStore, folder: &Path, warn: impl Fn(&str)) -> Result<()> {
+    let key = store.verifier_key().await?;
+    let shown = folder.display();
+    let newest = match newest(folder, &key, &warn) {
+        Ok(newest) => newest,
+        // made when the first checkpoint is kept; once one was, it must be there
+        Err(error) if error.kind() == ErrorKind::NotFound => match is_anchored(store).await? {
+            true => return Err(not_there(folder)),
+            false => return Ok(()),
+        },
+        Err(error) => return Err(cannot_use(folder, &error)),
+    };
+    if newest.is_empty() && is_anchored(store).await? {
+        warn(&format!(
+            "checkpoints of this log were kept before, and the anchor folder {shown} holds none: is it the right one, and mounted?"
+        ));
+    }
+    for (file, checkpoint) in newest {
+        match store.follows(&checkpoint).await? {
+            Follows::Yes => {}
+            Follows::Behind { size } => return Err(behind(&file, &checkpoint, size)),
+            Follows::OtherHistory => return Err(other_history(&file, &checkpoint)),
+        }
+    }
+    Ok(())
+}
+
+/// Makes the folder where it is missing, so that a wrong place is told at the start.
+///
+/// # Errors
+/// When it cannot be made.
+pub fn make(folder: &Path) -> Result<()> {
+    fs::create_dir_all(folder).map_err(|error| cannot_use(folder, &error))
+}
+
+async fn is_anchored(store: &SqlStore) -> Result<bool> {
+    let last = store.last_checkpoint().await?;
+    Ok(last.is_some_and(|row| row.anchored_at.is_some()))
+}
+
+fn not_there(folder: &Path) -> anyhow::Error {
+    let shown = folder.display();
+    let message = format!(
+        "the anchor folder {shown} is not there, and checkpoints of this log were kept before"
+    );
+    Failure::new(Exit::Failed, message)
+        .hint(format!("is it mounted? If it is meant to be a new one: mkdir -p {shown}"))
+        .into()
+}
+
+fn cannot_use(folder: &Path, error: &io::Error) -> anyhow::Error {
+    let shown = folder.display();
+    Failure::new(Exit::Failed, format!("the anchor folder {shown} cannot be used: {error}"))
+        .hint("ledger.anchor_folder must be a folder that this user may read and write")
+        .into()
+}
+
+fn behind(file: &Path, kept: &Checkpoint, size: u64) -> anyhow::Error {
+    let missing = kept.size.saturating_sub(size);
+    let message = format!(
+        "the database is older than its last anchored checkpoint: its log ends after {}, and {} covers {}: {} missing. Was it restored from a backup?",
+        leaves(size),
+        file.display(),
+        kept.size,
+        if missing == 1 { "1 is".to_owned() } else { format!("{missing} are") }
+    );
+    Failure::refused(message).hint(wayout(file)).into()
+}
+
+fn other_history(file: &Path, kept: &Checkpoint) -> anyhow::Error {
+    let message = format!(
+        "the database has another history than its anchored checkpoint {} of {} leaves: it was restored from a backup and went on, or its journal was altered",
+        file.display(),
+        kept.size
+    );
+    Failure::refused(message).hint(wayout(file)).into()
+}
+
+fn wayout(file: &Path) -> String {
+    format!(
+        "put the newest copy of the database back; `efface audit verify --checkpoint {}` tells more. What is missing may have been sent, and a worker would send it again. To go on without it all the same: `efface stop --all`, ask the vendors what they carried out since, then move the newer checkpoints out of the folder and keep them elsewhere",
+        file.display()
+    )
+}
+
+/// The checkpoints of the largest size that our key signed. More than one is another history.
+fn newest(
+    folder: &Path,
+    key: &VerifierKey,
+    warn: &impl Fn(&str),
+) -> io::Result<Vec<(PathBuf, Checkpoint)>> {
+    let mut files = vec![];
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|ending| ending == ENDING) {
+            files.push(path);
+        }
+    }
+    // the largest first, by name
+    files.sort_unstable_by(|a, b| b.cmp(a));
+    let mut found: Vec<(PathBuf, Checkpoint)> = vec![];
+    for path in files {
+        let checkpoint = match open(&path, key) {
+            Ok(checkpoint) => checkpoint,
+            Err(error) => {
+                warn(&format!("passed over in the anchor folder: {error:#}"));
+                continue;
+            }
+        };
+        if found.first().is_some_and(|(_, largest)| largest.size != checkpoint.size) {
+            break;
+        }
+        found.push((path, checkpoint));
+    }
+    Ok(found)
+}
+
+/// Reads a checkpoint from a file.
+///
+/// # Errors
+/// When it cannot be read, or the key did not sign it.
+pub fn open(path: &Path, key: &VerifierKey) -> Result<Checkpoint> {
+    let shown = path.display();
+    let mut note = String::new();
+    let read = fs::File::open(path).and_then(|f| f.take(MOST_BYTES + 1).read_to_string(&mut note));
+    read.with_context(|| format!("cannot read {shown}"))?;
+    Checkpoint::open(&note, key).with_context(|| format!("{shown} is no checkpoint of this log"))
+}
