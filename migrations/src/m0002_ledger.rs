@@ -37,6 +37,7 @@ const POSITIONS: &str = "
 CREATE TABLE unplaced (
   entry_id BYTEA NOT NULL PRIMARY KEY
 );
+LOCK TABLE journal IN SHARE ROW EXCLUSIVE MODE;
 INSERT INTO unplaced (entry_id) SELECT id FROM journal;
 
 CREATE TABLE leaf (

@@ -325,8 +325,9 @@ pub fn apply(
             Outcome::Exempt { reason: reason.clone(), until: until.clone() },
             task.evidence,
         )),
-        (S::Blocked { .. } | S::Ready { .. } | S::Desk { .. }, Event::Attested { .. }) => Ok(to
-            .settled(Outcome::done(task.action), task.evidence.raised_to(EvidenceLevel::Attested))),
+        (S::Blocked { .. } | S::Ready { .. } | S::Desk { .. }, Event::Attested { .. }) => {
+            Ok(to.attested())
+        }
         (S::Blocked { cause: Cause::MissingIdentifier { .. } }, Event::NotHeld { .. }) => {
             Ok(to.settled(Outcome::NotHeld, task.evidence))
         }

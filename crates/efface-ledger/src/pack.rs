@@ -52,10 +52,10 @@ pub const TITLE: &str = "Record of a data-subject request and of the vendors' an
 
 /// What no pack proves, for reports and records.
 pub const LIMITS: [&str; 6] = [
-    "That a vendor did what it answered: the pack shows what was asked and what came back.",
+    "That a vendor did what it answered: the leaves show what was asked and what it is said to have answered.",
     "That the journal told the truth when a leaf was written: only that it was not changed afterwards.",
     "When the leaves were written, unless a checkpoint that covers them lay with somebody else by then.",
-    "That nothing happened after the last leaf shown.",
+    "That nothing happened after the last leaf shown of the request and of each task: what came last for a task that is still open can be left out.",
     "That accounts which were not connected held nothing about the person.",
     "record.html, and request.json beyond its member `request`, are not in the journal: they were not altered by accident, but only the leaves are proven.",
 ];

@@ -11,7 +11,7 @@ use std::{
 };
 
 use efface_core::{LaneId, Timestamp};
-use efface_store::{Error as StoreError, LEDGER_LANE, Lease, Store};
+use efface_store::{CheckpointRow, Error as StoreError, LEDGER_LANE, Lease, Store};
 
 use crate::{hands::Hands, lane::LONGEST_SLEEP};
 
@@ -59,6 +59,8 @@ pub(crate) struct LedgerLane {
 struct Pending {
     leaves: u64,
     since: Timestamp,
+    /// The largest checkpoint this owner has seen.
+    signed: Option<CheckpointRow>,
 }
 
 impl LedgerLane {
@@ -70,7 +72,7 @@ impl LedgerLane {
         let Ok(name) = LaneId::new(LEDGER_LANE) else { return };
         let bell = self.store.wakes().bell(&name);
         // what an earlier life placed may be unsigned
-        let mut pending = Pending { leaves: 1, since: self.hands.clock.now() };
+        let mut pending = Pending { leaves: 1, since: self.hands.clock.now(), signed: None };
         loop {
             match self.pass(&mut pending).await {
                 Ok(()) => {}
@@ -97,6 +99,9 @@ impl LedgerLane {
 
     /// Places what there is and signs when it is time, and before the worker goes.
     async fn pass(&self, pending: &mut Pending) -> Result<(), StoreError> {
+        if self.was_set_back(pending).await? {
+            return Ok(());
+        }
         loop {
             let placed = self.store.place_leaves(&self.lease, BATCH).await?;
             if pending.leaves == 0 {
@@ -112,10 +117,34 @@ impl LedgerLane {
             || waited >= self.options.checkpoint_every
             || self.stop.load(Ordering::Relaxed);
         if pending.leaves > 0 && is_time {
-            self.store.sign_checkpoint().await?;
+            pending.signed = self.store.sign_checkpoint().await?;
             pending.leaves = 0;
         }
         self.anchor().await
+    }
+
+    /// A database that no longer knows what was signed over it was restored, or another took its
+    /// place, while this worker ran: nothing more is placed or signed, or there would be two histories.
+    async fn was_set_back(&self, pending: &mut Pending) -> Result<bool, StoreError> {
+        let last = self.store.last_checkpoint().await?;
+        let known = |c: &CheckpointRow| (c.size, c.note.clone());
+        let set_back = match (&pending.signed, &last) {
+            (None, _) => false,
+            (Some(_), None) => true,
+            (Some(before), Some(last)) => {
+                last.size < before.size
+                    || (last.size == before.size && known(last) != known(before))
+            }
+        };
+        if set_back {
+            tracing::error!(
+                lane = LEDGER_LANE,
+                "the database was set back while this worker ran: its log is not continued; stop all workers, then start one"
+            );
+        } else {
+            pending.signed = last;
+        }
+        Ok(set_back)
     }
 
     async fn anchor(&self) -> Result<(), StoreError> {

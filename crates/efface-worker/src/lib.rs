@@ -29,6 +29,7 @@ use std::{
         Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 use efface_core::LaneId;
@@ -50,8 +51,13 @@ pub struct Worker {
     options: Options,
     lanes: HashMap<LaneId, Vec<Member>>,
     stop: Arc<AtomicBool>,
+    /// The log's lane goes last: what the others write while they drain has its place too.
+    stop_log: Arc<AtomicBool>,
     clocks: Arc<OnceLock<steady::Clocks>>,
 }
+
+/// How long the log's lane may take to place and sign what the others wrote last.
+const LAST_LEAVES: Duration = Duration::from_secs(5);
 
 /// One lane in work.
 struct Running {
@@ -66,7 +72,8 @@ impl Worker {
         let lanes =
             fleet::by_lane(fleet, |id| store.directory().account(id).map(|a| a.lane.clone()));
         let clocks = Arc::new(OnceLock::new());
-        Self { store, hands, options, lanes, stop: Arc::new(AtomicBool::new(false)), clocks }
+        let (stop, stop_log) = (Arc::default(), Arc::default());
+        Self { store, hands, options, lanes, stop, stop_log, clocks }
     }
 
     /// The vendor lanes this worker can serve.
@@ -156,19 +163,30 @@ impl Worker {
         }
         self.stop.store(true, Ordering::Relaxed);
         self.store.wakes().ring_all();
-        let until = self.hands.runtime.monotonic() + self.options.drain;
-        while running.iter().any(|r| !r.done.load(Ordering::Acquire))
+        let log = |r: &&Running| r.lease.lane.as_str() == LEDGER_LANE;
+        let others: Vec<&Running> = running.iter().filter(|r| !log(r)).collect();
+        self.drained(&others, &finished, self.options.drain).await;
+        self.stop_log.store(true, Ordering::Relaxed);
+        self.store.wakes().ring_all();
+        let last: Vec<&Running> = running.iter().filter(log).collect();
+        self.drained(&last, &finished, LAST_LEAVES).await;
+        let leases: Vec<Lease> = running.into_iter().map(|r| r.lease).collect();
+        self.store.give_back(&leases).await?;
+        Ok(())
+    }
+
+    /// Waits until these lanes have ended, at most so long.
+    async fn drained(&self, lanes: &[&Running], finished: &Notify, most: Duration) {
+        let until = self.hands.runtime.monotonic() + most;
+        while lanes.iter().any(|r| !r.done.load(Ordering::Acquire))
             && self.hands.runtime.monotonic() < until
         {
             tokio::select! {
                 () = finished.notified() => {}
-                () = self.hands.runtime.sleep(std::time::Duration::from_millis(50)) => {}
+                () = self.hands.runtime.sleep(Duration::from_millis(50)) => {}
             }
             self.store.wakes().ring_all();
         }
-        let leases: Vec<Lease> = running.into_iter().map(|r| r.lease).collect();
-        self.store.give_back(&leases).await?;
-        Ok(())
     }
 
     fn start(
@@ -211,7 +229,7 @@ impl Worker {
                 hands: self.hands.clone(),
                 options: self.options.ledger.clone(),
                 lease: lease.clone(),
-                stop: self.stop.clone(),
+                stop: self.stop_log.clone(),
                 lost: AtomicBool::new(false),
             });
             let handle = lane.clone();

@@ -188,6 +188,12 @@ async fn checkpoint(context: &Context) -> Result<Exit> {
 }
 
 async fn verify(context: &Context, file: Option<&std::path::Path>) -> Result<Exit> {
+    if let (None, Some(folder)) = (file, &context.settings.ledger.anchor_folder) {
+        anchor::check_anchor(&context.store, folder, |text| {
+            print::aside(format!("warning: {text}"))
+        })
+        .await?;
+    }
     let key = context.store.verifier_key().await?;
     let signed = match file {
         Some(file) => anchor::open(file, &key)?,

@@ -37,12 +37,12 @@ impl FolderAnchor {
 }
 
 impl Anchor for FolderAnchor {
-    /// The file's name follows from the note alone: size and root.
+    /// The file's name follows from the note alone: size and root. The folder is not made here: where
+    /// it has gone, something else was mounted there.
     fn keep(&self, _name: &str, note: &str) -> io::Result<()> {
         let unreadable =
             |error: efface_ledger::checkpoint::Error| io::Error::new(ErrorKind::InvalidData, error);
         let checkpoint = Checkpoint::unproven(note).map_err(unreadable)?;
-        fs::create_dir_all(&self.folder)?;
         let path = self.folder.join(file_name(&checkpoint));
         match fs::read(&path) {
             Ok(there) if there == note.as_bytes() => Ok(()),
@@ -89,7 +89,6 @@ pub fn lies_with_database(settings: &Settings, folder: &Path) -> bool {
 /// As said, and when the folder cannot be read.
 pub async fn check_anchor(store: &SqlStore, folder: &Path, warn: impl Fn(&str)) -> Result<()> {
     let key = store.verifier_key().await?;
-    let shown = folder.display();
     let newest = match newest(folder, &key, &warn) {
         Ok(newest) => newest,
         // made when the first checkpoint is kept; once one was, it must be there
@@ -100,9 +99,7 @@ pub async fn check_anchor(store: &SqlStore, folder: &Path, warn: impl Fn(&str)) 
         Err(error) => return Err(cannot_use(folder, &error)),
     };
     if newest.is_empty() && is_anchored(store).await? {
-        warn(&format!(
-            "checkpoints of this log were kept before, and the anchor folder {shown} holds none: is it the right one, and mounted?"
-        ));
+        return Err(not_there(folder));
     }
     for (file, checkpoint) in newest {
         match store.follows(&checkpoint).await? {
@@ -130,10 +127,10 @@ async fn is_anchored(store: &SqlStore) -> Result<bool> {
 fn not_there(folder: &Path) -> anyhow::Error {
     let shown = folder.display();
     let message = format!(
-        "the anchor folder {shown} is not there, and checkpoints of this log were kept before"
+        "no checkpoint is in the anchor folder {shown}, and some of this log were kept before"
     );
     Failure::new(Exit::Failed, message)
-        .hint(format!("is it mounted? If it is meant to be a new one: mkdir -p {shown}"))
+        .hint("is it mounted? If it is meant to be a new one, copy the newest checkpoint of the old folder into it")
         .into()
 }
 

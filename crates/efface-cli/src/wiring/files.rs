@@ -48,6 +48,11 @@ fn settle(from: &Path, to: &Path, replace: bool) -> io::Result<()> {
     if !replace && to.symlink_metadata().is_ok() {
         return Err(io::Error::new(io::ErrorKind::AlreadyExists, "it exists already"));
     }
+    // what is there may be a device, a pipe or a link to somebody's place
+    if to.symlink_metadata().is_ok_and(|there| !there.is_file()) {
+        let why = "what is there is no plain file, and is not replaced";
+        return Err(io::Error::new(io::ErrorKind::AlreadyExists, why));
+    }
     fs::rename(from, to)?;
     let folder = to.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     sync_folder(folder)
@@ -66,4 +71,23 @@ fn sync_folder(folder: &Path) -> io::Result<()> {
 #[cfg(not(unix))]
 fn sync_folder(_folder: &Path) -> io::Result<()> {
     Ok(())
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_plain_file_is_replaced() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (file, link) = (folder.path().join("file"), folder.path().join("link"));
+        write_whole(&file, b"one", false).expect("written");
+        assert!(write_whole(&file, b"two", false).is_err());
+        write_whole(&file, b"two", true).expect("replaced");
+        std::os::unix::fs::symlink(&file, &link).expect("a link");
+        assert!(write_whole(&link, b"three", true).is_err());
+        assert!(link.symlink_metadata().expect("there").is_symlink());
+        assert_eq!(fs::read(&file).expect("there"), b"two");
+        assert_eq!(fs::read_dir(folder.path()).expect("listed").count(), 2);
+    }
 }

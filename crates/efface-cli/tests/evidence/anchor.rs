@@ -157,7 +157,11 @@ fn an_anchor_folder_that_cannot_be_used_stops_a_worker_at_its_start() {
     file(&house, "ada@example.org");
     work(&house, &outside);
     fs::remove_dir_all(&folder).expect("removed");
-    worker(&house).ends(1, &["is not there", "mkdir -p"]);
+    worker(&house).ends(1, &["no checkpoint is in", "is it mounted"]);
+    // what lies bare under a mount point is empty
+    fs::create_dir(&folder).expect("made");
+    worker(&house).ends(1, &["no checkpoint is in", "is it mounted"]);
+    house.run(&["audit", "verify"]).ends(1, &["no checkpoint is in"]);
 }
 
 #[test]

@@ -135,6 +135,16 @@ impl Next<'_> {
         )
     }
 
+    /// Settles on a person's word: it does not pass for a vendor's confirmation, which a look-up may
+    /// have contradicted.
+    pub(super) fn attested(&self) -> Move {
+        let outcome = Outcome::done(self.task.action);
+        let mut moved = self.settled(outcome.clone(), EvidenceLevel::Attested);
+        moved.task.evidence = EvidenceLevel::Attested;
+        moved.task.state = TaskState::Settled { outcome, evidence: EvidenceLevel::Attested };
+        moved
+    }
+
     /// Settles, or goes to the desk when the evidence is below the account's floor.
     pub(super) fn ends(&self, outcome: Outcome, evidence: EvidenceLevel) -> Move {
         let reached = self.task.evidence.raised_to(evidence);

@@ -386,6 +386,24 @@ fn a_failed_look_after_a_promise_is_tried_again_soon() {
 }
 
 #[test]
+fn a_persons_word_does_not_pass_for_the_vendors_even_after_it_confirmed() {
+    let rules = Rules { bound: Duration::ZERO, ..rules(EvidenceLevel::Verified, true) };
+    let round = [
+        Event::Ordered { order: order(), changing: true },
+        answered(Answered::Confirmed { forwarded: false }),
+        Event::Looked { seen: Seen::Present },
+    ];
+    let thrice = [&[Event::CauseGone][..], &round, &round, &round].concat();
+    check(&rules, &thrice, "desk");
+    let attested = [thrice, vec![Event::Attested { by: "ann".into() }]].concat();
+    let task = check(&rules, &attested, "settled");
+    assert_eq!(
+        task.state,
+        TaskState::Settled { outcome: Outcome::Erased, evidence: EvidenceLevel::Attested }
+    );
+}
+
+#[test]
 fn a_promise_stays_what_it_was_however_often_somebody_looks() {
     let done_by = NOW.plus(Duration::from_secs(9));
     let looked = |seen| Event::Looked { seen };

@@ -45,7 +45,7 @@ SELECT request_id, min(due_at), max(seq) FROM unnest($1::bytea[], $2::int8[], $3
 ON CONFLICT (request_id) DO UPDATE SET due_at = CASE WHEN excluded.due_at < follow_up.due_at THEN excluded.due_at ELSE follow_up.due_at END, seq = follow_up.seq + 1";
 
 pub(super) const DELETE_FOLLOW_UPS: &str = "\
-DELETE FROM follow_up USING unnest($1::bytea[], $2::int8[]) AS x(request_id, seq)
+DELETE FROM follow_up USING (SELECT * FROM unnest($1::bytea[], $2::int8[]) AS u(request_id, seq) ORDER BY request_id) AS x
 WHERE follow_up.request_id = x.request_id AND follow_up.seq = x.seq";
 
 pub(super) const INSERT_REQUESTS: &str = "\
@@ -82,7 +82,7 @@ SELECT filing_key, id, state, import_id FROM request WHERE filing_key = ANY($1::
 
 pub(super) const CHECK_LEASES: &str = "\
 SELECT lane.name FROM lane JOIN unnest($1::text[], $2::text[], $3::int8[]) AS x(name, owner, epoch) ON lane.name = x.name AND lane.owner = x.owner AND lane.epoch = x.epoch
-ORDER BY lane.name
+ORDER BY lane.name COLLATE \"C\"
 FOR SHARE OF lane";
 
 pub(super) const TAKE_NUMBERS: &str = "\

@@ -78,8 +78,8 @@ impl Committer {
         Ok(Self { requests, vendors, database, sealer, clock })
     }
 
-    /// Two writers never wait for each other's rows: a task is a vendor's lane's from the moment it is
-    /// ready to the moment it has ended.
+    /// Two writers seldom want the same rows: a task is a vendor's lane's from the moment it is ready to
+    /// the moment it has ended. Follow-ups are both's, and are taken in the order of their ids.
     fn writer_of(&self, unit: &Unit) -> &mpsc::Sender<Job> {
         match &unit.fence {
             Some(lease) if lease.lane.as_str() != REQUESTS_LANE => &self.vendors,

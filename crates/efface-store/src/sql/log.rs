@@ -147,13 +147,20 @@ impl SqlStore {
     }
 
     async fn anything_unplaced(&self, size: u64) -> Result<bool, Error> {
-        let found = if self.database.is_postgres() {
-            self.database.rows("SELECT 1 FROM unplaced LIMIT 1", &[]).await?
-        } else {
-            let sql = "SELECT 1 FROM journal WHERE rowid > $1 LIMIT 1";
-            self.database.rows(sql, &[number(size)]).await?
-        };
-        Ok(!found.is_empty())
+        if self.database.is_postgres() {
+            return Ok(!self
+                .database
+                .rows("SELECT 1 FROM unplaced LIMIT 1", &[])
+                .await?
+                .is_empty());
+        }
+        let sql = "SELECT coalesce(max(rowid), 0) FROM journal";
+        let last = self.database.rows(sql, &[]).await?.first().map_or(Ok(0), |r| r.int(0))?;
+        // what is written next would take the places of those that are gone
+        match count(last).checked_sub(size) {
+            Some(waiting) => Ok(waiting > 0),
+            None => Err(damaged(format!("{} entries at its end are missing", size - count(last)))),
+        }
     }
 
     /// The log's signing key, made at its first use; its seed is sealed under the master key.
@@ -199,8 +206,9 @@ impl SqlStore {
     /// # Errors
     /// When the database cannot be read or written, or the tree does not follow.
     pub async fn sign_checkpoint(&self) -> Result<Option<CheckpointRow>, Error> {
-        let frontier = self.frontier().await?;
+        // in this order: another may place and sign meanwhile
         let last = self.last_checkpoint().await?;
+        let frontier = self.frontier().await?;
         if frontier.size() == last.as_ref().map_or(0, |c| c.size) {
             return Ok(last);
         }

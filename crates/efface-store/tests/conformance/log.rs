@@ -154,6 +154,11 @@ pub async fn whatever_is_changed_in_the_journal_afterwards_is_found(bench: Bench
     assert_eq!((found.kind, found.first), (Kind::Altered, Some(5)));
     w.raw.exec(&change("\"actor\":\"T", "\"actor\":\"t")).await;
     assert_eq!(audit().await, whole);
+    // the outcomes stand in the items, under the leaf's sub-root
+    w.raw.exec("UPDATE journal SET items = replace(items, 'planned', 'blanned')").await;
+    let refused = w.store.audit(&checkpoint, |_| {}).await.expect_err("altered items pass");
+    assert!(refused.to_string().contains("sub-root"), "{refused}");
+    w.raw.exec("UPDATE journal SET items = replace(items, 'blanned', 'planned')").await;
     w.raw.exec("UPDATE tile SET hashes = substr(hashes, 1, 32 * 3) WHERE level = 0").await;
     assert_eq!(
         audit().await,

@@ -41,7 +41,8 @@ Examples:
 
 The pack holds the request, its tasks, what was exchanged with each vendor, and every entry of the
 journal about them with its proof up to a signed checkpoint; record.html says the same for people.
-No identifier of the person is in it. With --for it opens one of them, so that its holder can check
+It opens no identifier of the person; what people wrote themselves (channel, reasons, notes) stands
+in it as they wrote it. With --for it opens one identifier, so that its holder can check
 that the request is about that person: give such a pack to nobody else.";
 
 /// An identifier shorter than this would be met by chance.
@@ -124,8 +125,9 @@ async fn opening(
     let Some(identifier) = made_for else { return Ok(None) };
     let opening = context.store.opening(id, identifier.expose()).await?;
     opening.map(Some).ok_or_else(|| {
-        Failure::refused(format!("--for: request {id} does not name that identifier"))
-            .hint(format!("`efface request show {id}` lists, masked, those it names"))
+        let message = format!("--for: request {id} does not name that identifier as this person's own");
+        Failure::refused(message)
+            .hint(format!("`efface request show {id}` lists, masked, those it names; one that is shared with somebody else opens nothing"))
             .into()
     })
 }

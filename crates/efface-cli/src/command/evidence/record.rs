@@ -140,7 +140,7 @@ fn request(page: &mut Page, material: &Material, now: Timestamp) {
     facts.push(("requester", material.request.relation.word().to_owned()));
     page.facts(facts);
     match &material.opening {
-        None => page.paragraph("This record holds no identifier of the person."),
+        None => page.paragraph("No identifier of the person is opened in this record. What people wrote themselves (channel, reasons, notes, proofs) stands in it as they wrote it."),
         Some(opening) => page.paragraph(&format!(
             "This record was made for the holder of one {} of the person: opening.json lets that holder check that the request was filed about it.",
             opening.kind

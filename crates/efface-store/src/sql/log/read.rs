@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use efface_core::{RequestId, TaskId, Timestamp, subject::Identifier};
+use efface_core::{RequestId, TaskId, Timestamp, journal::Entry, subject::Identifier};
 use efface_ledger::{
     Checkpoint,
     log::{Audit, Verdict},
@@ -29,6 +29,17 @@ fn read_checkpoint(row: &Returned) -> Result<CheckpointRow, Error> {
         note: row.text(2)?,
         anchored_at: row.opt_int(3)?.map(Timestamp::from_millis),
     })
+}
+
+/// An entry's items are those its leaf promises, and it stands under its own id.
+fn stands_beside(position: u64, body: &str, items: &str, id: uuid::Uuid) -> Result<(), Error> {
+    match Entry::read(body, items) {
+        Ok(entry) if entry.id.0 == id => Ok(()),
+        Ok(entry) => {
+            Err(damaged(format!("leaf {position} is that of entry {}, not of {id}", entry.id)))
+        }
+        Err(error) => Err(damaged(format!("leaf {position}: {error}"))),
+    }
 }
 
 /// An entry with its position.
@@ -99,12 +110,12 @@ impl SqlStore {
         mut told: impl FnMut(u64) + Send,
     ) -> Result<Verdict, Error> {
         let mut audit = Audit::new(signed.clone());
-        let (mut read, mut from, mut tile) = (0u64, 0u64, vec![]);
+        let (mut read, mut from, mut tile, mut beside) = (0u64, 0u64, vec![], None);
         loop {
             let sql = if self.database.is_postgres() {
-                "SELECT l.position, j.body FROM leaf l LEFT JOIN journal j ON j.id = l.entry_id WHERE l.position >= $1 AND l.position < $2 ORDER BY l.position"
+                "SELECT l.position, j.body, j.items, l.entry_id FROM leaf l LEFT JOIN journal j ON j.id = l.entry_id WHERE l.position >= $1 AND l.position < $2 ORDER BY l.position"
             } else {
-                "SELECT rowid - 1, body FROM journal WHERE rowid > $1 AND rowid <= $2 ORDER BY rowid"
+                "SELECT rowid - 1, body, items, id FROM journal WHERE rowid > $1 AND rowid <= $2 ORDER BY rowid"
             };
             let found = self.database.rows(sql, &[number(from), number(from + PAGE)]).await?;
             for row in &found {
@@ -112,6 +123,9 @@ impl SqlStore {
                 if let Some(body) = row.opt_text(1)? {
                     let stored = self.stored_hash(read, &mut tile).await?;
                     audit.leaf(body.as_bytes(), stored);
+                    if beside.is_none() {
+                        beside = stands_beside(read, &body, &row.text(2)?, row.id(3)?).err();
+                    }
                     read += 1;
                 }
             }
@@ -121,11 +135,25 @@ impl SqlStore {
                 break;
             }
         }
+        if self.database.is_postgres() {
+            let lost = "SELECT count(*) FROM journal j WHERE NOT EXISTS (SELECT 1 FROM leaf l WHERE l.entry_id = j.id) AND NOT EXISTS (SELECT 1 FROM unplaced u WHERE u.entry_id = j.id)";
+            let lost = self.database.rows(lost, &[]).await?;
+            let lost = lost.first().map_or(Ok(0), |r| r.int(0))?;
+            if lost > 0 {
+                return Err(damaged(format!(
+                    "{lost} entries have no place in it and wait for none"
+                )));
+            }
+        }
         while let Some(hash) = self.stored_hash(read, &mut tile).await? {
             audit.only_stored(hash);
             read += 1;
         }
-        Ok(audit.finish())
+        match (audit.finish(), beside) {
+            // the leaves are those that were signed; what stands beside one of them is not
+            (Verdict::Whole { .. }, Some(error)) => Err(error),
+            (verdict, _) => Ok(verdict),
+        }
     }
 
     /// The end of what may be read, whatever is missing before it.
@@ -262,7 +290,7 @@ impl SqlStore {
     }
 
     /// What opens the commitment to this identifier, as a person types it; `None` when the request does
-    /// not name it.
+    /// not name it, or it is shared with somebody else.
     ///
     /// # Errors
     /// When there is no such request, or it cannot be opened.
@@ -277,6 +305,10 @@ impl SqlStore {
         let mut nonce = [0; 32];
         hex::decode_to_slice(&dossier.nonce, &mut nonce).map_err(|e| Error::corrupt("nonce", e))?;
         for (known, position) in dossier.identifiers.iter().zip(0u32..) {
+            // behind a shared one there is another person too
+            if known.standing == efface_core::Standing::Shared {
+                continue;
+            }
             let provenance = efface_core::Provenance::Stated;
             let asked = Identifier::parse(known.kind.clone(), typed, provenance, region.as_deref());
             if asked.is_ok_and(|asked| asked.normal.expose() == known.normal.expose()) {
