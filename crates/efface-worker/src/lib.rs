@@ -197,80 +197,75 @@ impl Worker {
         all_calls: &Arc<Semaphore>,
         finished: &Arc<Notify>,
     ) -> Running {
+        match lease.lane.as_str() {
+            REQUESTS_LANE => {
+                let lane = Arc::new(RequestsLane {
+                    store: self.store.clone(),
+                    hands: self.hands.clone(),
+                    lease: lease.clone(),
+                    stop: self.stop.clone(),
+                    lost: AtomicBool::new(false),
+                    clocks: self.clocks.clone(),
+                });
+                let lost = lane.clone();
+                let lost = move || lost.lost.store(true, Ordering::Relaxed);
+                self.running(lease, lane.run(), lost, finished)
+            }
+            LEDGER_LANE => {
+                let lane = Arc::new(LedgerLane {
+                    store: self.store.clone(),
+                    hands: self.hands.clone(),
+                    options: self.options.ledger.clone(),
+                    lease: lease.clone(),
+                    stop: self.stop_log.clone(),
+                    lost: AtomicBool::new(false),
+                });
+                let lost = lane.clone();
+                let lost = move || lost.lost.store(true, Ordering::Relaxed);
+                self.running(lease, lane.run(), lost, finished)
+            }
+            _ => {
+                let mine: Vec<Member> = members
+                    .get(&lease.lane)
+                    .into_iter()
+                    .flatten()
+                    .map(|(id, connected)| Member { id: id.clone(), connected: connected.clone() })
+                    .collect();
+                let lane = Arc::new(Lane::new(
+                    self.store.clone(),
+                    self.hands.clone(),
+                    self.options.clone(),
+                    (lease.clone(), last),
+                    mine,
+                    all_calls.clone(),
+                    self.stop.clone(),
+                ));
+                let lost = lane.clone();
+                let lost = move || {
+                    lost.lost.store(true, Ordering::Relaxed);
+                    lost.bell.notify_one();
+                };
+                self.running(lease, lane.run(), lost, finished)
+            }
+        }
+    }
+
+    /// Sets a lane to work; `lost` tells it that it is not ours any more.
+    fn running(
+        &self,
+        lease: Lease,
+        work: impl Future<Output = ()> + Send + 'static,
+        lost: impl Fn() + Send + Sync + 'static,
+        finished: &Arc<Notify>,
+    ) -> Running {
         let done = Arc::new(AtomicBool::new(false));
-        let ended = (done.clone(), finished.clone());
-        let finish = move || {
-            ended.0.store(true, Ordering::Release);
-            ended.1.notify_one();
-        };
-        if lease.lane.as_str() == REQUESTS_LANE {
-            let lane = Arc::new(RequestsLane {
-                store: self.store.clone(),
-                hands: self.hands.clone(),
-                lease: lease.clone(),
-                stop: self.stop.clone(),
-                lost: AtomicBool::new(false),
-                clocks: self.clocks.clone(),
-            });
-            let handle = lane.clone();
-            self.hands.runtime.spawn(Box::pin(async move {
-                lane.run().await;
-                finish();
-            }));
-            return Running {
-                lease,
-                lost: Box::new(move || handle.lost.store(true, Ordering::Relaxed)),
-                done,
-            };
-        }
-        if lease.lane.as_str() == LEDGER_LANE {
-            let lane = Arc::new(LedgerLane {
-                store: self.store.clone(),
-                hands: self.hands.clone(),
-                options: self.options.ledger.clone(),
-                lease: lease.clone(),
-                stop: self.stop_log.clone(),
-                lost: AtomicBool::new(false),
-            });
-            let handle = lane.clone();
-            self.hands.runtime.spawn(Box::pin(async move {
-                lane.run().await;
-                finish();
-            }));
-            return Running {
-                lease,
-                lost: Box::new(move || handle.lost.store(true, Ordering::Relaxed)),
-                done,
-            };
-        }
-        let mine: Vec<Member> = members
-            .get(&lease.lane)
-            .into_iter()
-            .flatten()
-            .map(|(id, connected)| Member { id: id.clone(), connected: connected.clone() })
-            .collect();
-        let lane = Arc::new(Lane::new(
-            self.store.clone(),
-            self.hands.clone(),
-            self.options.clone(),
-            (lease.clone(), last),
-            mine,
-            all_calls.clone(),
-            self.stop.clone(),
-        ));
-        let handle = lane.clone();
+        let (ended, finished) = (done.clone(), finished.clone());
         self.hands.runtime.spawn(Box::pin(async move {
-            lane.run().await;
-            finish();
+            work.await;
+            ended.store(true, Ordering::Release);
+            finished.notify_one();
         }));
-        Running {
-            lease,
-            lost: Box::new(move || {
-                handle.lost.store(true, Ordering::Relaxed);
-                handle.bell.notify_one();
-            }),
-            done,
-        }
+        Running { lease, lost: Box::new(lost), done }
     }
 
     /// Renews; a lane that was lost, or whose owner stopped, is taken anew later.

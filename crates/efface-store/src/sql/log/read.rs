@@ -131,7 +131,8 @@ impl SqlStore {
             }
             told(read);
             from += PAGE;
-            if found.is_empty() && from > self.log_status_size().await? {
+            // whatever is missing before it, the log does not end sooner
+            if found.is_empty() && from > self.frontier().await?.size() {
                 break;
             }
         }
@@ -154,11 +155,6 @@ impl SqlStore {
             (Verdict::Whole { .. }, Some(error)) => Err(error),
             (verdict, _) => Ok(verdict),
         }
-    }
-
-    /// The end of what may be read, whatever is missing before it.
-    async fn log_status_size(&self) -> Result<u64, Error> {
-        Ok(self.frontier().await?.size())
     }
 
     /// The stored hash at a position; tiles are read one after the other.
