@@ -3,6 +3,8 @@
 
 mod m0001_first;
 mod m0002_ledger;
+mod m0003_workers;
+mod m0004_keys;
 
 use sea_orm_migration::{prelude::*, sea_orm::DbBackend};
 
@@ -12,7 +14,12 @@ pub struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m0001_first::Migration), Box::new(m0002_ledger::Migration)]
+        vec![
+            Box::new(m0001_first::Migration),
+            Box::new(m0002_ledger::Migration),
+            Box::new(m0003_workers::Migration),
+            Box::new(m0004_keys::Migration),
+        ]
     }
 }
 

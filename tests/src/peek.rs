@@ -72,6 +72,13 @@ impl Peek {
         self.database.execute_unprepared(&sql).await.expect("a copy");
     }
 
+    /// Requests and tasks under which anything personal is still sealed.
+    pub async fn kept_secrets(&self) -> i64 {
+        let requests = "SELECT count(*) FROM request WHERE length(sealed) > 0 OR length(wrapped_key) > 0 OR wrapped_by <> ''";
+        let tasks = "SELECT count(*) FROM task WHERE memo IS NOT NULL OR prior IS NOT NULL";
+        self.number(requests).await + self.number(tasks).await
+    }
+
     pub async fn request_count(&self) -> i64 {
         self.number("SELECT count(*) FROM request").await
     }

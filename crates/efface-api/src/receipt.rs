@@ -125,8 +125,11 @@ async fn before(
 ) -> Result<Outcome, Problem> {
     let request = store.request(id).await?.request;
     if let Some(now) = now {
-        let dossier = store.dossier(id).await?;
-        if !is_the_same(&request, &dossier, now) {
+        // what was forgotten cannot be compared any more, and is over
+        let dossier = store.dossier_if_kept(id).await?;
+        if let Some(dossier) = dossier
+            && !is_the_same(&request, &dossier, now)
+        {
             return Err(idempotency::reused());
         }
     }

@@ -78,6 +78,9 @@ pub enum Command {
     /// The journal's log: its key, its checkpoints, and whether it is whole
     #[command(subcommand)]
     Audit(command::audit::Command),
+    /// The keys that requests are sealed under: copies, rotation, destruction
+    #[command(subcommand)]
+    Key(command::key::Command),
     /// Vendors and their accounts
     #[command(subcommand)]
     Connector(command::connector::Command),

@@ -2,41 +2,50 @@
 
 use std::sync::Arc;
 
+use anyhow::Result;
 use efface_settings::Settings;
 use efface_store::{Error, SqlStore};
 use efface_worker::Job;
 
+use crate::wiring::{Context, KeyFolder};
+
 const OVERDUE_CHECK: &str = "overdue_check";
 const DESK_DIGEST: &str = "desk_digest";
 const DATABASE_TIDY: &str = "database_tidy";
+const KEY_CARE: &str = "key_care";
 
 /// Every job.
-pub const NAMES: [&str; 3] = [OVERDUE_CHECK, DESK_DIGEST, DATABASE_TIDY];
+pub const NAMES: [&str; 4] = [OVERDUE_CHECK, DESK_DIGEST, DATABASE_TIDY, KEY_CARE];
 
 /// Each job with its cron expression.
 #[must_use]
-pub fn expressions(settings: &Settings) -> [(&'static str, String); 3] {
+pub fn expressions(settings: &Settings) -> [(&'static str, String); 4] {
     let schedule = &settings.schedule;
     [
         (OVERDUE_CHECK, schedule.overdue_check.clone()),
         (DESK_DIGEST, schedule.desk_digest.clone()),
         (DATABASE_TIDY, schedule.database_tidy.clone()),
+        (KEY_CARE, schedule.key_care.clone()),
     ]
 }
 
 /// The jobs as the metronome takes them.
 #[must_use]
-pub fn for_metronome(settings: &Settings, store: &Arc<SqlStore>) -> Vec<Job> {
+pub fn for_metronome(context: &Context) -> Vec<Job> {
     let job = |(name, expression): (&'static str, String)| {
-        let store = store.clone();
+        let (store, keys) = (context.store.clone(), context.keys.clone());
         let run = move || {
-            let store = store.clone();
+            let (store, keys) = (store.clone(), keys.clone());
             let work: std::pin::Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(async move {
-                match run(&store, name).await {
+                match run(&store, &keys, name).await {
                     // every few minutes: `efface schedule list` shows the last result
                     Ok(result) => tracing::debug!(job = name, result, "job done"),
                     Err(error) => {
-                        tracing::error!(job = name, %error, "job failed; the next tick tries again")
+                        tracing::error!(
+                            job = name,
+                            error = format!("{error:#}"),
+                            "job failed; the next tick tries again"
+                        )
                     }
                 }
             });
@@ -44,14 +53,14 @@ pub fn for_metronome(settings: &Settings, store: &Arc<SqlStore>) -> Vec<Job> {
         };
         Job { name, expression, run: Arc::new(run) }
     };
-    expressions(settings).into_iter().map(job).collect()
+    expressions(&context.settings).into_iter().map(job).collect()
 }
 
 /// Runs a job now, and remembers what came of it.
 ///
 /// # Errors
 /// When the database cannot be read or written.
-pub async fn run(store: &SqlStore, name: &str) -> Result<String, Error> {
+pub async fn run(store: &SqlStore, keys: &KeyFolder, name: &str) -> Result<String> {
     let result = match name {
         OVERDUE_CHECK => {
             let marked = store.mark_breaches().await?;
@@ -59,11 +68,17 @@ pub async fn run(store: &SqlStore, name: &str) -> Result<String, Error> {
         }
         DESK_DIGEST => digest(store).await?,
         DATABASE_TIDY => store.tidy().await?.to_owned(),
+        KEY_CARE => {
+            keys.ensure(store, "metronome").await?;
+            let [this, next] = store.months_in_use()?;
+            format!("the keys of {this} and {next} are there")
+        }
         stranger => {
             return Err(Error::Refused(format!(
                 "there is no job {stranger}; there are {}",
                 NAMES.join(", ")
-            )));
+            ))
+            .into());
         }
     };
     store.note_run(name, &result).await?;

@@ -151,7 +151,7 @@ pub async fn work(context: &Context, stop: &Stop) -> Result<()> {
     let fleet = fleet::fleet(context)?;
     context.store.listen().await.context("what other processes write cannot be heard")?;
     let worker = Worker::new(context.store.clone(), fleet, context.hands(), options);
-    let jobs = jobs::for_metronome(&context.settings, &context.store);
+    let jobs = jobs::for_metronome(context);
     let metronome = Metronome::start(jobs).await?;
     tracing::info!(worker = name, accounts = context.accounts.len(), "working");
     let done = worker.run(stop.asked()).await;

@@ -41,6 +41,8 @@ pub struct RequestJson {
     pub breached_at: Option<Timestamp>,
     pub in_error_at: Option<Timestamp>,
     pub in_error_reason: Option<String>,
+    /// Since when nothing personal of it is kept.
+    pub forgotten_at: Option<Timestamp>,
 }
 
 impl RequestJson {
@@ -84,6 +86,7 @@ impl RequestJson {
             breached_at: request.breached_at,
             in_error_at: request.in_error.as_ref().map(|e| e.at),
             in_error_reason: request.in_error.as_ref().map(|e| e.reason.clone()),
+            forgotten_at: request.forgotten_at,
         }
     }
 }
@@ -102,6 +105,7 @@ pub fn facts(request: &Request, now: Timestamp) -> String {
     facts.extend(request.told.is_some().then_some("answered"));
     facts.extend((request.breached_at.is_some() || overdue(request, now)).then_some("overdue"));
     facts.extend(request.in_error.is_some().then_some("filed in error"));
+    facts.extend(request.forgotten_at.is_some().then_some("forgotten"));
     facts.join(", ")
 }
 
@@ -372,6 +376,9 @@ pub fn head(request: &Request, now: Timestamp) -> Vec<(&'static str, String)> {
                 maybe_when(request.breached_at)
             ),
         ));
+    }
+    if let Some(at) = request.forgotten_at {
+        lines.push(("forgotten", format!("{}; nothing personal of it is kept", when(at))));
     }
     if let Some(error) = &request.in_error {
         lines.push(("in error", format!("{} by {}: {}", when(error.at), error.by, error.reason)));

@@ -6,6 +6,7 @@ pub mod directory;
 pub mod errand;
 pub mod files;
 pub mod fleet;
+pub mod keys;
 pub mod log;
 pub mod outside;
 pub mod safe;
@@ -27,6 +28,7 @@ use efface_worker::{Hands, TokioRuntime};
 
 pub use directory::BuiltAccount;
 pub use fleet::fleet;
+pub use keys::KeyFolder;
 pub use outside::{OsChance, SystemClock};
 
 use crate::{
@@ -45,6 +47,7 @@ pub struct Context {
     pub accounts: Vec<BuiltAccount>,
     pub clock: Arc<dyn Clock>,
     pub chance: Arc<dyn Chance>,
+    pub keys: Arc<KeyFolder>,
     /// Who acts.
     pub actor: String,
     pub json: bool,
@@ -58,7 +61,10 @@ impl Context {
     /// # Errors
     /// Whatever stands in the way, in the words of the part that found it.
     pub async fn open(global: &GlobalArgs) -> Result<Self> {
-        Self::open_with(global, VendorSecrets::Read).await
+        let context = Self::open_with(global, VendorSecrets::Read).await?;
+        // whatever is filed from here on is sealed under this month's key
+        context.keys.ensure(&context.store, &context.actor).await?;
+        Ok(context)
     }
 
     /// Opens what the settings name without the vendors' secrets: whoever has the database and its
@@ -88,7 +94,7 @@ impl Context {
         refuse_nowhere(global, &settings)?;
         let connection = connect(&settings, false).await?;
         connection.check_schema().await?;
-        let vault = safe::open(&connection, &safe::master_key(&settings)?).await?;
+        let safe = safe::open_with_keys(&connection, &settings).await?;
         let mut told: Vec<String> = problems.iter().map(ToString::to_string).collect();
         let accounts = directory::accounts_for(&connection, &settings).await;
         let known = accounts.and_then(|accounts| {
@@ -103,7 +109,7 @@ impl Context {
             print::aside("warning: the settings are wrong; this stops all the same:");
             told.iter().for_each(|problem| print::aside(format!("  {problem}")));
         }
-        Self::put_together(settings, connection, vault, (accounts, directory), global.json).await
+        Self::put_together(settings, connection, safe, (accounts, directory), global.json).await
     }
 
     /// Puts a context together over a connected database.
@@ -112,16 +118,16 @@ impl Context {
     /// As [`Context::open`].
     pub async fn assemble(settings: Settings, connection: Connection, json: bool) -> Result<Self> {
         connection.check_schema().await?;
-        let vault = safe::open(&connection, &safe::master_key(&settings)?).await?;
+        let safe = safe::open_with_keys(&connection, &settings).await?;
         let accounts = directory::accounts_for(&connection, &settings).await?;
         let directory = directory::directory(&settings, &accounts)?;
-        Self::put_together(settings, connection, vault, (accounts, directory), json).await
+        Self::put_together(settings, connection, safe, (accounts, directory), json).await
     }
 
     async fn put_together(
         settings: Settings,
         connection: Connection,
-        vault: Vault,
+        (vault, keys): (Vault, Arc<KeyFolder>),
         (accounts, directory): (Vec<BuiltAccount>, Directory),
         json: bool,
     ) -> Result<Self> {
@@ -135,6 +141,7 @@ impl Context {
             accounts,
             clock,
             chance,
+            keys,
             actor: outside::actor(),
             json,
         })

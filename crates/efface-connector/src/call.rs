@@ -178,25 +178,39 @@ pub struct Exchange {
     pub failure: Option<String>,
 }
 
+/// An account's pace: each request of a call waits for its turn.
+pub trait Turn: Send + Sync {
+    /// Nothing when the request may leave at once.
+    fn wait(&self) -> Option<futures::future::BoxFuture<'_, ()>>;
+}
+
 /// Lends the clients and the time for one call, and collects what was exchanged.
 pub struct Call<'a> {
     http: &'a Http,
     now: Timestamp,
     /// The order's own request, and its digest as it was stored before the call.
     digested: Option<(&'a Request, &'a str)>,
+    turn: Option<&'a dyn Turn>,
     exchanges: Mutex<Vec<Exchange>>,
 }
 
 impl<'a> Call<'a> {
     #[must_use]
     pub fn new(http: &'a Http, now: Timestamp) -> Self {
-        Self { http, now, digested: None, exchanges: Mutex::new(vec![]) }
+        Self { http, now, digested: None, turn: None, exchanges: Mutex::new(vec![]) }
     }
 
     /// For an order whose request was digested when it was prepared: it is not digested again.
     #[must_use]
     pub fn digested(mut self, prepared: &'a Prepared, digest: &'a str) -> Self {
         self.digested = prepared.request.as_ref().map(|request| (request, digest));
+        self
+    }
+
+    /// Each of its requests waits for its turn.
+    #[must_use]
+    pub fn in_turn(mut self, turn: &'a dyn Turn) -> Self {
+        self.turn = Some(turn);
         self
     }
 
@@ -214,6 +228,9 @@ impl<'a> Call<'a> {
             Some((prepared, digest)) if std::ptr::eq(prepared, request) => digest.to_owned(),
             Some(_) | None => self.http.digest(request),
         };
+        if let Some(wait) = self.turn.and_then(Turn::wait) {
+            wait.await;
+        }
         let (exchange, outcome) = self.http.send(request, digest, self.now).await;
         if let Ok(mut all) = self.exchanges.lock() {
             all.push(exchange);

@@ -21,7 +21,7 @@ pub use answer::{
     Accepted, Answer, Candidate, Found, Inbound, ItemAnswer, Presence, Probe, Recalled, Received,
     Right,
 };
-pub use call::{Call, Exchange, Item, ItemId, Memo, Order, Prepared, Receipt};
+pub use call::{Call, Exchange, Item, ItemId, Memo, Order, Prepared, Receipt, Turn};
 pub use error::{ConnectorError, NeedsPerson};
 pub use http::{Body, Digest, Http, HttpConfig, Method, Reply, Request, encode_path, is_public};
 pub use plugin::{Built, Plugin, SettingsError, parse_settings};

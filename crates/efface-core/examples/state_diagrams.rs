@@ -216,6 +216,7 @@ fn request_arrows() -> Result<Arrows, Box<dyn std::error::Error>> {
                 proof_missed_at: None,
                 breached_at: None,
                 in_error: None,
+                forgotten_at: None,
             };
             if let Ok(after) = request::apply(&before, event, NOW) {
                 add(&mut arrows, state.word(), after.state.word(), event.word());

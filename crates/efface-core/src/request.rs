@@ -2,6 +2,7 @@
 
 mod advance;
 mod expiry;
+mod forget;
 
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use crate::{
 
 pub use advance::{Advance, advance, anything_sent, ending, patience};
 pub use expiry::{LEAST_NOTICE, Patience, Unproved, expires_at, notice_at, unproved};
+pub use forget::{Forgetting, Keeping, forgetting};
 
 words! {
     /// Why a request is denied; each maps to the protocols' own codes.
@@ -185,6 +187,9 @@ pub struct Request {
     pub breached_at: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub in_error: Option<InError>,
+    /// Since when nothing personal of it is kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forgotten_at: Option<Timestamp>,
 }
 
 /// What can happen to a request.
@@ -233,6 +238,8 @@ pub enum Event {
         by: String,
         reason: String,
     },
+    /// Its key and everything sealed under it were destroyed.
+    Forgotten,
 }
 
 impl Event {
@@ -253,6 +260,7 @@ impl Event {
             Self::Told { .. } => "answered",
             Self::Breached => "breached",
             Self::MarkedInError { .. } => "marked in error",
+            Self::Forgotten => "forgotten",
         }
     }
 }
@@ -290,6 +298,18 @@ pub fn apply(request: &Request, event: &Event, now: Timestamp) -> Result<Request
             Some(_) => return Err(refusal("the person has been told already")),
             None => next.told = Some(Told { at: now, by: by.clone(), notice: notice.clone() }),
         },
+        (state, Event::Forgotten) if state.is_over() => {
+            if request.in_error.is_some() {
+                return Err(refusal("it was filed in error, and what it did must stay readable"));
+            }
+            match request.forgotten_at {
+                Some(_) => return Err(refusal("it is forgotten already")),
+                None => next.forgotten_at = Some(now),
+            }
+        }
+        (_, Event::MarkedInError { .. }) if request.forgotten_at.is_some() => {
+            return Err(refusal("nothing personal of it is kept any more"));
+        }
         (_, Event::MarkedInError { by, reason }) => {
             next.in_error = Some(InError { at: now, by: by.clone(), reason: reason.clone() })
         }

@@ -181,7 +181,12 @@ impl Settings {
             let before = before.strip_suffix(file).unwrap_or_default();
             format!("{start}{}{file}{end}", before.replace('%', "%25").replace('?', "%3F"))
         });
+        let folder_of_keys = at("vault.key_folder", &self.vault.key_folder);
+        let recovery = self.vault.recovery_folder.as_deref();
+        let recovery = recovery.map(|folder| at("vault.recovery_folder", folder));
         self.vault.master_key_file = key;
+        self.vault.key_folder = folder_of_keys;
+        self.vault.recovery_folder = recovery;
         let anchors = self.ledger.anchor_folder.as_deref();
         self.ledger.anchor_folder = anchors.map(|folder| at("ledger.anchor_folder", folder));
         if let Some(url) = url {

@@ -105,12 +105,16 @@ section! {
 }
 
 section! {
-    /// `[vault]`: exactly one of the two is set.
+    /// `[vault]`: exactly one of the master key's two is set.
     Vault {
         /// The master key's text.
         master_key: Option<Secret> = Kind::Secret(shapes::not_empty);
         /// The file that holds it; read by [`Vault::master_key_text`].
         master_key_file: Option<PathBuf> = Kind::Text(shapes::not_empty);
+        /// Where the months' keys lie.
+        key_folder: PathBuf = Kind::Text(shapes::not_empty);
+        /// Where a copy of all keys lies, on another disk or machine.
+        recovery_folder: Option<PathBuf> = Kind::Text(shapes::not_empty);
     }
 }
 
@@ -159,6 +163,10 @@ section! {
         due_days: u32 = Kind::Whole(1, 365);
         /// Days until a request expires that nobody proves.
         expire_unproved_days: u32 = Kind::Whole(1, 3650);
+        /// Days after the answer until what is personal is forgotten.
+        forget_days: u32 = Kind::Whole(0, 3650);
+        /// The same where no answer is on record.
+        forget_unanswered_days: u32 = Kind::Whole(1, 3650);
         /// Whether a suppress request needs no release by a person.
         auto_release_suppress: bool = Kind::Flag;
         /// Local parts of addresses that belong to no one person.
@@ -221,6 +229,8 @@ section! {
         desk_digest: String = Kind::Text(shapes::cron);
         /// Lets the database clean up after itself.
         database_tidy: String = Kind::Text(shapes::cron);
+        /// Makes the next month's key in time.
+        key_care: String = Kind::Text(shapes::cron);
     }
 }
 

@@ -13,7 +13,7 @@ use efface_core::{
     account::Condition,
     brakes::GuardList,
     plan::{Account, Phase, phase_of},
-    request::Patience,
+    request::{Keeping, Patience},
     retry::RetryPolicy,
     task::{Rules, Task},
 };
@@ -50,6 +50,8 @@ pub struct Policy {
     pub due_days: u16,
     /// How long a request may stay without a proof of identity before it expires.
     pub expire_unproved: Patience,
+    /// How long what is personal is kept after a request is over.
+    pub keeping: Keeping,
     pub auto_release_suppress: bool,
     pub verify_after: Duration,
     pub retry: RetryPolicy,
@@ -62,6 +64,7 @@ impl Default for Policy {
             phase_patience: Duration::from_secs(72 * 3600),
             due_days: 30,
             expire_unproved: Patience::of(Duration::from_secs(90 * 86_400)),
+            keeping: Keeping::DEFAULT,
             auto_release_suppress: true,
             verify_after: Duration::from_secs(600),
             retry: RetryPolicy::default(),

@@ -20,6 +20,9 @@ pub enum Error {
     /// The row is not there.
     #[error("{what} {id} does not exist; `efface {list} list` shows what does")]
     NotFound { what: &'static str, id: String, list: &'static str },
+    /// Nothing personal of the request is kept any more.
+    #[error("request {0} is forgotten: nothing personal of it is kept any more")]
+    Forgotten(RequestId),
     #[error(transparent)]
     Task(#[from] task::Refusal),
     #[error(transparent)]

@@ -21,13 +21,14 @@ use efface_core::{AccountId, LaneId, ReceiptId, Timestamp, task::Queue};
 pub use directory::{AccountSpec, ControllerRules, Directory, Policy};
 pub use error::Error;
 pub use model::{
-    AccountRow, AccountWrite, CheckpointRow, Company, DeskClose, DeskOpen, DueFollowUp, DueReceipt,
-    DueTask, EntryRow, Errand, ErrandDone, ErrandKind, ExchangeRow, Filed, Filing, FollowUp,
-    Follows, KeptAnswer, KeptBack, LEDGER_LANE, Lease, LeaseTerms, LogStatus, MemoWrite, NewTag,
-    NewTask, OpenOrder, REQUESTS_LANE, RequestWrite, TaskRow, TaskWrite, Unit,
+    AccountRow, AccountWrite, Attendance, CheckpointRow, Company, DeskClose, DeskOpen, DueFollowUp,
+    DueReceipt, DueTask, EntryRow, Errand, ErrandDone, ErrandKind, ExchangeRow, Filed, Filing,
+    FollowUp, Follows, KeptAnswer, KeptBack, LEDGER_LANE, LaneRow, Lease, LeaseTerms, LogStatus,
+    MemoWrite, NewTag, NewTask, OpenOrder, REQUESTS_LANE, RequestWrite, TaskRow, TaskWrite, Unit,
+    WORKERS_BELL, WorkerRow,
 };
 pub use sql::{Connection, Database, SqlStore, journal_tail};
-pub use usecase::{NewRequest, Proof};
+pub use usecase::{MonthKeyRow, NewRequest, Proof};
 pub use view::{
     ApiKeyRow, Counts, DeskRow, ErrandState, ExchangeView, ImportRow, RequestFilter, RequestView,
     StopReport, TaskView, WhyLine, is_request_state,
@@ -40,6 +41,12 @@ pub trait Store: Send + Sync {
     fn directory(&self) -> &Directory;
     fn wakes(&self) -> &Wakes;
 
+    /// Says that the worker `name` lives and how many lanes it can serve, and tells who else lives and
+    /// who holds what.
+    async fn attend(&self, name: &str, serves: u32, terms: LeaseTerms)
+    -> Result<Attendance, Error>;
+    /// Says that the worker is going: the others need not wait for its silence.
+    async fn leave(&self, name: &str) -> Result<(), Error>;
     /// Takes or keeps lanes for `owner`. A lane held by another is taken only when its lease ran
     /// out by the database's clock; one held under the same name is taken at once.
     async fn take_lanes(

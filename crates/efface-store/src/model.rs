@@ -22,6 +22,34 @@ pub struct Lease {
     pub epoch: u64,
 }
 
+/// A worker that lives, by the database's clock.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WorkerRow {
+    pub name: String,
+    /// Lanes it can serve.
+    pub serves: u32,
+}
+
+/// A lane and who holds it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LaneRow {
+    pub lane: LaneId,
+    pub owner: Option<String>,
+    /// Until its lease ends, by the database's clock; nothing when it has ended.
+    pub runs_out_in: Duration,
+}
+
+/// Who is there and who holds what.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Attendance {
+    /// By name.
+    pub workers: Vec<WorkerRow>,
+    pub lanes: Vec<LaneRow>,
+}
+
+/// Rung when a worker comes or goes, or a lane is given back: no lane has this name.
+pub const WORKERS_BELL: &str = "workers";
+
 /// A signed checkpoint of the log over the journal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CheckpointRow {
@@ -170,6 +198,8 @@ pub struct Unit {
     pub desk_opens: Vec<DeskOpen>,
     pub desk_closes: Vec<DeskClose>,
     pub errands_done: Vec<ErrandDone>,
+    /// Requests whose key, and everything sealed under it, is destroyed.
+    pub forgets: Vec<RequestId>,
     /// Lanes that have something to do now.
     pub wakes: Vec<LaneId>,
 }

@@ -18,6 +18,8 @@ mod doors;
 mod filing;
 #[path = "conformance/history.rs"]
 mod history;
+#[path = "conformance/keys.rs"]
+mod keys;
 #[path = "conformance/lanes.rs"]
 mod lanes;
 #[path = "conformance/ledgers.rs"]
@@ -94,7 +96,8 @@ const CASES: &[Case] = cases! {
         a_lease_ends_by_the_databases_clock,
         the_same_name_retakes_at_once_with_a_higher_epoch,
         a_write_under_an_old_epoch_is_refused_and_writes_nothing,
-        order_numbers_rise_over_owners;
+        order_numbers_rise_over_owners,
+        workers_see_one_another_and_who_holds_what;
     units:
         a_stale_version_refuses_the_whole_unit_and_names_the_task,
         in_a_group_only_the_bad_unit_fails,
@@ -120,6 +123,9 @@ const CASES: &[Case] = cases! {
         a_floor_needs_a_reason_and_a_reachable_level,
         a_start_does_not_undo_a_pause,
         two_people_change_an_account_and_both_changes_stand;
+    keys:
+        a_destroyed_month_opens_nothing_and_what_is_open_outlives_it,
+        two_processes_that_make_a_months_key_agree_on_one;
     ledgers:
         an_import_is_begun_once_per_file,
         api_keys_are_kept_as_hashes_and_revoked_once,

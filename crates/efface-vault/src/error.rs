@@ -45,6 +45,19 @@ pub enum Error {
         given: String,
     },
 
+    /// A request's key is wrapped by a month's key that is not there.
+    #[error(
+        "this request was sealed under the key of {month}, which is not in the key folder: it was destroyed on purpose (`efface key status` tells), or its file is missing; a missing file comes back from the recovery copy"
+    )]
+    MonthKeyGone {
+        /// The month, as `2026-11`.
+        month: String,
+    },
+
+    /// The text given as a month's key is not one. Nothing was opened.
+    #[error("the month's key cannot be used: {0}")]
+    MonthKey(#[source] MonthKeyFault),
+
     /// The wrapped request key does not open: changed, or of another request.
     #[error(
         "the request's wrapped key does not open: it was changed or belongs to another request; restore that row from a backup"
@@ -98,6 +111,22 @@ pub enum Error {
     /// The opened bytes were asked for as text and are not UTF-8.
     #[error("the opened value is not UTF-8 text; read it as bytes")]
     NotText,
+}
+
+/// Why a text is not a month's key.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum MonthKeyFault {
+    /// Not a month.
+    #[error("it names no month; a month is written 2026-11")]
+    NoMonth,
+    /// Does not look like a month's key.
+    #[error(
+        "it does not begin with `efface-month-1:` or has parts missing, so it is some other file"
+    )]
+    OtherFile,
+    /// It names this master and does not open.
+    #[error("it was changed or cut off; bring the file back from the recovery copy")]
+    Damaged,
 }
 
 /// Why a text is not a master key.

@@ -26,8 +26,9 @@ impl Context<'_> {
 pub struct WrappedKey {
     /// The sealed key.
     pub bytes: Vec<u8>,
-    /// Names the key that wraps it, as `<sort>:<id>`; today always
-    /// `master:<id>`. Store it as it is and do not take it apart.
+    /// Names the key that wraps it: `month:<month>:<id>`, or `master:<id>`
+    /// where there are no months' keys. Store it as it is and do not take it
+    /// apart.
     pub wrapped_by: String,
 }
 

@@ -1,7 +1,7 @@
 //! What the safe keeps, what it refuses, and that it tells nobody.
 
 use efface_vault::{
-    Context, Error, MasterKey, MasterKeyFault, RequestKey, Vault, WrappedKey, WrappedRoots,
+    Context, Error, MasterKey, MasterKeyFault, Month, RequestKey, Vault, WrappedKey, WrappedRoots,
     check_opening, commit, opening,
 };
 
@@ -22,6 +22,10 @@ const REQUEST: [u8; 16] = [7; 16];
 const FIELD: Context<'static> = Context { request_id: REQUEST, field: "identifier/0" };
 const ADA: &[u8] = b"ada@example.org";
 
+fn november() -> Month {
+    Month::parse("2026-11").unwrap()
+}
+
 struct House {
     master: MasterKey,
     vault: Vault,
@@ -34,7 +38,7 @@ fn house(seed: u64) -> House {
     let fill = &mut chance(seed);
     let master = MasterKey::generate(fill);
     let (vault, roots) = Vault::create(&master, fill);
-    let (key, wrapped) = vault.new_request_key(&REQUEST, fill);
+    let (key, wrapped) = vault.new_request_key(&REQUEST, &november(), fill).expect("a key");
     House { master, vault, roots, key, wrapped }
 }
 
@@ -85,7 +89,8 @@ fn long_field_names_are_bound_like_short_ones() {
 fn a_value_does_not_open_in_another_place_or_under_another_key() {
     let h = house(1);
     let sealed = h.key.seal(&FIELD, ADA, &mut chance(2));
-    let (other_key, _) = h.vault.new_request_key(&REQUEST, &mut chance(3));
+    let (other_key, _) =
+        h.vault.new_request_key(&REQUEST, &november(), &mut chance(3)).expect("a key");
     let other_request = Context { request_id: [8; 16], ..FIELD };
     let other_field = Context { field: "identifier/1", ..FIELD };
     let refused = |answer: Result<_, Error>, context: &str| {
@@ -130,8 +135,8 @@ fn sealing_twice_gives_two_values_and_new_keys_differ() {
     let h = house(1);
     let fill = &mut chance(2);
     assert_ne!(h.key.seal(&FIELD, ADA, fill), h.key.seal(&FIELD, ADA, fill));
-    let (_, first) = h.vault.new_request_key(&REQUEST, fill);
-    let (_, second) = h.vault.new_request_key(&REQUEST, fill);
+    let (_, first) = h.vault.new_request_key(&REQUEST, &november(), fill).expect("a key");
+    let (_, second) = h.vault.new_request_key(&REQUEST, &november(), fill).expect("a key");
     assert_ne!(first, second);
 }
 
@@ -194,7 +199,7 @@ fn a_request_key_opens_for_its_request_and_wrapping_key_only() {
 fn a_request_key_can_be_carried_over_to_a_new_master() {
     let (h, other) = (house(1), house(2));
     let sealed = h.key.seal(&FIELD, ADA, &mut chance(3));
-    let carried = other.vault.wrap(&REQUEST, &h.key, &mut chance(4));
+    let carried = other.vault.wrap(&REQUEST, &h.key, &november(), &mut chance(4)).expect("wrapped");
     let key = other.vault.unwrap(&REQUEST, &carried).unwrap();
     assert_eq!(key.open(&FIELD, &sealed).unwrap().text(), Ok("ada@example.org"));
 }
@@ -236,7 +241,7 @@ fn stored_values_of_the_first_release_keep_their_meaning() {
     assert_eq!(master.id(), "7732746fa7474ab0");
     let fill = &mut chance(42);
     let (vault, _) = Vault::create(&master, fill);
-    let (key, wrapped) = vault.new_request_key(&REQUEST, fill);
+    let (key, wrapped) = vault.new_request_key(&REQUEST, &november(), fill).expect("a key");
     let short = |bytes: &[u8]| bytes.iter().map(|b| format!("{b:02x}")).collect::<String>();
     let check = |name: &str, bytes: &[u8], wanted: &str| assert_eq!(short(bytes), wanted, "{name}");
     check(

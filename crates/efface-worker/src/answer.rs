@@ -51,8 +51,6 @@ impl Lane {
         ended: Ended<Answer>,
         exchanges: Vec<Exchange>,
     ) {
-        // an order that took several calls has used the pace of several
-        self.take_calls(u32::try_from(exchanges.len().saturating_sub(1)).unwrap_or(u32::MAX));
         let sent = order.clone();
         let mut attempts = 0;
         let told = loop {

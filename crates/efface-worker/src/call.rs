@@ -1,13 +1,18 @@
-//! One call, guarded: a time limit, and a panic that stays with its order.
+//! One call, guarded: each of its requests leaves in its turn, it has a time limit, and a panic stays
+//! with its order.
 
-use std::{panic::AssertUnwindSafe, time::Duration};
+use std::{
+    panic::AssertUnwindSafe,
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
+    time::Duration,
+};
 
-use efface_connector::{ConnectorError, Item, Order as WireOrder};
+use efface_connector::{ConnectorError, Item, Order as WireOrder, Turn};
 use efface_core::{Identifier, TaskAction, order::Order};
 use efface_store::DueTask;
-use futures::FutureExt;
+use futures::{FutureExt, future::BoxFuture};
 
-use crate::{hands::Hands, record::read_memo};
+use crate::{lane::Lane, record::read_memo};
 
 /// How a call ended.
 #[derive(Clone)]
@@ -18,19 +23,78 @@ pub(crate) enum Ended<T> {
     Panicked,
 }
 
-/// Runs a connector's future under the time limit and catches its panic.
-pub(crate) async fn guarded<T>(
-    hands: &Hands,
-    limit: Duration,
-    work: impl Future<Output = Result<T, ConnectorError>> + Send,
-) -> Ended<T> {
-    tokio::select! {
-        done = AssertUnwindSafe(work).catch_unwind() => match done {
-            Ok(Ok(answer)) => Ended::Answered(answer),
-            Ok(Err(error)) => Ended::Failed(error),
-            Err(_) => Ended::Panicked,
-        },
-        () = hands.runtime.sleep(limit) => Ended::Failed(ConnectorError::unknown("the connector took longer than its time limit")),
+/// The turns of one call's requests at the account's pace. A connector may make one request or ten:
+/// the vendor counts them all.
+pub(crate) struct Turns<'a> {
+    lane: &'a Lane,
+    /// The first request's turn was taken when the call was launched.
+    first_is_paid: AtomicBool,
+    waited_millis: AtomicU64,
+}
+
+impl Turn for Turns<'_> {
+    fn wait(&self) -> Option<BoxFuture<'_, ()>> {
+        if self.first_is_paid.swap(false, Ordering::Relaxed) {
+            return None;
+        }
+        let first = self.lane.take_turn();
+        (!first.is_zero()).then(|| self.wait_for(first).boxed())
+    }
+}
+
+impl Turns<'_> {
+    async fn wait_for(&self, mut wait: Duration) {
+        let _waiting = self.lane.waiting();
+        while !wait.is_zero() {
+            let millis = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).max(1);
+            self.waited_millis.fetch_add(millis, Ordering::Relaxed);
+            self.lane.hands.runtime.sleep(wait).await;
+            wait = self.lane.take_turn();
+        }
+    }
+
+    /// Runs a connector's future under the time limit, not counting what it waits for its turns, and
+    /// catches its panic.
+    pub(crate) async fn guarded<T>(
+        &self,
+        mut limit: Duration,
+        work: impl Future<Output = Result<T, ConnectorError>> + Send,
+    ) -> Ended<T> {
+        let mut work = Box::pin(AssertUnwindSafe(work).catch_unwind());
+        loop {
+            tokio::select! {
+                biased;
+                done = &mut work => return match done {
+                    Ok(Ok(answer)) => Ended::Answered(answer),
+                    Ok(Err(error)) => Ended::Failed(error),
+                    Err(_) => Ended::Panicked,
+                },
+                () = self.lane.hands.runtime.sleep(limit) => {}
+            }
+            limit = Duration::from_millis(self.waited_millis.swap(0, Ordering::Relaxed));
+            if limit.is_zero() {
+                return Ended::Failed(ConnectorError::unknown(
+                    "the connector took longer than its time limit",
+                ));
+            }
+        }
+    }
+}
+
+impl Lane {
+    /// For a call that was launched: its first request has its turn.
+    pub(crate) fn turns(&self) -> Turns<'_> {
+        self.turns_of(true)
+    }
+
+    /// For a call beside those that are launched.
+    pub(crate) fn unpaid_turns(&self) -> Turns<'_> {
+        self.turns_of(false)
+    }
+
+    fn turns_of(&self, first_is_paid: bool) -> Turns<'_> {
+        let first_is_paid = AtomicBool::new(first_is_paid);
+        Turns { lane: self, first_is_paid, waited_millis: AtomicU64::new(0) }
     }
 }
 

@@ -14,7 +14,7 @@ use efface_store::{AccountRow, Errand, ErrandDone, ErrandKind, Error as StoreErr
 use serde::Serialize;
 
 use crate::{
-    call::{Ended, guarded},
+    call::Ended,
     fleet::ConnectedAccount,
     lane::Lane,
     record::{AccountNews, Record},
@@ -60,7 +60,6 @@ impl Lane {
             return Ok(true);
         }
         let (ended, _) = self.probe(account).await;
-        self.take_calls(1);
         match ended {
             Ended::Answered(probe) => {
                 let answers_as = self.pin(account, &probe);
@@ -109,10 +108,10 @@ impl Lane {
         &self,
         account: &Arc<ConnectedAccount>,
     ) -> (Ended<Probe>, Vec<efface_connector::Exchange>) {
-        let call = Call::new(&account.http, self.hands.clock.now());
-        let ended =
-            guarded(&self.hands, self.options.call_timeout * 2, account.connector.probe(&call))
-                .await;
+        let turns = self.unpaid_turns();
+        let call = Call::new(&account.http, self.hands.clock.now()).in_turn(&turns);
+        let work = account.connector.probe(&call);
+        let ended = turns.guarded(self.options.call_timeout * 2, work).await;
         (ended, call.take_exchanges())
     }
 
@@ -293,13 +292,10 @@ impl Lane {
                     }
                 })
                 .collect();
-            let call = Call::new(&account.http, self.hands.clock.now());
-            let ended = guarded(
-                &self.hands,
-                self.options.call_timeout * 2,
-                account.connector.look_up(&call, &items),
-            )
-            .await;
+            let turns = self.unpaid_turns();
+            let call = Call::new(&account.http, self.hands.clock.now()).in_turn(&turns);
+            let work = account.connector.look_up(&call, &items);
+            let ended = turns.guarded(self.options.call_timeout * 2, work).await;
             for (m, item) in items.iter().enumerate() {
                 let person = n * batch + m;
                 let failed = |error: String| RehearsalAnswer {

@@ -1,5 +1,5 @@
-//! Requests that nobody proves: put before a person, then expired. The clock is asked twice, for
-//! what expires does not come back.
+//! Requests that nobody proves: put before a person, then expired; and requests that are over: what is
+//! personal of them is forgotten. The clock is asked twice, for none of it comes back.
 
 use std::{sync::atomic::Ordering, time::Duration};
 
@@ -7,7 +7,7 @@ use efface_core::{
     Timestamp,
     desk::{Reason, Subject},
     journal::{About, TaskChange},
-    request::{self, Unproved},
+    request::{self, Forgetting, Unproved},
     task::Event,
 };
 use efface_store::{DeskClose, DueFollowUp, Error as StoreError, FollowUp, RequestWrite, Unit};
@@ -72,6 +72,30 @@ impl RequestsLane {
             at: now,
         });
         self.move_alone(unit, due, next, event.word(), &changes);
+        Ok(())
+    }
+
+    /// What is personal of a request that is over goes when its time has come; the clock must be
+    /// believed for that.
+    pub(crate) async fn forget(
+        &self,
+        unit: &mut Unit,
+        due: &DueFollowUp,
+        forgetting: Forgetting,
+    ) -> Result<(), StoreError> {
+        let request = due.request.id;
+        let now = self.hands.clock.now();
+        match forgetting {
+            Forgetting::Later(at) => unit.follow_ups.push(FollowUp { request, due_at: at }),
+            Forgetting::Due if self.clock_is_steady().await => {
+                let next = request::apply(&due.request, &request::Event::Forgotten, now)?;
+                unit.forgets.push(request);
+                self.move_alone(unit, due, next, request::Event::Forgotten.word(), &[]);
+            }
+            Forgetting::Due => {
+                unit.follow_ups.push(FollowUp { request, due_at: now.plus(ASK_AGAIN) });
+            }
+        }
         Ok(())
     }
 

@@ -57,6 +57,7 @@ impl Default for Options {
 }
 
 /// One account as its lane uses it.
+#[derive(Clone)]
 pub(crate) struct Member {
     pub id: AccountId,
     pub connected: Arc<ConnectedAccount>,

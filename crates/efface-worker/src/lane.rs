@@ -21,7 +21,8 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use crate::{
     fleet::{ConnectedAccount, Member, Options},
     hands::Hands,
-    pace::Bucket,
+    held::Held,
+    pace::Pace,
 };
 
 /// How long an owner sleeps at most when nothing rings.
@@ -45,8 +46,11 @@ pub(crate) struct Lane {
     pub in_flight: AtomicU32,
     /// Answers that are in and not yet written.
     pub unwritten: AtomicU32,
+    /// Further requests of calls under way that wait for their turn.
+    pub waiting: AtomicU32,
     pub all_calls: Arc<Semaphore>,
     pub stop: Arc<AtomicBool>,
+    pub held: Arc<Held>,
     /// The lease is gone: write nothing more.
     pub lost: AtomicBool,
     pub next_number: AtomicU64,
@@ -56,7 +60,7 @@ pub(crate) struct Lane {
 /// What the owner keeps in memory and may forget.
 #[derive(Default)]
 pub(crate) struct Soft {
-    pub bucket: Option<Bucket>,
+    pub pace: Option<Pace>,
     pub breakers: HashMap<AccountId, BreakerWindow>,
     /// Items of refused orders travel in smaller company.
     pub company: HashMap<TaskId, usize>,
@@ -92,6 +96,16 @@ impl Drop for Out {
     }
 }
 
+/// One request that waits for its turn. Dropped, others may begin.
+pub(crate) struct Waiting<'a>(&'a Lane);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, Ordering::AcqRel);
+        self.0.bell.notify_one();
+    }
+}
+
 /// One answer that is being written. Dropped, it makes room for another.
 pub(crate) struct Writing<'a>(&'a Lane);
 
@@ -102,15 +116,23 @@ impl Drop for Writing<'_> {
     }
 }
 
+/// How a lane is owned.
+pub(crate) struct Ownership {
+    pub lease: Lease,
+    /// The highest order number that was given away.
+    pub last_number: u64,
+    pub held: Arc<Held>,
+    pub stop: Arc<AtomicBool>,
+}
+
 impl Lane {
     pub(crate) fn new(
         store: Arc<dyn Store>,
         hands: Hands,
         options: Options,
-        (lease, last_number): (Lease, u64),
+        Ownership { lease, last_number, held, stop }: Ownership,
         members: Vec<Member>,
         all_calls: Arc<Semaphore>,
-        stop: Arc<AtomicBool>,
     ) -> Self {
         let name = lease.lane.clone();
         let bell = store.wakes().bell(&name);
@@ -123,8 +145,10 @@ impl Lane {
             bell,
             in_flight: AtomicU32::new(0),
             unwritten: AtomicU32::new(0),
+            waiting: AtomicU32::new(0),
             all_calls,
             stop,
+            held,
             lost: AtomicBool::new(false),
             next_number: AtomicU64::new(last_number + 1),
             soft: Mutex::new(Soft::default()),
@@ -140,6 +164,11 @@ impl Lane {
         self.stop.load(Ordering::Relaxed) || self.lost.load(Ordering::Relaxed)
     }
 
+    /// Whether the lane is still ours beyond doubt: asked before anything that changes somebody leaves.
+    pub(crate) fn is_surely_ours(&self) -> bool {
+        self.held.surely(self.hands.runtime.monotonic())
+    }
+
     /// Calls that may leave now: by the vendor's pace and by the bound on calls in flight.
     pub(crate) fn free_calls(&self) -> u32 {
         let most = self.members.values().map(|m| m.calls_in_flight).min().unwrap_or(1).max(1);
@@ -151,22 +180,41 @@ impl Lane {
             .max(1)
             .saturating_sub(self.unwritten.load(Ordering::Acquire));
         let slots = most.min(room).saturating_sub(out);
-        let per_second =
-            self.members.values().map(|m| m.calls_per_second).fold(f64::INFINITY, f64::min);
-        let now = self.hands.runtime.monotonic();
-        let mut soft = self.soft();
-        let bucket = soft.bucket.get_or_insert_with(|| Bucket::new(per_second, now));
-        slots.min(bucket.available(now))
+        // what has begun goes first
+        if self.waiting.load(Ordering::Acquire) > 0 {
+            return 0;
+        }
+        self.with_pace(|pace, now| slots.min(pace.available(now)))
     }
 
-    pub(crate) fn take_calls(&self, calls: u32) {
-        if let Some(bucket) = self.soft().bucket.as_mut() {
-            bucket.take(calls);
-        }
+    /// Takes the turn of one request, or tells how long to wait before asking again.
+    pub(crate) fn take_turn(&self) -> Duration {
+        self.with_pace(|pace, now| {
+            if pace.available(now) == 0 {
+                return pace.wait(now).max(Duration::from_millis(1));
+            }
+            pace.take(1, now);
+            Duration::ZERO
+        })
+    }
+
+    /// Counts a request of a call under way that waits for its turn.
+    pub(crate) fn waiting(&self) -> Waiting<'_> {
+        self.waiting.fetch_add(1, Ordering::AcqRel);
+        Waiting(self)
+    }
+
+    fn with_pace<T>(&self, work: impl FnOnce(&mut Pace, Duration) -> T) -> T {
+        let now = self.hands.runtime.monotonic();
+        let per_second =
+            self.members.values().map(|m| m.calls_per_second).fold(f64::INFINITY, f64::min);
+        let mut soft = self.soft();
+        work(soft.pace.get_or_insert_with(|| Pace::new(per_second, now)), now)
     }
 
     fn pace_wait(&self) -> Duration {
-        self.soft().bucket.map_or(Duration::ZERO, |b| b.wait())
+        let now = self.hands.runtime.monotonic();
+        self.soft().pace.as_ref().map_or(Duration::ZERO, |pace| pace.wait(now))
     }
 
     /// Runs until stopped or the lease is lost; then waits for the calls that are out.
@@ -369,7 +417,7 @@ impl Lane {
         F: Future<Output = ()> + Send,
     {
         self.in_flight.fetch_add(1, Ordering::AcqRel);
-        self.take_calls(1);
+        self.with_pace(|pace, now| pace.take(1, now));
         self.soft().begun += 1;
         let mut out = Out { lane: self.clone(), permit: None };
         self.hands.runtime.spawn(Box::pin(async move {

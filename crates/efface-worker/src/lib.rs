@@ -9,6 +9,7 @@ mod expiry;
 mod fleet;
 mod form;
 mod hands;
+mod held;
 mod lane;
 mod ledger;
 mod linger;
@@ -19,6 +20,7 @@ mod poll;
 mod recall;
 mod record;
 mod requests;
+mod share;
 mod steady;
 mod submit;
 mod unknown;
@@ -33,7 +35,9 @@ use std::{
 };
 
 use efface_core::LaneId;
-use efface_store::{LEDGER_LANE, Lease, LeaseTerms, REQUESTS_LANE, Store};
+use efface_store::{
+    Error as StoreError, LEDGER_LANE, Lease, LeaseTerms, REQUESTS_LANE, Store, WORKERS_BELL,
+};
 use tokio::sync::{Notify, Semaphore};
 
 pub use error::Error;
@@ -42,7 +46,14 @@ pub use hands::{Hands, Runtime, Task, TokioRuntime};
 pub use ledger::{Anchor, LedgerOptions};
 pub use metronome::{Job, Metronome, next_run};
 
-use crate::{fleet::Member, lane::Lane, ledger::LedgerLane, requests::RequestsLane};
+use crate::{
+    fleet::Member,
+    held::Held,
+    lane::{Lane, Ownership},
+    ledger::LedgerLane,
+    requests::RequestsLane,
+    share::{Memory, View},
+};
 
 /// A worker of this process.
 pub struct Worker {
@@ -50,9 +61,6 @@ pub struct Worker {
     hands: Hands,
     options: Options,
     lanes: HashMap<LaneId, Vec<Member>>,
-    stop: Arc<AtomicBool>,
-    /// The log's lane goes last: what the others write while they drain has its place too.
-    stop_log: Arc<AtomicBool>,
     clocks: Arc<OnceLock<steady::Clocks>>,
 }
 
@@ -62,8 +70,32 @@ const LAST_LEAVES: Duration = Duration::from_secs(5);
 /// One lane in work.
 struct Running {
     lease: Lease,
+    held: Arc<Held>,
     lost: Box<dyn Fn() + Send + Sync>,
+    /// The lane ends what it has begun, and begins nothing more.
+    stop: Arc<AtomicBool>,
     done: Arc<AtomicBool>,
+}
+
+impl Running {
+    fn is_done(&self) -> bool {
+        self.done.load(Ordering::Acquire)
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+
+    fn is_log(&self) -> bool {
+        self.lease.lane.as_str() == LEDGER_LANE
+    }
+}
+
+/// How a process shares lanes with others.
+enum Sharing {
+    /// It asked for these lanes and no others do its work.
+    Alone,
+    Evenly(Memory),
 }
 
 impl Worker {
@@ -71,9 +103,7 @@ impl Worker {
     pub fn new(store: Arc<dyn Store>, fleet: Fleet, hands: Hands, options: Options) -> Self {
         let lanes =
             fleet::by_lane(fleet, |id| store.directory().account(id).map(|a| a.lane.clone()));
-        let clocks = Arc::new(OnceLock::new());
-        let (stop, stop_log) = (Arc::default(), Arc::default());
-        Self { store, hands, options, lanes, stop, stop_log, clocks }
+        Self { store, hands, options, lanes, clocks: Arc::new(OnceLock::new()) }
     }
 
     /// The vendor lanes this worker can serve.
@@ -84,14 +114,14 @@ impl Worker {
         lanes
     }
 
-    /// Serves all lanes until `stop` resolves, then drains.
+    /// Serves its share of all lanes until `stop` resolves, then drains.
     ///
     /// # Errors
     /// When lanes cannot be taken at the start.
     pub async fn run(self, stop: impl Future<Output = ()> + Send) -> Result<(), Error> {
         let mut wanted = self.lanes();
         wanted.extend([REQUESTS_LANE, LEDGER_LANE].into_iter().flat_map(LaneId::new));
-        self.serve(wanted, stop).await
+        self.serve(wanted, Sharing::Evenly(Memory::default()), stop).await
     }
 
     /// Serves only these lanes until `stop` resolves: for a command that needs one vendor now.
@@ -112,76 +142,154 @@ impl Worker {
             self.store.give_back(&held).await?;
             return Err(Error::LaneBusy { lane: busy.to_string() });
         }
-        self.serve(only.to_vec(), stop).await
+        self.serve(only.to_vec(), Sharing::Alone, stop).await
     }
 
     async fn serve(
-        mut self,
+        self,
         wanted: Vec<LaneId>,
+        mut sharing: Sharing,
         stop: impl Future<Output = ()> + Send,
     ) -> Result<(), Error> {
         let all_calls = Arc::new(Semaphore::new(self.options.calls_in_flight_total.max(1)));
-        let terms = LeaseTerms { ttl: self.options.lease };
         let finished = Arc::new(Notify::new());
+        let somebody = LaneId::new(WORKERS_BELL).map(|bell| self.store.wakes().bell(&bell));
+        let somebody = somebody.unwrap_or_default();
         let mut running: Vec<Running> = vec![];
         let mut stop = Box::pin(stop);
-        let mut members: HashMap<LaneId, Vec<(efface_core::AccountId, Arc<ConnectedAccount>)>> =
-            std::mem::take(&mut self.lanes)
-                .into_iter()
-                .map(|(lane, all)| (lane, all.into_iter().map(|m| (m.id, m.connected)).collect()))
-                .collect();
         loop {
-            let missing: Vec<LaneId> = wanted
-                .iter()
-                .filter(|w| !running.iter().any(|r| r.lease.lane == **w))
-                .cloned()
-                .collect();
-            if !missing.is_empty() {
-                match self.store.take_lanes(&self.options.name, &missing, terms).await {
-                    Ok(taken) => {
-                        for (lease, last) in taken {
-                            running.push(self.start(
-                                lease,
-                                last,
-                                &mut members,
-                                &all_calls,
-                                &finished,
-                            ));
-                        }
-                    }
-                    Err(error) if error.is_passing() => {
-                        tracing::warn!(%error, "lanes cannot be taken yet")
-                    }
-                    Err(error) => return Err(error.into()),
+            let (take, look_in) = match self.share(&wanted, &running, &mut sharing).await {
+                Ok(shared) => shared,
+                Err(error) if error.is_passing() => {
+                    tracing::warn!(%error, "lanes cannot be shared out yet");
+                    (vec![], self.look_every())
                 }
+                Err(error) => return Err(error.into()),
+            };
+            match self.take(&take, &all_calls, &finished).await {
+                Ok(taken) => running.extend(taken),
+                Err(error) if error.is_passing() => {
+                    tracing::warn!(%error, "lanes cannot be taken yet");
+                }
+                Err(error) => return Err(error.into()),
             }
             tokio::select! {
+                biased;
                 () = &mut stop => break,
-                () = self.hands.runtime.sleep(self.options.lease / 3) => {}
+                () = finished.notified() => {}
+                () = somebody.notified() => {}
+                () = self.hands.runtime.sleep(look_in) => {}
             }
-            self.renew(&mut running, terms).await;
+            self.renew(&mut running).await;
+            self.hand_over(&mut running).await;
         }
-        self.stop.store(true, Ordering::Relaxed);
-        self.store.wakes().ring_all();
-        let log = |r: &&Running| r.lease.lane.as_str() == LEDGER_LANE;
-        let others: Vec<&Running> = running.iter().filter(|r| !log(r)).collect();
-        self.drained(&others, &finished, self.options.drain).await;
-        self.stop_log.store(true, Ordering::Relaxed);
-        self.store.wakes().ring_all();
-        let last: Vec<&Running> = running.iter().filter(log).collect();
-        self.drained(&last, &finished, LAST_LEAVES).await;
-        let leases: Vec<Lease> = running.into_iter().map(|r| r.lease).collect();
+        self.go(running, &finished, matches!(sharing, Sharing::Evenly(_))).await
+    }
+
+    /// A lease is renewed, and the others are looked at, so often.
+    fn look_every(&self) -> Duration {
+        self.options.lease / share::LOOKS_PER_LEASE
+    }
+
+    /// Looks who is there: what to take, and when to look again. What is to be given up begins to end.
+    async fn share(
+        &self,
+        wanted: &[LaneId],
+        running: &[Running],
+        sharing: &mut Sharing,
+    ) -> Result<(Vec<LaneId>, Duration), StoreError> {
+        let runs = |lane: &&LaneId| running.iter().any(|r| r.lease.lane == **lane);
+        let memory = match sharing {
+            Sharing::Alone => {
+                let missing = wanted.iter().filter(|lane| !runs(lane)).cloned().collect();
+                return Ok((missing, self.look_every()));
+            }
+            Sharing::Evenly(memory) => memory,
+        };
+        let serves = u32::try_from(wanted.len()).unwrap_or(u32::MAX);
+        let terms = LeaseTerms { ttl: self.options.lease };
+        let house = self.store.attend(&self.options.name, serves, terms).await?;
+        let mine: Vec<LaneId> =
+            running.iter().filter(|r| !r.is_stopping()).map(|r| r.lease.lane.clone()).collect();
+        let decision = memory.decide(&View {
+            me: &self.options.name,
+            wanted,
+            mine: &mine,
+            house: &house,
+            lease: self.options.lease,
+            now: self.hands.runtime.monotonic(),
+        });
+        for one in running.iter().filter(|r| decision.give.contains(&r.lease.lane)) {
+            tracing::info!(lane = %one.lease.lane, "given up: another worker has room for it");
+            one.stop.store(true, Ordering::Relaxed);
+            self.store.wakes().ring(&one.lease.lane);
+        }
+        // one that is ending is taken back by nobody before it has ended
+        let take = decision.take.into_iter().filter(|lane| !runs(&lane)).collect();
+        Ok((take, decision.look_in))
+    }
+
+    async fn take(
+        &self,
+        lanes: &[LaneId],
+        all_calls: &Arc<Semaphore>,
+        finished: &Arc<Notify>,
+    ) -> Result<Vec<Running>, StoreError> {
+        if lanes.is_empty() {
+            return Ok(vec![]);
+        }
+        let terms = LeaseTerms { ttl: self.options.lease };
+        let asked_at = self.hands.runtime.monotonic();
+        let taken = self.store.take_lanes(&self.options.name, lanes, terms).await?;
+        let start = |(lease, last)| {
+            let held = Arc::new(Held::new(self.options.lease, asked_at));
+            self.start(lease, last, held, all_calls, finished)
+        };
+        Ok(taken.into_iter().map(start).collect())
+    }
+
+    /// Gives back what has ended because another has room for it.
+    async fn hand_over(&self, running: &mut Vec<Running>) {
+        let (ended, rest): (Vec<Running>, Vec<Running>) =
+            std::mem::take(running).into_iter().partition(|r| r.is_stopping() && r.is_done());
+        *running = rest;
+        let leases: Vec<Lease> = ended.into_iter().map(|r| r.lease).collect();
+        if leases.is_empty() {
+            return;
+        }
+        if let Err(error) = self.store.give_back(&leases).await {
+            tracing::warn!(%error, "lanes could not be given back; they are free when their leases end");
+        }
+    }
+
+    /// Ends everything; the log's lane goes last: what the others write while they drain has its place
+    /// too.
+    async fn go(
+        &self,
+        running: Vec<Running>,
+        finished: &Notify,
+        attended: bool,
+    ) -> Result<(), Error> {
+        let (log, others): (Vec<Running>, Vec<Running>) =
+            running.into_iter().partition(Running::is_log);
+        self.drained(&others, finished, self.options.drain).await;
+        self.drained(&log, finished, LAST_LEAVES).await;
+        let leases: Vec<Lease> = others.into_iter().chain(log).map(|r| r.lease).collect();
+        if attended {
+            self.store.leave(&self.options.name).await?;
+        }
         self.store.give_back(&leases).await?;
         Ok(())
     }
 
-    /// Waits until these lanes have ended, at most so long.
-    async fn drained(&self, lanes: &[&Running], finished: &Notify, most: Duration) {
+    /// Asks these lanes to end and waits until they have, at most so long.
+    async fn drained(&self, lanes: &[Running], finished: &Notify, most: Duration) {
+        lanes.iter().for_each(|r| r.stop.store(true, Ordering::Relaxed));
+        self.store.wakes().ring_all();
         let until = self.hands.runtime.monotonic() + most;
-        while lanes.iter().any(|r| !r.done.load(Ordering::Acquire))
-            && self.hands.runtime.monotonic() < until
-        {
+        while lanes.iter().any(|r| !r.is_done()) && self.hands.runtime.monotonic() < until {
             tokio::select! {
+                biased;
                 () = finished.notified() => {}
                 () = self.hands.runtime.sleep(Duration::from_millis(50)) => {}
             }
@@ -193,59 +301,55 @@ impl Worker {
         &self,
         lease: Lease,
         last: u64,
-        members: &mut HashMap<LaneId, Vec<(efface_core::AccountId, Arc<ConnectedAccount>)>>,
+        held: Arc<Held>,
         all_calls: &Arc<Semaphore>,
         finished: &Arc<Notify>,
     ) -> Running {
+        let stop = Arc::new(AtomicBool::new(false));
+        let parts = (lease.clone(), held.clone(), stop.clone());
         match lease.lane.as_str() {
             REQUESTS_LANE => {
                 let lane = Arc::new(RequestsLane {
                     store: self.store.clone(),
                     hands: self.hands.clone(),
-                    lease: lease.clone(),
-                    stop: self.stop.clone(),
+                    lease,
+                    stop,
                     lost: AtomicBool::new(false),
                     clocks: self.clocks.clone(),
                 });
                 let lost = lane.clone();
                 let lost = move || lost.lost.store(true, Ordering::Relaxed);
-                self.running(lease, lane.run(), lost, finished)
+                self.running(parts, lane.run(), lost, finished)
             }
             LEDGER_LANE => {
                 let lane = Arc::new(LedgerLane {
                     store: self.store.clone(),
                     hands: self.hands.clone(),
                     options: self.options.ledger.clone(),
-                    lease: lease.clone(),
-                    stop: self.stop_log.clone(),
+                    lease,
+                    stop,
                     lost: AtomicBool::new(false),
                 });
                 let lost = lane.clone();
                 let lost = move || lost.lost.store(true, Ordering::Relaxed);
-                self.running(lease, lane.run(), lost, finished)
+                self.running(parts, lane.run(), lost, finished)
             }
             _ => {
-                let mine: Vec<Member> = members
-                    .get(&lease.lane)
-                    .into_iter()
-                    .flatten()
-                    .map(|(id, connected)| Member { id: id.clone(), connected: connected.clone() })
-                    .collect();
+                let mine = self.lanes.get(&lease.lane).cloned().unwrap_or_default();
                 let lane = Arc::new(Lane::new(
                     self.store.clone(),
                     self.hands.clone(),
                     self.options.clone(),
-                    (lease.clone(), last),
+                    Ownership { lease, last_number: last, held, stop },
                     mine,
                     all_calls.clone(),
-                    self.stop.clone(),
                 ));
                 let lost = lane.clone();
                 let lost = move || {
                     lost.lost.store(true, Ordering::Relaxed);
                     lost.bell.notify_one();
                 };
-                self.running(lease, lane.run(), lost, finished)
+                self.running(parts, lane.run(), lost, finished)
             }
         }
     }
@@ -253,7 +357,7 @@ impl Worker {
     /// Sets a lane to work; `lost` tells it that it is not ours any more.
     fn running(
         &self,
-        lease: Lease,
+        (lease, held, stop): (Lease, Arc<Held>, Arc<AtomicBool>),
         work: impl Future<Output = ()> + Send + 'static,
         lost: impl Fn() + Send + Sync + 'static,
         finished: &Arc<Notify>,
@@ -265,16 +369,24 @@ impl Worker {
             ended.store(true, Ordering::Release);
             finished.notify_one();
         }));
-        Running { lease, lost: Box::new(lost), done }
+        Running { lease, held, lost: Box::new(lost), stop, done }
     }
 
-    /// Renews; a lane that was lost, or whose owner stopped, is taken anew later.
-    async fn renew(&self, running: &mut Vec<Running>, terms: LeaseTerms) {
+    /// Renews; a lane that was lost, or whose owner stopped by itself, is taken anew later.
+    async fn renew(&self, running: &mut Vec<Running>) {
         let leases: Vec<Lease> = running.iter().map(|r| r.lease.clone()).collect();
+        if leases.is_empty() {
+            return;
+        }
+        let terms = LeaseTerms { ttl: self.options.lease };
+        let asked_at = self.hands.runtime.monotonic();
         match self.store.renew(&leases, terms).await {
             Ok(kept) => running.retain(|r| {
-                let held = kept.contains(&r.lease) && !r.done.load(Ordering::Acquire);
-                if !held {
+                let ended = r.is_done() && !r.is_stopping();
+                let held = kept.contains(&r.lease) && !ended;
+                if held {
+                    r.held.renewed(asked_at);
+                } else {
                     tracing::warn!(lane = %r.lease.lane, "lane lost");
                     (r.lost)();
                 }

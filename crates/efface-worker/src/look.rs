@@ -11,7 +11,7 @@ use efface_core::{
 use efface_store::{DueTask, Error as StoreError};
 
 use crate::{
-    call::{Ended, guarded, item},
+    call::{Ended, item},
     fleet::ConnectedAccount,
     lane::{Accounts, Lane},
     poll::poll_failed,
@@ -120,13 +120,10 @@ impl Lane {
     async fn look_at(&self, id: &AccountId, tasks: &[DueTask], account: &ConnectedAccount) {
         let keyed_by = self.keyed_by(id);
         let items: Vec<Item> = tasks.iter().map(|t| item(t, &keyed_by)).collect();
-        let call = Call::new(&account.http, self.hands.clock.now());
-        let ended = guarded(
-            &self.hands,
-            self.options.call_timeout * 2,
-            account.connector.look_up(&call, &items),
-        )
-        .await;
+        let turns = self.turns();
+        let call = Call::new(&account.http, self.hands.clock.now()).in_turn(&turns);
+        let work = account.connector.look_up(&call, &items);
+        let ended = turns.guarded(self.options.call_timeout * 2, work).await;
         let exchanges = call.take_exchanges();
         let condition = self.condition(id).await;
         let mut record = Record::new(

@@ -14,7 +14,7 @@ use efface_core::{
 use efface_store::{DueReceipt, DueTask, Error as StoreError, Unit};
 
 use crate::{
-    call::{Ended, guarded, wire_order},
+    call::{Ended, wire_order},
     fleet::ConnectedAccount,
     lane::{Accounts, Lane},
     recall,
@@ -85,13 +85,10 @@ impl Lane {
         let keyed_by = self.keyed_by(&order.account);
         let wire = wire_order(&order, &items, &keyed_by);
         let body = Receipt { format: receipt.format, body: receipt.body.clone() };
-        let call = Call::new(&account.http, self.hands.clock.now());
-        let ended = guarded(
-            &self.hands,
-            self.options.call_timeout * 2,
-            account.connector.poll(&call, &wire, &body),
-        )
-        .await;
+        let turns = self.turns();
+        let call = Call::new(&account.http, self.hands.clock.now()).in_turn(&turns);
+        let work = account.connector.poll(&call, &wire, &body);
+        let ended = turns.guarded(self.options.call_timeout * 2, work).await;
         let exchanges = call.take_exchanges();
         let now = self.hands.clock.now();
         let condition = self.condition(&order.account).await;

@@ -20,7 +20,7 @@ use efface_core::{
 use efface_store::{AccountRow, DueReceipt, DueTask, Error as StoreError, Unit};
 
 use crate::{
-    call::{Ended, guarded, wire_order},
+    call::{Ended, wire_order},
     fleet::ConnectedAccount,
     lane::{Accounts, Lane},
     poll::poll_failed,
@@ -134,14 +134,13 @@ impl Lane {
         }
         let wire = wire_order(&order, &named, &self.keyed_by(&order.account));
         let body = Receipt { format: receipt.format, body: receipt.body.clone() };
-        let call = Call::new(&account.http, self.hands.clock.now());
+        let turns = self.turns();
+        let call = Call::new(&account.http, self.hands.clock.now()).in_turn(&turns);
         // a vendor may be asked once for each person
         let people = u32::try_from(named.len()).unwrap_or(u32::MAX);
         let limit = self.options.call_timeout.saturating_mul(people.saturating_add(2));
-        let ended =
-            guarded(&self.hands, limit, account.connector.recall(&call, &wire, &body)).await;
+        let ended = turns.guarded(limit, account.connector.recall(&call, &wire, &body)).await;
         let exchanges = call.take_exchanges();
-        self.take_calls(u32::try_from(exchanges.len().saturating_sub(1)).unwrap_or(u32::MAX));
         let mut moved = 0;
         while moved < ATTEMPTS {
             let ending = Ending {

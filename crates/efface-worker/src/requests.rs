@@ -11,7 +11,7 @@ use efface_core::{
     DeskId, EntryId, LaneId,
     desk::{DeskItem, Reason, Subject},
     journal::{About, Entry, TaskChange},
-    request::{self, Advance, Request},
+    request::{self, Advance, Forgetting, Request},
     task::{self, Cause, Event, Task, TaskState},
 };
 use efface_store::{
@@ -112,6 +112,18 @@ impl RequestsLane {
         let patience = directory.policy.expire_unproved;
         if let Some(stands) = request::unproved(&due.request, patience, now) {
             self.unproved(&mut unit, &due, stands).await?;
+        }
+        let stands = moved.as_ref().map_or(&due.request, |(_, next)| next);
+        let settled = due.tasks.iter().all(|t| t.task.state.is_settled());
+        if let Some(forgetting) =
+            request::forgetting(stands, directory.policy.keeping, now).filter(|_| settled)
+        {
+            // one move of a request at a time
+            let forgetting = match forgetting {
+                Forgetting::Due if moved.is_some() => Forgetting::Later(now),
+                as_it_is => as_it_is,
+            };
+            self.forget(&mut unit, &due, forgetting).await?;
         }
         if let Some(at) = advance.look_again {
             unit.follow_ups.push(FollowUp { request: due.request.id, due_at: at });

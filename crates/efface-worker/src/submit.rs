@@ -18,7 +18,6 @@ use efface_core::{
 use efface_store::{AccountRow, AccountWrite, DueTask, EntryRow, Error as StoreError, Unit};
 
 use crate::{
-    call::guarded,
     fleet::ConnectedAccount,
     form::Formed,
     lane::{Lane, Out},
@@ -262,14 +261,18 @@ impl Lane {
     /// The call itself, then the second commit.
     pub(crate) async fn carry_out(self: Arc<Self>, formed: Formed, out: Out) {
         let Formed { mut order, items, wire, prepared, account, .. } = formed;
+        if !self.is_surely_ours() {
+            // still ours, and it is written that nothing left; or the next owner looks into it
+            self.never_arrived(&mut order, &items, &account, vec![]).await;
+            return;
+        }
         let digest = order.body_digest.clone();
-        let call = Call::new(&account.http, self.hands.clock.now()).digested(&prepared, &digest);
-        let ended = guarded(
-            &self.hands,
-            self.options.call_timeout * 2,
-            account.connector.submit(&call, &wire, &prepared),
-        )
-        .await;
+        let turns = self.turns();
+        let call = Call::new(&account.http, self.hands.clock.now())
+            .digested(&prepared, &digest)
+            .in_turn(&turns);
+        let work = account.connector.submit(&call, &wire, &prepared);
+        let ended = turns.guarded(self.options.call_timeout * 2, work).await;
         let exchanges = call.take_exchanges();
         // the vendor's place is free; the answer still has to be written
         let writing = self.writing();

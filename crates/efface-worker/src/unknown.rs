@@ -3,7 +3,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use efface_connector::{Answer, Call, Found};
+use efface_connector::{Answer, Call, ConnectorError, Found};
 use efface_core::{
     desk::{Reason, Subject},
     journal::About,
@@ -14,7 +14,7 @@ use efface_core::{
 use efface_store::{DueTask, Error as StoreError, OpenOrder, TaskWrite};
 
 use crate::{
-    call::{Ended, guarded, wire_order},
+    call::{Ended, wire_order},
     fleet::ConnectedAccount,
     lane::{Accounts, Lane},
     record::Record,
@@ -184,13 +184,10 @@ impl Lane {
             .unwrap_or_default();
         let wire = wire_order(order, &unknown, &keyed_by);
         if account.manifest.finds {
-            let call = Call::new(&account.http, self.hands.clock.now());
-            let ended = guarded(
-                &self.hands,
-                self.options.call_timeout * 2,
-                account.connector.find(&call, &wire),
-            )
-            .await;
+            let turns = self.turns();
+            let call = Call::new(&account.http, self.hands.clock.now()).in_turn(&turns);
+            let work = account.connector.find(&call, &wire);
+            let ended = turns.guarded(self.options.call_timeout * 2, work).await;
             let exchanges = call.take_exchanges();
             match ended {
                 Ended::Answered(Found::Arrived(answer)) => {
@@ -198,7 +195,8 @@ impl Lane {
                     return Ok(());
                 }
                 Ended::Answered(Found::NeverArrived) => {
-                    return self.never_arrived(order, &unknown, account, exchanges).await;
+                    self.never_arrived(order, &unknown, account, exchanges).await;
+                    return Ok(());
                 }
                 Ended::Answered(Found::CannotTell) => {}
                 Ended::Failed(_) | Ended::Panicked => {
@@ -264,13 +262,14 @@ impl Lane {
         self.move_all(order, items, &event, "a repeat could do harm", Some(reason)).await
     }
 
-    async fn never_arrived(
+    /// It is known of every person that nothing was done.
+    pub(crate) async fn never_arrived(
         &self,
         order: &mut Order,
         items: &[DueTask],
         account: &ConnectedAccount,
         exchanges: Vec<efface_connector::Exchange>,
-    ) -> Result<(), StoreError> {
+    ) {
         let answer = Answer {
             items: items
                 .iter()
@@ -279,7 +278,6 @@ impl Lane {
             accepted: vec![],
         };
         self.record(order, items.to_vec(), account, Ended::Answered(answer), exchanges).await;
-        Ok(())
     }
 
     async fn look_later(
@@ -343,13 +341,15 @@ impl Lane {
             record.finish(Some(About::OrderSent { order: Box::new(order.clone()) }));
         unit.orders.push(order.clone());
         self.store.commit(unit).await?;
-        let call = Call::new(&account.http, self.hands.clock.now());
-        let ended = guarded(
-            &self.hands,
-            self.options.call_timeout * 2,
-            account.connector.submit(&call, &wire, &prepared),
-        )
-        .await;
+        let turns = if account.manifest.finds { self.unpaid_turns() } else { self.turns() };
+        let call = Call::new(&account.http, self.hands.clock.now()).in_turn(&turns);
+        let ended = if self.is_surely_ours() {
+            let submit = account.connector.submit(&call, &wire, &prepared);
+            turns.guarded(self.options.call_timeout * 2, submit).await
+        } else {
+            // what became of the first time is as unknown as before
+            Ended::Failed(ConnectorError::unknown("not sent again: the lease was about to end"))
+        };
         let exchanges = call.take_exchanges();
         self.record(order, in_order, account, ended, exchanges).await;
         Ok(())

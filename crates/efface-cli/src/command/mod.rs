@@ -10,6 +10,7 @@ pub mod doctor;
 pub mod evidence;
 pub mod import;
 pub mod init;
+pub mod key;
 pub mod migrate;
 pub mod request;
 pub mod schedule;
@@ -71,6 +72,7 @@ pub async fn run(cli: Cli) -> Result<Exit> {
         Command::Audit(command) => {
             audit::run(&Context::open_without_vendors(global).await?, command).await
         }
+        Command::Key(command) => key::run(global, command).await,
         Command::Stop(args) => stop::run(global, &args).await,
         Command::Schedule(command) => {
             schedule::run(&Context::open_without_vendors(global).await?, command).await

@@ -10,8 +10,11 @@ use std::{
 
 use efface_connector::{Connector, Plugin};
 use efface_core::{
-    AccountId, ConnectorId, ControllerId, IdentifierKind, LaneId, Manifest, brakes::GuardList,
-    manifest::SideEffect, request::Patience, retry::RetryPolicy,
+    AccountId, ConnectorId, ControllerId, IdentifierKind, LaneId, Manifest,
+    brakes::GuardList,
+    manifest::SideEffect,
+    request::{Keeping, Patience},
+    retry::RetryPolicy,
 };
 use efface_settings::{Account, Controller, Settings};
 use efface_store::{AccountSpec, Connection, ControllerRules, Directory, Policy};
@@ -147,6 +150,10 @@ fn policy(settings: &Settings) -> Policy {
         phase_patience: hours(policy.phase_patience_hours),
         due_days: u16::try_from(policy.due_days).unwrap_or(u16::MAX),
         expire_unproved: Patience::of(hours(policy.expire_unproved_days.saturating_mul(24))),
+        keeping: Keeping {
+            after_answer: hours(policy.forget_days.saturating_mul(24)),
+            unanswered: hours(policy.forget_unanswered_days.saturating_mul(24)),
+        },
         auto_release_suppress: policy.auto_release_suppress,
         verify_after: Duration::from_secs(u64::from(policy.verify_after_minutes) * 60),
         retry: RetryPolicy {

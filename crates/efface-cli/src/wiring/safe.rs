@@ -1,10 +1,14 @@
 //! The safe: the master key from its place, the roots from the database.
 
+use std::sync::Arc;
+
 use anyhow::{Context as _, Result, bail};
 use efface_core::outside::Chance;
 use efface_settings::Settings;
 use efface_store::Connection;
 use efface_vault::{MasterKey, Vault, WrappedRoots};
+
+use super::keys::{self, KeyFolder};
 
 /// Where the wrapped roots stand in the `meta` table.
 pub const ROOTS: &str = "vault_roots";
@@ -27,6 +31,32 @@ pub async fn open(connection: &Connection, master: &MasterKey) -> Result<Vault> 
         Some(stored) => read(&stored, master),
         None => bail!("the database holds no keys yet; run `efface migrate`"),
     }
+}
+
+/// Opens the vault of an existing database together with the months' keys.
+///
+/// # Errors
+/// As [`open`].
+pub async fn open_with_keys(
+    connection: &Connection,
+    settings: &Settings,
+) -> Result<(Vault, Arc<KeyFolder>)> {
+    let master = master_key(settings)?;
+    let vault = open(connection, &master).await.map_err(|error| unfinished(error, settings))?;
+    let keys = Arc::new(KeyFolder::of(settings, master));
+    let vault = vault.with_months(Box::new(keys::Shared(keys.clone())));
+    Ok((vault, keys))
+}
+
+/// Where a rotation was cut short, the key in force is not the one that the database names yet.
+fn unfinished(error: anyhow::Error, settings: &Settings) -> anyhow::Error {
+    let begun = settings.vault.master_key_file.as_deref().is_some_and(|f| keys::next(f).exists());
+    if begun {
+        return error.context(
+            "a rotation of the master key was cut short; run `efface key rotate` again, it goes on where it stopped",
+        );
+    }
+    error
 }
 
 /// Opens the vault, and makes its roots in a database that has none.

@@ -38,6 +38,7 @@ fn sample(state: RequestState) -> Request {
         proof_missed_at: None,
         breached_at: None,
         in_error: None,
+        forgotten_at: None,
     }
 }
 

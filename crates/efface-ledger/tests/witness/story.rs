@@ -54,6 +54,7 @@ fn request(id: u128, version: u32, state: RequestState) -> Request {
         proof_missed_at: None,
         breached_at: None,
         in_error: None,
+        forgotten_at: None,
     }
 }
 

@@ -39,6 +39,7 @@ pub(super) struct PreparedUnit {
     desk_closes: Batch,
     desk_opens: Batch,
     errands: Vec<(uuid::Uuid, Vec<u8>, Timestamp)>,
+    forgets: Vec<RequestId>,
     pub(super) wakes: BTreeSet<LaneId>,
 }
 
@@ -273,6 +274,7 @@ pub(super) fn prepare_with(
             Cell::Bytes(sealed),
         ]);
     }
+    out.forgets = unit.forgets;
     for done in unit.errands_done {
         out.errands.push((
             done.id,
@@ -348,7 +350,28 @@ async fn write_proved(tx: &mut Tx<'_>, units: &[PreparedUnit], proof: Proof) -> 
         let hit = tx.small(sql, &cells).await?;
         all_there("errand", hit.is_empty().then(|| vec![*id]))?;
     }
+    for id in units.iter().flat_map(|u| &u.forgets) {
+        forget(tx, *id).await?;
+    }
     check_company(tx, &company).await
+}
+
+/// Destroys a request's key and what was sealed under it. The blind index stays: it names nobody, and
+/// tells a wish that is repeated.
+async fn forget(tx: &mut Tx<'_>, id: RequestId) -> Result<(), Error> {
+    let request = [Cell::from(id.bytes())];
+    let emptied = [Cell::from(id.bytes()), Cell::from(Vec::new())];
+    tx.small(
+        "UPDATE request SET sealed = $2, wrapped_key = $2, wrapped_by = '' WHERE id = $1",
+        &emptied,
+    )
+    .await?;
+    tx.small("UPDATE task SET memo = NULL, prior = NULL WHERE request_id = $1", &request).await?;
+    for task in tx.small("SELECT id FROM task WHERE request_id = $1", &request).await? {
+        let id = TaskId(task.id(0)?).to_string();
+        tx.small("UPDATE desk SET sealed = NULL WHERE subject_kind = 'task' AND subject_id = $1 AND sealed IS NOT NULL", &[Cell::from(id.as_str())]).await?;
+    }
+    Ok(())
 }
 
 /// Each lane remembers the highest order number it gave away.

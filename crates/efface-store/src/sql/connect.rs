@@ -180,6 +180,19 @@ impl Connection {
         self.database.meta(name).await
     }
 
+    /// Writes another value of the `meta` table where the one expected stands; whether it did.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub async fn replace_meta(&self, name: &str, from: &str, to: &str) -> Result<bool, Error> {
+        let mut tx = self.database.begin().await?;
+        let cells = [Cell::from(name), Cell::from(from), Cell::from(to)];
+        let sql = "UPDATE meta SET value = $3 WHERE name = $1 AND value = $2 RETURNING name";
+        let hit = tx.small(sql, &cells).await?;
+        tx.commit().await?;
+        Ok(!hit.is_empty())
+    }
+
     /// Writes a value of the `meta` table that is not there yet; the value that stands comes back.
     ///
     /// # Errors

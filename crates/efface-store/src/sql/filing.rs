@@ -9,7 +9,7 @@ use efface_core::{
     ImportId, LaneId, RequestId, Timestamp,
     desk::{Reason, Subject},
     journal::{About, Entry, TaskChange},
-    request::{self, Request, RequestState},
+    request::{self, Forgetting, Request, RequestState},
     subject::Dossier,
 };
 use efface_vault::WrappedKey;
@@ -73,7 +73,7 @@ pub(super) fn prepare(
     now: Timestamp,
 ) -> Result<PreparedFiling, Error> {
     let tags = tags_of(sealer, filing.request.id, &filing.dossier);
-    let sealed = sealer.seal_new(filing.request.id, &filing.dossier)?;
+    let sealed = sealer.seal_new(filing.request.id, &filing.dossier, now)?;
     let entry = filing_entry(sealer, &filing, now)?;
     let task_cells =
         filing.tasks.iter().map(|t| rows::new_task_cells(t, now)).collect::<Result<_, _>>()?;
@@ -307,6 +307,10 @@ impl Writer<'_, '_> {
         } else if request.state == RequestState::Received {
             let patience = self.desk.directory.policy.expire_unproved;
             self.follow_up(request.id, request::notice_at(request.filed_at, patience));
+        } else if let Some(Forgetting::Later(at)) =
+            request::forgetting(request, self.desk.directory.policy.keeping, self.desk.now)
+        {
+            self.follow_up(request.id, at);
         }
     }
 
@@ -353,6 +357,7 @@ impl Writer<'_, '_> {
             &[],
         );
         self.push_request(&request, prepared, &prepared.sealed.dossier);
+        self.ask_for_follow_up(&request);
         self.rows.journal.push(rows::entry_cells(&entry, Some(request.id)));
         if brings_more {
             let reason = Reason::NeedsPerson {

@@ -1,11 +1,13 @@
 //! Leases, by the database's clock.
 
+use std::time::Duration;
+
 use efface_core::LaneId;
 
 use crate::{
-    Error, Lease, LeaseTerms,
-    hot::{Cell, Tx},
-    sql::Database,
+    Attendance, Error, LaneRow, Lease, LeaseTerms, WORKERS_BELL, WorkerRow,
+    hot::{Cell, Returned, Tx},
+    sql::{Database, notify::CHANNEL},
 };
 
 /// Picks the text for the database; the two differ in their clock alone.
@@ -31,7 +33,11 @@ async fn lease_clock(tx: &mut Tx<'_>, database: &Database) -> Result<i64, Error>
 }
 
 fn ttl(terms: LeaseTerms) -> i64 {
-    i64::try_from(terms.ttl.as_millis()).unwrap_or(i64::MAX)
+    millis(terms.ttl)
+}
+
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// Lane rows are locked in the order of their names, here and in commits: two processes that want the
@@ -40,6 +46,74 @@ fn in_order<T>(all: &[T], name: impl Fn(&T) -> &str) -> Vec<&T> {
     let mut sorted: Vec<&T> = all.iter().collect();
     sorted.sort_by(|a, b| name(a).cmp(name(b)));
     sorted
+}
+
+/// A worker that has been silent for so long is forgotten.
+const FORGOTTEN_AFTER: Duration = Duration::from_secs(24 * 3600);
+
+pub(super) async fn attend(
+    database: &Database,
+    name: &str,
+    serves: u32,
+    terms: LeaseTerms,
+) -> Result<Attendance, Error> {
+    let mut tx = database.begin().await?;
+    let now = lease_clock(&mut tx, database).await?;
+    let silent = Cell::from(now);
+    let there = tx
+        .small(
+            "SELECT serves FROM worker WHERE name = $1 AND seen_until >= $2",
+            &[Cell::from(name), silent.clone()],
+        )
+        .await?;
+    let cells = [Cell::from(name), Cell::from(serves), Cell::from(now.saturating_add(ttl(terms)))];
+    tx.small(
+        "INSERT INTO worker (name, serves, seen_until) VALUES ($1, $2, $3) ON CONFLICT (name) DO UPDATE SET serves = excluded.serves, seen_until = excluded.seen_until",
+        &cells,
+    )
+    .await?;
+    if there.is_empty() {
+        let forgotten = now.saturating_sub(millis(FORGOTTEN_AFTER));
+        tx.small("DELETE FROM worker WHERE seen_until < $1", &[Cell::from(forgotten)]).await?;
+        ring(&mut tx, database).await?;
+    }
+    let workers = tx
+        .small("SELECT name, serves FROM worker WHERE seen_until >= $1 ORDER BY name", &[silent])
+        .await?;
+    let lanes = tx.small("SELECT name, owner, lease_until FROM lane ORDER BY name", &[]).await?;
+    tx.commit().await?;
+    let worker = |row: &Returned| {
+        let serves = u32::try_from(row.int(1)?).unwrap_or(u32::MAX);
+        Ok::<_, Error>(WorkerRow { name: row.text(0)?, serves })
+    };
+    let lane = |row: &Returned| {
+        let left = row.opt_int(2)?.unwrap_or(now).saturating_sub(now);
+        Ok::<_, Error>(LaneRow {
+            lane: LaneId::new(&row.text(0)?).map_err(|e| Error::corrupt("lane", e))?,
+            owner: row.opt_text(1)?,
+            runs_out_in: Duration::from_millis(u64::try_from(left).unwrap_or(0)),
+        })
+    };
+    Ok(Attendance {
+        workers: workers.iter().map(worker).collect::<Result<_, _>>()?,
+        lanes: lanes.iter().map(lane).collect::<Result<_, _>>()?,
+    })
+}
+
+pub(super) async fn leave(database: &Database, name: &str) -> Result<(), Error> {
+    let mut tx = database.begin().await?;
+    tx.small("DELETE FROM worker WHERE name = $1", &[Cell::from(name)]).await?;
+    ring(&mut tx, database).await?;
+    tx.commit().await
+}
+
+/// The other workers look who is there when this transaction is through. SQLite has one worker.
+async fn ring(tx: &mut Tx<'_>, database: &Database) -> Result<(), Error> {
+    if database.is_postgres() {
+        let cells = [Cell::from(CHANNEL), Cell::from(WORKERS_BELL)];
+        tx.small("SELECT 1 FROM pg_notify($1, $2)", &cells).await?;
+    }
+    Ok(())
 }
 
 pub(super) async fn take(
@@ -114,6 +188,9 @@ pub(super) async fn give_back(database: &Database, leases: &[Lease]) -> Result<(
             Cell::from(i64::try_from(lease.epoch).unwrap_or(i64::MAX)),
         ];
         tx.small("UPDATE lane SET owner = NULL, lease_until = NULL WHERE name = $1 AND owner = $2 AND epoch = $3", &cells).await?;
+    }
+    if !leases.is_empty() {
+        ring(&mut tx, database).await?;
     }
     tx.commit().await
 }

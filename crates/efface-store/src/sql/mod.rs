@@ -38,10 +38,11 @@ pub(crate) use rows::{
     decode as decode_row, encode as encode_row, read_order as read_order_row,
     read_request as read_request_row, read_task as read_task_row, task_columns, task_query,
 };
+pub(crate) use seal::month_of;
 
 use crate::{
-    AccountRow, CheckpointRow, Directory, DueFollowUp, DueReceipt, DueTask, Errand, Error, Filed,
-    Filing, Lease, LeaseTerms, OpenOrder, Store, Unit, Wakes,
+    AccountRow, Attendance, CheckpointRow, Directory, DueFollowUp, DueReceipt, DueTask, Errand,
+    Error, Filed, Filing, Lease, LeaseTerms, OpenOrder, Store, Unit, Wakes,
     sql::{committer::Committer, seal::Sealer},
 };
 
@@ -148,6 +149,19 @@ impl Store for SqlStore {
 
     fn wakes(&self) -> &Wakes {
         &self.wakes
+    }
+
+    async fn attend(
+        &self,
+        name: &str,
+        serves: u32,
+        terms: LeaseTerms,
+    ) -> Result<Attendance, Error> {
+        lanes::attend(&self.database, name, serves, terms).await
+    }
+
+    async fn leave(&self, name: &str) -> Result<(), Error> {
+        lanes::leave(&self.database, name).await
     }
 
     async fn take_lanes(

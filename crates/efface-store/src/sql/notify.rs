@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 
 use crate::{Error, Wakes, sql::Database};
 
-const CHANNEL: &str = "efface_lane";
+pub(super) const CHANNEL: &str = "efface_lane";
 const AT_MOST_EVERY: Duration = Duration::from_millis(5);
 const SQLITE_LOOK_EVERY: Duration = Duration::from_millis(200);
 

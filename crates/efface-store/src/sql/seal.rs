@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use efface_core::{
-    RequestId, TaskId,
+    RequestId, TaskId, Timestamp,
     journal::Commitment,
     outside::Chance,
     subject::{Dossier, Identifier, Value},
 };
-use efface_vault::{Context, RequestKey, Vault, WrappedKey};
+use efface_vault::{Context, Month, RequestKey, Vault, WrappedKey};
 
 use crate::Error;
 
@@ -45,9 +45,16 @@ impl Sealer {
         self.vault.tag(&identifier.kind.word(), identifier.normal.expose())
     }
 
-    /// Seals a new request's dossier under a new key.
-    pub(crate) fn seal_new(&self, request: RequestId, dossier: &Dossier) -> Result<Sealed, Error> {
-        let (key, wrapped) = self.vault.new_request_key(request.bytes(), &mut self.fill());
+    /// Seals a new request's dossier under a new key, which the key of this month wraps.
+    pub(crate) fn seal_new(
+        &self,
+        request: RequestId,
+        dossier: &Dossier,
+        now: Timestamp,
+    ) -> Result<Sealed, Error> {
+        let month = month_of(now)?;
+        let (key, wrapped) =
+            self.vault.new_request_key(request.bytes(), &month, &mut self.fill())?;
         Ok(Sealed { dossier: self.seal_dossier(&key, request, dossier)?, wrapped })
     }
 
@@ -57,6 +64,21 @@ impl Sealer {
         wrapped: &WrappedKey,
     ) -> Result<RequestKey, Error> {
         Ok(self.vault.unwrap(request.bytes(), wrapped)?)
+    }
+
+    /// A request's wrapped key, wrapped anew by the key of another month.
+    pub(crate) fn rewrap(
+        &self,
+        request: RequestId,
+        wrapped: &WrappedKey,
+        month: &Month,
+    ) -> Result<WrappedKey, Error> {
+        let key = self.key(request, wrapped)?;
+        Ok(self.vault.wrap(request.bytes(), &key, month, &mut self.fill())?)
+    }
+
+    pub(crate) fn forget_month(&self, month: &Month) {
+        self.vault.forget_month(month);
     }
 
     pub(crate) fn seal_dossier(
@@ -138,6 +160,14 @@ impl Sealer {
             })
             .collect())
     }
+}
+
+/// The calendar month in UTC.
+pub(crate) fn month_of(at: Timestamp) -> Result<Month, Error> {
+    let wrong = |e: jiff::Error| Error::corrupt("time", e);
+    let date = jiff::Timestamp::from_millisecond(at.millis()).map_err(wrong)?;
+    let date = date.to_zoned(jiff::tz::TimeZone::UTC);
+    Ok(Month::parse(&format!("{:04}-{:02}", date.year(), date.month()))?)
 }
 
 fn zeroize_json<T: serde::Serialize>(value: &T) -> Result<Value, Error> {

@@ -136,18 +136,18 @@ impl SqlStore {
         let mut tx = self.database.begin().await?;
         tx.small("INSERT INTO api_key (id, name, hash, created_at, created_by) VALUES ($1, $2, $3, $4, $5)", &cells).await?;
         tx.commit().await?;
-        self.note_key(id, "created", by).await
+        self.note_key(&format!("api key {id}"), "created", by).await
     }
 
-    async fn note_key(&self, id: &str, change: &str, by: &str) -> Result<(), Error> {
+    /// Writes what was done to a key into the journal.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub async fn note_key(&self, key: &str, change: &str, by: &str) -> Result<(), Error> {
         let mut unit = Unit::default();
         unit.entries.push(self.entry(
             by,
-            About::KeyChanged {
-                key: format!("api key {id}"),
-                change: change.into(),
-                by: by.into(),
-            },
+            About::KeyChanged { key: key.into(), change: change.into(), by: by.into() },
             &[],
             None,
         ));
@@ -168,7 +168,7 @@ impl SqlStore {
                 list: "api-key",
             });
         }
-        self.note_key(id, "revoked", by).await
+        self.note_key(&format!("api key {id}"), "revoked", by).await
     }
 
     /// # Errors

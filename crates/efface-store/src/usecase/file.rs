@@ -247,6 +247,7 @@ impl SqlStore {
             proof_missed_at: None,
             breached_at: None,
             in_error: None,
+            forgotten_at: None,
         };
         if let Some(proof) = &new.proof {
             proof.check()?;

@@ -5,6 +5,7 @@ mod account;
 mod admin;
 mod amend;
 mod file;
+mod keys;
 mod request;
 mod stop;
 mod task;
@@ -21,6 +22,7 @@ use efface_vault::WrappedKey;
 
 pub(crate) use admin::OVERDUE;
 pub use file::{NewRequest, Proof};
+pub use keys::MonthKeyRow;
 
 use crate::{
     DeskClose, DeskOpen, EntryRow, Error, FollowUp, SqlStore, Store, TaskRow, TaskWrite, Unit,
@@ -74,7 +76,7 @@ impl SqlStore {
     /// The personal part of a request, opened.
     ///
     /// # Errors
-    /// When there is no such request or its key does not open it.
+    /// When there is no such request, it was forgotten, or its key does not open it.
     pub async fn dossier(&self, id: RequestId) -> Result<Dossier, Error> {
         let found = self
             .database
@@ -88,9 +90,24 @@ impl SqlStore {
             id: id.to_string(),
             list: "request",
         })?;
-        let key =
-            self.sealer.key(id, &WrappedKey { bytes: row.bytes(1)?, wrapped_by: row.text(2)? })?;
+        let wrapped = WrappedKey { bytes: row.bytes(1)?, wrapped_by: row.text(2)? };
+        if wrapped.bytes.is_empty() {
+            return Err(Error::Forgotten(id));
+        }
+        let key = self.sealer.key(id, &wrapped)?;
         self.sealer.open_dossier(&key, id, &row.bytes(0)?)
+    }
+
+    /// The same; `None` when it was forgotten.
+    ///
+    /// # Errors
+    /// As [`SqlStore::dossier`].
+    pub async fn dossier_if_kept(&self, id: RequestId) -> Result<Option<Dossier>, Error> {
+        match self.dossier(id).await {
+            Ok(dossier) => Ok(Some(dossier)),
+            Err(Error::Forgotten(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     pub(crate) fn entry(

@@ -252,8 +252,17 @@ impl SqlStore {
         notice: &str,
         by: &str,
     ) -> Result<request::Request, Error> {
-        self.move_request(id, Event::Told { by: by.to_owned(), notice: notice.to_owned() }, by)
-            .await
+        let event = Event::Told { by: by.to_owned(), notice: notice.to_owned() };
+        self.until_fresh(|| async {
+            let loaded = self.load(id).await?;
+            let next = request::apply(&loaded.request, &event, self.now())?;
+            let mut unit = Unit::default();
+            self.write_request(&mut unit, &loaded, &next, &event, by, &[]);
+            // from now on it is forgotten earlier
+            self.ask_requests_lane(&mut unit, id, self.now());
+            Ok((unit, next))
+        })
+        .await
     }
 
     /// Marks a request as filed in error: freezes shredding, holds what can be held.

@@ -5,6 +5,9 @@ use sea_orm::ConnectionTrait;
 
 use crate::{Error, SqlStore, hot::Cell};
 
+/// Answers to callers and errands are kept for two weeks.
+const ANSWERS_KEPT_MILLIS: i64 = 14 * 86_400_000;
+
 impl SqlStore {
     /// What the database's own clock says.
     ///
@@ -34,19 +37,29 @@ impl SqlStore {
         Ok(())
     }
 
-    /// Lets SQLite move its log into the database file and give free pages back. PostgreSQL looks
-    /// after itself.
+    /// Drops old answers to callers and errands; lets SQLite move its log into the database file and
+    /// give free pages back.
     ///
     /// # Errors
     /// When the database refuses.
     pub async fn tidy(&self) -> Result<&'static str, Error> {
+        self.drop_old_answers().await?;
         if self.database.is_postgres() {
-            return Ok("PostgreSQL looks after itself");
+            return Ok("old answers dropped; PostgreSQL looks after the rest itself");
         }
         let writer = self.database.writer_orm();
         writer.execute_unprepared("PRAGMA incremental_vacuum(2000)").await?;
         writer.execute_unprepared("PRAGMA wal_checkpoint(TRUNCATE)").await?;
-        Ok("log moved into the database file, free pages given back")
+        Ok("old answers dropped, log moved into the database file, free pages given back")
+    }
+
+    /// Answers kept for callers that ask again, and answers to errands, hold what people are called.
+    async fn drop_old_answers(&self) -> Result<(), Error> {
+        let before = self.now().millis().saturating_sub(ANSWERS_KEPT_MILLIS);
+        let mut tx = self.database.begin().await?;
+        tx.small("DELETE FROM idempotency WHERE at < $1", &[Cell::from(before)]).await?;
+        tx.small("DELETE FROM errand WHERE done_at < $1", &[Cell::from(before)]).await?;
+        tx.commit().await
     }
 
     /// Tasks of an import's requests that wait for release: `(account, action, state, how many)`.

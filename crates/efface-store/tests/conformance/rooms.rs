@@ -83,10 +83,9 @@ pub async fn a_newer_schema_is_named(bench: Bench) {
             matches!(&error, Error::NewerSchema { found, .. } if found == "m9999_later"),
             "{error}"
         );
-        assert!(
-            error.to_string().contains("m9999_later") && error.to_string().contains("m0002_ledger"),
-            "{error}"
-        );
+        let told = error.to_string();
+        let ours = efface_migrations::names().pop().expect("one");
+        assert!(told.contains("m9999_later") && told.contains(&ours), "{told}");
     }
 }
 
@@ -168,6 +167,7 @@ pub async fn a_migration_that_was_cut_short_can_be_run_again(bench: Bench) {
     raw.exec("CREATE TABLE schedule (job TEXT)").await;
     assert!(connection.migrate().await.is_err());
     raw.exec("DROP TABLE schedule").await;
-    assert_eq!(connection.migrate().await.expect("made"), 2);
+    let all = u32::try_from(efface_migrations::names().len()).expect("few");
+    assert_eq!(connection.migrate().await.expect("made"), all);
     connection.check_schema().await.expect("there");
 }

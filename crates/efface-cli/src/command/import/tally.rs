@@ -181,7 +181,12 @@ fn empty(context: &Context, account: &AccountId, action: TaskAction) -> VendorCo
 pub const fn is_of_the_row(error: &efface_store::Error) -> bool {
     use efface_store::Error as E;
     match error {
-        E::Refused(_) | E::Request(_) | E::Task(_) | E::Stale { .. } | E::FiledBefore(_) => true,
+        E::Refused(_)
+        | E::Request(_)
+        | E::Task(_)
+        | E::Stale { .. }
+        | E::FiledBefore(_)
+        | E::Forgotten(_) => true,
         E::Unavailable(_)
         | E::Database(_)
         | E::LaneLost { .. }

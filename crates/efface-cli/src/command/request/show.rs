@@ -40,9 +40,11 @@ pub struct Args {
 pub async fn run(context: &Context, args: &Args) -> Result<Exit> {
     let id = context.store.resolve_request(&args.id).await?;
     let view = context.store.request(id).await?;
-    let dossier = context.store.dossier(id).await?;
+    // forgotten: nothing of it is kept
+    let dossier = context.store.dossier_if_kept(id).await?;
+    let kept = dossier.iter().flat_map(|d| &d.identifiers);
     let identifiers: Vec<IdentifierJson> =
-        dossier.identifiers.iter().map(|i| IdentifierJson::of(i, args.reveal)).collect();
+        kept.map(|i| IdentifierJson::of(i, args.reveal)).collect();
     let exchanges = if args.exchanges { exchanges(context, &view).await? } else { vec![] };
     let history: Vec<EventJson> = if args.history {
         let entries = context.store.history(id).await?;
@@ -55,10 +57,10 @@ pub async fn run(context: &Context, args: &Args) -> Result<Exit> {
         let mut body = json!({
             "request": RequestJson::of(&view.request, context.now()),
             "identifiers": identifiers,
-            "reference": dossier.external_reference,
+            "reference": dossier.as_ref().and_then(|d| d.external_reference.as_ref()),
             "tasks": tasks,
         });
-        if args.reveal {
+        if let (true, Some(dossier)) = (args.reveal, &dossier) {
             let contact = dossier.requester.contact.as_ref().map(|c| c.expose().to_owned());
             body["contact"] = json!(contact);
             body["note"] = json!(dossier.note);
@@ -75,10 +77,11 @@ pub async fn run(context: &Context, args: &Args) -> Result<Exit> {
         return Ok(Exit::Done);
     }
     let mut lines = head(&view.request, context.now());
-    lines.extend(dossier.external_reference.clone().map(|r| ("reference", r)));
-    let relation = dossier.requester.relation.word().to_owned();
-    lines.push(("requester", relation));
-    if args.reveal {
+    lines.push(("requester", view.request.relation.word().to_owned()));
+    if let Some(dossier) = &dossier {
+        lines.extend(dossier.external_reference.clone().map(|r| ("reference", r)));
+    }
+    if let (true, Some(dossier)) = (args.reveal, &dossier) {
         let contact = dossier.requester.contact.as_ref().map(|c| c.expose().to_owned());
         lines.extend(contact.map(|c| ("contact", c)));
         lines.extend(dossier.note.clone().map(|n| ("note", n)));
