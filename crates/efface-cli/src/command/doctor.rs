@@ -1,5 +1,6 @@
 //! `efface doctor`: looks at everything an installation rests on, one line each, and says what to do.
 
+mod keys;
 mod living;
 
 use std::path::Path;
@@ -148,7 +149,10 @@ async fn examine(global: &GlobalArgs, report: &mut Report) {
         return;
     }
     match Context::assemble(settings, connection, global.json).await {
-        Ok(context) => living::living(&context, report).await,
+        Ok(context) => {
+            keys::keys(&context, report).await;
+            living::living(&context, report).await;
+        }
         Err(error) => report.fail("store", format!("{error:#}"), "see the lines above"),
     }
 }

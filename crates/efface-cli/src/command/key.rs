@@ -192,6 +192,7 @@ async fn status(context: &Context) -> Result<Exit> {
 async fn destroy(context: &Context, args: &DestroyArgs) -> Result<Exit> {
     let month = Month::parse(args.month.trim())
         .map_err(|error| Failure::new(Exit::Usage, format!("{}: {error}", args.month)))?;
+    context.store.ended_month(&month).await?;
     confirm(
         &format!("Destroy the key of {month}, here and in the recovery folder, for good?"),
         args.yes,
@@ -322,7 +323,7 @@ impl Rotation {
             Err(error) => return Err(error).with_context(|| format!("cannot read {shown}")),
         };
         if let Some(copy) = self.recovery_next() {
-            write_whole(&copy, text.as_bytes(), true)
+            write_whole(&copy, format!("{}\n", text.trim()).as_bytes(), true)
                 .with_context(|| format!("cannot write {}", copy.display()))?;
         }
         MasterKey::parse(&text).with_context(|| format!("{shown} is no master key"))

@@ -187,6 +187,14 @@ impl KeyFolder {
         }
     }
 
+    /// Whether the file of a month in a folder is that key.
+    #[must_use]
+    pub fn opens(&self, folder: &Path, month: &Month, key_id: &str) -> bool {
+        let text = fs::read_to_string(file_in(folder, month));
+        let key = text.ok().and_then(|text| MonthKey::parse(&text, &self.master).ok());
+        key.is_some_and(|key| key.id() == key_id)
+    }
+
     /// Removes a month's files, the copy first: what is written over and gone here is gone.
     ///
     /// # Errors

@@ -154,12 +154,11 @@ impl SqlStore {
         Ok(if found.is_empty() { 0 } else { carried.max(1) })
     }
 
-    /// Says that a month's key is destroyed, when it wraps nothing any more; its files may be removed
-    /// then.
+    /// A month's key that may be destroyed once it wraps nothing any more.
     ///
     /// # Errors
-    /// [`Error::Refused`] while the month goes on or the key still wraps something.
-    pub async fn destroy_month(&self, month: &Month, by: &str) -> Result<(), Error> {
+    /// [`Error::Refused`] while the month goes on, or when no such key is known.
+    pub async fn ended_month(&self, month: &Month) -> Result<MonthKeyRow, Error> {
         let late = self.now().millis().saturating_sub(CLOCKS_APART_MILLIS);
         if *month >= month_of(Timestamp::from_millis(late))? {
             return Err(Error::Refused(format!(
@@ -167,9 +166,18 @@ impl SqlStore {
             )));
         }
         let row = self.month_keys().await?.into_iter().find(|row| row.month == *month);
-        let row = row.ok_or_else(|| {
+        row.ok_or_else(|| {
             Error::Refused(format!("no key of {month} is known; `efface key status` lists them"))
-        })?;
+        })
+    }
+
+    /// Says that a month's key is destroyed, when it wraps nothing any more; its files may be removed
+    /// then.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] while the month goes on or the key still wraps something.
+    pub async fn destroy_month(&self, month: &Month, by: &str) -> Result<(), Error> {
+        let row = self.ended_month(month).await?;
         if row.wraps > 0 {
             return Err(Error::Refused(format!(
                 "the key of {month} still wraps {} request keys",
