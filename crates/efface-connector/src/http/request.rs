@@ -128,10 +128,17 @@ impl Request {
     /// The full URL, identifiers included.
     ///
     /// # Errors
-    /// When base or template do not make a URL.
+    /// When base or template do not make a URL, or a part of the path would change it.
     pub fn url(&self) -> Result<Url, ConnectorError> {
         let mut text = self.template.clone();
         for (name, value) in &self.path {
+            if matches!(value.as_str(), "" | "." | "..") {
+                // as a segment it would lead to another place of the vendor's
+                return Err(ConnectorError::permanent(format!(
+                    "{{{name}}} of {} is empty, `.` or `..`, which no URL can carry",
+                    self.template
+                )));
+            }
             text = text.replace(&format!("{{{name}}}"), &encode_path(value));
         }
         let whole = format!("{}{text}", self.base);
