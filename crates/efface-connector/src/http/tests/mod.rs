@@ -1,6 +1,8 @@
 //! Hosts, addresses, templates and statuses.
 
+mod tls;
 mod urls;
+mod vendors;
 
 use std::net::IpAddr;
 
