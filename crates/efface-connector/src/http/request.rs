@@ -164,6 +164,15 @@ impl Request {
         }
     }
 
+    /// Whether `text` stands in what is sent: a vendor that repeats it tells us nothing of its own.
+    #[must_use]
+    pub(super) fn says(&self, text: &str) -> bool {
+        let parts = self.path.iter().map(|(_, value)| value);
+        let mut parts = parts.chain(self.query.iter().map(|(_, value)| value));
+        let body = self.body_text().unwrap_or_default();
+        parts.any(|part| part.contains(text)) || body.contains(text)
+    }
+
     /// The bytes whose keyed digest names this request: method, path and query as sent, body. The
     /// host is left out, so that a vendor's own log can be held against it.
     #[must_use]

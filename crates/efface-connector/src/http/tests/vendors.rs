@@ -243,6 +243,23 @@ async fn each_answer_of_a_hostile_vendor_has_its_class() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_vendors_id_of_a_request_is_kept_unless_it_may_be_a_person() {
+    for (header, kept) in [
+        ("x-request-id: 7f3a-22.b_1\r\n", Some("7f3a-22.b_1")),
+        ("request-id: canary@person.test\r\n", None),
+        ("request-id: person.test\r\n", None),
+        ("x-correlation-id: somebody@else.test\r\n", None),
+        ("x-message-id: +442079460000\r\n", None),
+        ("x-request-id: \r\n", None),
+        ("", None),
+    ] {
+        let raw = says(ok(header, JOB));
+        let (exchange, _) = call(&format!("http://127.0.0.1:{}", raw.port), 1000).await;
+        assert_eq!(exchange.vendor_request_id.as_deref(), kept, "{header}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_redirect_leads_nowhere_and_takes_no_key_along() {
     let trap = says(ok("", JOB));
     for line in ["301 M", "302 M", "303 M", "307 M", "308 M"] {
