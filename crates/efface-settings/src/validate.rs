@@ -196,7 +196,7 @@ fn nowhere_public(url: &Url) -> Option<(&'static str, &'static str)> {
         return Some(("ends its host in a dot", "leave the dot out"));
     }
     let below = |parent: &&str| name.strip_suffix(*parent).is_some_and(|rest| rest.ends_with('.'));
-    (!name.contains('.') || LOCAL.iter().any(|parent| below(&parent))).then_some((
+    (!name.contains('.') || LOCAL.iter().any(below)).then_some((
         "is a name of a local network",
         "only addresses of the public internet are called; give the vendor's public name",
     ))

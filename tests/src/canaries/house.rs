@@ -189,24 +189,50 @@ impl House {
     }
 
     /// Starts the API with a worker; it and its address.
-    pub fn serve(&self, log: &str) -> (Child, String) {
+    pub fn serve(&self, log: &str) -> (Served, String) {
         let path = self.path().join(log);
         let file = File::options().create(true).append(true).open(&path).expect("a log");
         let mut command = self.command(&["serve"]);
         command.stdout(file.try_clone().expect("a log")).stderr(file);
-        let mut child = command.spawn().expect("serve starts");
+        let mut served = Served { child: command.spawn().expect("serve starts") };
         let end = stopwatch() + PATIENCE;
         loop {
             let lines = BufReader::new(File::open(&path).expect("the log")).lines();
             let listening = lines.map_while(Result::ok).find(|l| l.contains("\"listening\""));
             if let Some(line) = listening {
                 let line: serde_json::Value = serde_json::from_str(&line).expect("JSON");
-                return (child, line["address"].as_str().expect("an address").to_owned());
+                return (served, line["address"].as_str().expect("an address").to_owned());
             }
-            let ended = child.try_wait().expect("its status");
+            let ended = served.child.try_wait().expect("its status");
             assert!(ended.is_none() && stopwatch() < end, "serve does not come up: {ended:?}");
             std::thread::sleep(Duration::from_millis(20));
         }
+    }
+}
+
+/// A running `efface serve`; killed when dropped.
+pub struct Served {
+    child: Child,
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        // it may have ended by itself
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Served {
+    /// Asks it to stop (SIGTERM) and waits for its end.
+    ///
+    /// # Panics
+    /// When it ends otherwise than asked.
+    pub fn stop(mut self) {
+        let asked = Command::new("kill").arg("-TERM").arg(self.child.id().to_string()).status();
+        assert!(asked.expect("kill runs").success(), "it cannot be asked to stop");
+        let ended = self.child.wait().expect("its end");
+        assert!(ended.success(), "asked to stop it ended with {ended}");
     }
 }
 

@@ -12,7 +12,7 @@ use std::{
     fs,
     io::{Read as _, Write as _},
     net::TcpStream,
-    process::{Child, Command},
+    process::Command,
     time::Duration,
 };
 
@@ -55,14 +55,14 @@ pub async fn run(database_url: Option<&str>, worker: &str, count: u32) {
     let peek = Peek::at(url).await;
     // killed in the middle of its work: what a process leaves behind when it cannot tidy up
     until_closed(&peek, count / 4).await;
-    stop(served, "-KILL");
+    drop(served);
     let (served, address) = house.serve("serve-again.log");
     read_by_api(&Api { address: &address, key: &key, house: &house }, &people);
     until_closed(&peek, count * 6 / 10).await;
     read_by_command(&house, &people);
     let closed = closed(&peek).await;
     let asked: u64 = house.vendors.iter().map(|(_, server)| server.calls()).sum();
-    stop(served, "-TERM");
+    served.stop();
     let _ = house.run(&["doctor"]);
     let _ = house.run(&["worker", "--no-such-flag", &people.all[0].email]).ends(2);
 
@@ -317,13 +317,6 @@ async fn until_closed(peek: &Peek, enough: u32) {
         assert!(stopwatch() < end, "{moving} go on, and too few have come to their end");
         tokio::time::sleep(GLANCE).await;
     }
-}
-
-fn stop(mut served: Child, signal: &str) {
-    let pid = served.id().to_string();
-    assert!(Command::new("kill").args([signal, &pid]).status().expect("kill").success());
-    let ended = served.wait().expect("its end");
-    assert!(signal == "-KILL" || ended.success(), "asked to stop it ended with {ended}");
 }
 
 /// Everything PostgreSQL tells of the database.
