@@ -18,6 +18,8 @@ use crate::{kill_run::home::inline, kill_run::process::efface, world::stopwatch}
 
 /// A stand-in's day is a sixth of a second.
 const TIME_SCALE: f64 = 0.000_002;
+/// Small companies: a lost order puts few people before a person.
+const PEOPLE_PER_CALL: u32 = 8;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How a command ended.
@@ -123,6 +125,7 @@ impl House {
                 "\n[accounts.{vendor}]\nconnector = {vendor:?}\nbase_url = {:?}\n\
                  allow_loopback = true\nstand_in_time_scale = {TIME_SCALE}\n\
                  daily_ceiling_people = 1000000\ncalls_per_second = 1000.0\n\
+                 batch_items = {PEOPLE_PER_CALL}\n\
                  accept_side_effects = {accepted:?}\nsettings = {}\n",
                 server.base_url(),
                 inline(&settings),

@@ -32,7 +32,7 @@ use crate::{
 
 /// How many come by the API; the rest stands in a file.
 const BY_API: usize = 10;
-const PATIENCE: Duration = Duration::from_secs(150);
+const PATIENCE: Duration = Duration::from_secs(250);
 const GLANCE: Duration = Duration::from_millis(100);
 
 /// Plays the whole story and searches what it left behind.
@@ -314,7 +314,13 @@ async fn until_closed(peek: &Peek, enough: u32) {
     let end = stopwatch() + PATIENCE;
     while closed(peek).await < i64::from(enough) {
         let moving = peek.moving(WallClock.now().millis()).await;
-        assert!(stopwatch() < end, "{moving} go on, and too few have come to their end");
+        if stopwatch() > end {
+            let desk = peek.count("task WHERE state = 'desk'").await;
+            let closed = closed(peek).await;
+            panic!(
+                "{closed} of {enough} came to their end; {moving} go on, {desk} wait for a person"
+            );
+        }
         tokio::time::sleep(GLANCE).await;
     }
 }

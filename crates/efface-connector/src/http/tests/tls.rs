@@ -144,7 +144,7 @@ fn expect_settings(name: &str, replied: Result<Reply, ConnectorError>, words: &[
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_vendor_that_cannot_prove_who_it_is_is_told_nothing() {
-    let here = http(&[], true);
+    let here = Http::new(config(&[], true)).expect("client");
     let (ours, strange) = (Authority::new("ours"), Authority::new("strange"));
     let good = (2000, 4000);
     let renew = "ask the vendor to renew it";
@@ -183,7 +183,7 @@ async fn what_is_older_than_tls_1_2_is_not_spoken() {
     const OLD: [[u8; 47]; 2] = [hello(1), hello(2)];
     // the alerts of a server that knows nothing newer
     const PROTOCOL_VERSION: [u8; 7] = [21, 3, 1, 0, 2, 2, 70];
-    let client = http(&[], true);
+    let client = Http::new(config(&[], true)).expect("client");
     let words = ["TLS 1.2 or newer", "check base_url"];
     for (name, bytes) in [
         ("a hello in 1.0", &OLD[0][..]),

@@ -113,11 +113,24 @@ fn says(bytes: impl Into<Vec<u8>>) -> Raw {
     })
 }
 
+/// How long a vendor that does answer may take on a busy machine, and one that does not.
+const PATIENCE: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_secs(1);
+
 const SECRET: &str = "CanaryKey-7d1f9aB3";
 
 /// One call with a key, as connectors make it; what it costs stands in the exchange.
 async fn call(base: &str, cap: u64) -> (Exchange, Result<Reply, ConnectorError>) {
-    let http = Http::new(HttpConfig { body_cap_bytes: cap, ..config(&[], true) }).expect("client");
+    call_within(PATIENCE, base, cap).await
+}
+
+async fn call_within(
+    timeout: Duration,
+    base: &str,
+    body_cap_bytes: u64,
+) -> (Exchange, Result<Reply, ConnectorError>) {
+    let config = HttpConfig { timeout, body_cap_bytes, ..config(&[], true) };
+    let http = Http::new(config).expect("client");
     let request = Request::new(Method::POST, base, "/people/{email}")
         .path("email", "canary@person.test")
         .bearer(&Secret::new(SECRET))
@@ -128,7 +141,12 @@ async fn call(base: &str, cap: u64) -> (Exchange, Result<Reply, ConnectorError>)
 }
 
 async fn class_of(raw: &Raw) -> Class {
-    let (exchange, replied) = call(&format!("http://127.0.0.1:{}", raw.port), 10_000).await;
+    class_within(PATIENCE, raw).await
+}
+
+async fn class_within(timeout: Duration, raw: &Raw) -> Class {
+    let base = format!("http://127.0.0.1:{}", raw.port);
+    let (exchange, replied) = call_within(timeout, &base, 10_000).await;
     let told = format!("{exchange:?} {replied:?}");
     assert!(!told.contains("canary") && !told.contains(SECRET), "{told}");
     class(replied)
@@ -351,7 +369,7 @@ async fn who_is_too_slow_is_given_up_and_known_not_to_be_done_only_without_a_con
         ("a byte now and then in the body", &in_body),
         ("a reset", &reset),
     ] {
-        assert_eq!(class_of(raw).await, Class::Unknown, "{name}");
+        assert_eq!(class_within(SOON, raw).await, Class::Unknown, "{name}");
     }
 
     // a handshake that never ends, a name that is never found, a port where nobody is
@@ -360,7 +378,7 @@ async fn who_is_too_slow_is_given_up_and_known_not_to_be_done_only_without_a_con
     drop(closed);
     for base in [format!("https://127.0.0.1:{}", silent.port), format!("http://127.0.0.1:{nobody}")]
     {
-        let (_, replied) = call(&base, 1000).await;
+        let (_, replied) = call_within(SOON, &base, 1000).await;
         assert_eq!(class(replied), Class::Retry(None), "{base}");
     }
     struct Never;
@@ -369,8 +387,8 @@ async fn who_is_too_slow_is_given_up_and_known_not_to_be_done_only_without_a_con
             Box::pin(std::future::pending())
         }
     }
-    let http =
-        Http::over(config(&["api.vendor.test"], false), Arc::new(Never), |b| b).expect("client");
+    let config = HttpConfig { timeout: SOON, ..config(&["api.vendor.test"], false) };
+    let http = Http::over(config, Arc::new(Never), |b| b).expect("client");
     let request = Request::new(Method::GET, "https://api.vendor.test", "/");
     let (_, replied) = http.send(&request, String::new(), Timestamp::from_millis(0)).await;
     assert_eq!(class(replied), Class::Retry(None));
