@@ -85,7 +85,7 @@ pub async fn run(database_url: Option<&str>, worker: &str, count: u32) {
     expect_none(&mut found);
 }
 
-fn expect_none(found: &mut Vec<Find>) {
+fn expect_none(found: &mut [Find]) {
     found.sort();
     let shown: Vec<String> = found
         .iter()
