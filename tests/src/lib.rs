@@ -1,5 +1,6 @@
 //! Whole-system scenarios: real store, real worker, real connectors, stand-ins for the vendors.
 
+pub mod canaries;
 pub mod dice;
 pub mod kill_run;
 pub mod mistakes;

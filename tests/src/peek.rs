@@ -37,6 +37,16 @@ impl Peek {
         rows.first().expect("a row").try_get_by_index(0).expect("a number")
     }
 
+    /// The one text a query gives.
+    pub async fn text(&self, sql: &str) -> String {
+        let rows = self.rows(sql).await;
+        rows.first().expect("a row").try_get_by_index(0).expect("a text")
+    }
+
+    pub async fn execute(&self, sql: &str) {
+        self.database.execute_unprepared(sql).await.expect(sql);
+    }
+
     /// Orders whose call may be out.
     pub async fn sending(&self) -> i64 {
         self.number("SELECT count(*) FROM orders WHERE state = 'sending'").await

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use efface_connector::fake::Fault;
 use efface_core::{
-    RequestAction,
+    AccountId, RequestAction,
     desk::{Reason, Subject},
     manifest::EffectClass,
     task::TaskState,
@@ -23,6 +23,7 @@ on_both_databases! {
     a_wasteful_order_whose_answer_was_lost_is_repeated_once_and_then_put_before_a_person,
     an_answer_that_breaks_off_or_makes_no_sense_is_never_success,
     why_names_what_the_vendor_last_answered,
+    a_redirect_is_followed_by_nobody_and_told_to_a_person_once,
     a_vendor_that_lies_is_found_out_and_after_three_tries_told_to_a_person,
 }
 
@@ -116,6 +117,37 @@ async fn an_answer_that_breaks_off_or_makes_no_sense_is_never_success(place: Pla
     expect_all_gone(&world, 5).await;
     let tally = world.expect_sound(&filed).await;
     assert!(tally.unknown_orders > 0, "{tally:?}");
+}
+
+async fn a_redirect_is_followed_by_nobody_and_told_to_a_person_once(place: Place) {
+    let world = world(&place, &["mailchimp", "sendgrid"]).await;
+    let (vendor, trap) = (&world.fakes["mailchimp"], &world.fakes["sendgrid"]);
+    let location = ("location".to_owned(), format!("{}/3.0/", trap.base_url()));
+    let moved = Fault::Reply { status: 307, headers: vec![location], body: String::new() };
+    vendor.faults().always(Some(moved));
+    let before = trap.calls();
+    let filed = world.file(RequestAction::Erase, 0..8).await;
+    let store = &world.store;
+    let account = AccountId::new("mailchimp").expect("name");
+    let told = world.run_until(LONG, async || {
+        let desk = store.desk(true, 10).await.unwrap_or_default();
+        let waits =
+            matches!(&desk[..], [row] if row.item.subject == Subject::Account(account.clone()));
+        // the other vendor's part is done meanwhile
+        waits && trap.fake().people() == 0
+    });
+    assert!(told.await, "{:?}", store.desk(true, 10).await);
+    let desk = store.desk(true, 10).await.expect("desk");
+    assert!(matches!(desk[0].item.reason, Reason::SettingsWrong { .. }), "{desk:?}");
+    assert!(vendor.calls() <= 8, "{} calls: the account was to wait", vendor.calls());
+    assert!(trap.calls() > before);
+    let strayed = trap.log().into_iter().filter(|line| line.path.starts_with("/3.0/"));
+    assert_eq!(strayed.count(), 0, "somebody followed");
+
+    vendor.faults().always(None);
+    store.resume_account(&account, "test").await.expect("resumed");
+    expect_all_gone(&world, 8).await;
+    world.expect_sound(&filed).await;
 }
 
 async fn a_vendor_that_lies_is_found_out_and_after_three_tries_told_to_a_person(place: Place) {

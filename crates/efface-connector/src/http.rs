@@ -6,21 +6,23 @@ mod cause;
 mod reply;
 mod request;
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use efface_core::Timestamp;
 use futures::StreamExt;
-use url::Url;
 
 use crate::{ConnectorError, Exchange};
 
 pub use ::http::Method;
-pub use address::is_public;
+pub use address::{is_public, place_of};
 pub use reply::Reply;
 pub use request::{Body, Request, encode_path};
 
-use self::{address::Resolver, cause::no_reply};
+use self::{
+    address::{Names, Resolver, SystemNames, check},
+    cause::no_reply,
+};
 
 /// A keyed digest (hex) of bytes that may hold identifiers.
 pub type Digest = Arc<dyn Fn(&[u8]) -> String + Send + Sync>;
@@ -28,7 +30,8 @@ pub type Digest = Arc<dyn Fn(&[u8]) -> String + Send + Sync>;
 /// How an account's client behaves.
 #[derive(Clone)]
 pub struct HttpConfig {
-    /// From the manifest, and the host of the account's own `base_url`.
+    /// From the manifest, and [`place_of`] the account's own `base_url`. A name without a port is
+    /// called at 443 alone.
     pub hosts: Vec<String>,
     /// Development only: plain http to loopback.
     pub allow_loopback: bool,
@@ -48,22 +51,38 @@ pub struct Http {
 impl Http {
     /// # Errors
     /// When TLS cannot be set up on this machine.
-    #[expect(clippy::disallowed_methods, reason = "this is the one place that builds a client")]
     pub fn new(config: HttpConfig) -> Result<Self, ConnectorError> {
-        let resolver = Resolver { allow_loopback: config.allow_loopback };
-        let client = reqwest::Client::builder()
+        Self::over(config, Arc::new(SystemNames), |builder| builder)
+    }
+
+    /// The same over other names; `trust` lets a test name its own certificates.
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that builds a client")]
+    fn over(
+        config: HttpConfig,
+        names: Arc<dyn Names>,
+        trust: impl FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder,
+    ) -> Result<Self, ConnectorError> {
+        let resolver = Resolver { names, allow_loopback: config.allow_loopback };
+        let builder = reqwest::Client::builder()
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(Duration::from_secs(5).min(config.timeout))
+            .referer(false)
+            // nothing is asked for compressed, and nothing swells while it is read
+            .no_gzip()
+            .no_brotli()
+            .no_deflate()
+            .no_zstd()
+            .http2_max_header_list_size(64 * 1024)
+            // ends before the whole call does: what had no connection is known not to be done
+            .connect_timeout(Duration::from_secs(5).min(config.timeout / 2))
             .timeout(config.timeout)
             .pool_idle_timeout(Duration::from_secs(60))
             .tcp_nodelay(true)
             .dns_resolver(Arc::new(resolver))
-            .user_agent(concat!("efface/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(|_| {
-                ConnectorError::settings("the TLS client cannot be set up on this machine")
-            })?;
+            .user_agent(concat!("efface/", env!("CARGO_PKG_VERSION")));
+        let client = trust(builder).build().map_err(|_| {
+            ConnectorError::settings("the TLS client cannot be set up on this machine")
+        })?;
         Ok(Self { client, config })
     }
 
@@ -121,7 +140,7 @@ impl Http {
         started: std::time::Instant,
     ) -> Result<Reply, ConnectorError> {
         let url = request.url()?;
-        self.allowed(&url)?;
+        check(&url, &self.config.hosts, self.config.allow_loopback)?;
         let mut builder = self.client.request(request.method.clone(), url.clone());
         for (name, value) in &request.headers {
             builder = builder.header(*name, value);
@@ -161,9 +180,9 @@ impl Http {
             "x-message-id",
         ]
         .iter()
-        .find_map(|name| {
-            headers.iter().find(|(n, _)| n == name).map(|(_, v)| v.chars().take(100).collect())
-        });
+        .find_map(|name| headers.iter().find(|(n, _)| n == name))
+        .map(|(_, id)| id.chars().take(100).collect::<String>())
+        .filter(|id| is_an_id(id) && !request.says(id));
         let body = self.read_body(response, &exchange.url_template, status).await?;
         exchange.response_digest = Some((self.config.digest)(&body));
         let received_at = now.plus(started.elapsed());
@@ -180,60 +199,28 @@ impl Http {
             what: format!("HTTP {status} to {template}, {why}"),
             status: Some(status),
         };
+        let cap = self.config.body_cap_bytes;
+        let too_long = || broken(&format!("with a body over {cap} bytes"));
+        if response.content_length().is_some_and(|announced| announced > cap) {
+            return Err(too_long());
+        }
         let mut stream = response.bytes_stream();
         let mut body = Vec::new();
         while let Some(chunk) = stream.next().await {
             let chunk = chunk.map_err(|_| broken("then the body broke off"))?;
-            if body.len() as u64 + chunk.len() as u64 > self.config.body_cap_bytes {
-                return Err(broken(&format!(
-                    "with a body over {} bytes",
-                    self.config.body_cap_bytes
-                )));
+            if body.len() as u64 + chunk.len() as u64 > cap {
+                return Err(too_long());
             }
             body.extend_from_slice(&chunk);
         }
         Ok(body.into())
     }
+}
 
-    /// Scheme, host and literal addresses; names are filtered again when they are resolved.
-    fn allowed(&self, url: &Url) -> Result<(), ConnectorError> {
-        let refuse = |why: &str| {
-            Err(ConnectorError::settings(format!(
-                "{}://{}: {why}",
-                url.scheme(),
-                url.host_str().unwrap_or("?")
-            )))
-        };
-        if !url.username().is_empty() || url.password().is_some() {
-            return refuse("credentials do not belong into a URL");
-        }
-        let Some(host) = url.host() else { return refuse("there is no host") };
-        let address = match host {
-            url::Host::Domain("localhost") => Some(IpAddr::from([127, 0, 0, 1])),
-            url::Host::Domain(_) => None,
-            url::Host::Ipv4(v4) => Some(IpAddr::V4(v4)),
-            url::Host::Ipv6(v6) => Some(IpAddr::V6(v6)),
-        };
-        if let Some(address) = address {
-            if self.config.allow_loopback && address.is_loopback() {
-                return Ok(());
-            }
-            return refuse(
-                "an address instead of the vendor's host name (loopback needs allow_loopback = true, for development)",
-            );
-        }
-        if url.scheme() != "https" {
-            return refuse("only https is allowed");
-        }
-        let name = url.host_str().unwrap_or_default();
-        let listed = self.config.hosts.iter().any(|allowed| match allowed.strip_prefix("*.") {
-            Some(parent) => {
-                name.strip_suffix(parent).is_some_and(|rest| rest.len() > 1 && rest.ends_with('.'))
-            }
-            None => name == allowed,
-        });
-        if listed { Ok(()) } else { refuse("this host is not on the connector's list") }
-    }
+/// Signs that ids of requests are made of; addresses and numbers of people hold others.
+fn is_an_id(text: &str) -> bool {
+    let fits = |c: char| c.is_ascii_alphanumeric() || "-_.:/=".contains(c);
+    !text.is_empty() && text.chars().all(fits)
 }
 
 #[cfg(test)]

@@ -23,7 +23,9 @@ pub use answer::{
 };
 pub use call::{Call, Exchange, Item, ItemId, Memo, Order, Prepared, Receipt, Turn};
 pub use error::{ConnectorError, NeedsPerson};
-pub use http::{Body, Digest, Http, HttpConfig, Method, Reply, Request, encode_path, is_public};
+pub use http::{
+    Body, Digest, Http, HttpConfig, Method, Reply, Request, encode_path, is_public, place_of,
+};
 pub use plugin::{Built, Plugin, SettingsError, parse_settings};
 pub use secret::Secret;
 

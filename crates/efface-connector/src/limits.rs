@@ -8,6 +8,9 @@ use efface_core::Timestamp;
 const RESETS: &[&str] =
     &["x-ratelimit-reset", "ratelimit-reset", "x-rate-limit-reset", "x-regulation-ratelimit-reset"];
 
+/// What lies further off was not meant.
+const LONGEST: Duration = Duration::from_secs(366 * 86_400);
+
 /// How long to wait, from `Retry-After` (RFC 9110 §10.2.3: seconds or a date) or else from a reset
 /// header: seconds from now, seconds since 1970, or a date (RFC 5322 or RFC 3339). `header` looks a
 /// name up, lower-case.
@@ -34,9 +37,9 @@ pub fn wait(text: &str, now: Timestamp) -> Option<Duration> {
         let seconds = if seconds > 1e12 { seconds / 1000.0 } else { seconds };
         let from_now =
             if seconds >= 1e9 { seconds - now.millis() as f64 / 1000.0 } else { seconds };
-        return Some(Duration::from_secs_f64(from_now.clamp(0.0, 366.0 * 86_400.0)));
+        return Some(Duration::from_secs_f64(from_now.clamp(0.0, LONGEST.as_secs_f64())));
     }
-    date(text).map(|at| at.since(now))
+    date(text).map(|at| at.since(now).min(LONGEST))
 }
 
 fn date(text: &str) -> Option<Timestamp> {
@@ -67,6 +70,7 @@ mod tests {
         check("Wed, 18 Nov 2026 11:07:40 GMT", Some(60));
         check("Wed, 18 Nov 2026 12:07:40 +0100", Some(60));
         check("2026-11-18T11:07:40Z", Some(60));
+        check("Thu, 31 Dec 9998 23:59:59 GMT", Some(366 * 86_400));
         check("soon", None);
         check("NaN", None);
     }

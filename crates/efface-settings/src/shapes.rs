@@ -132,6 +132,10 @@ pub(crate) fn region(text: &str) -> Checked {
 }
 
 pub(crate) fn base_url(text: &str) -> Checked {
+    // a reader of URLs takes these out, or takes them for something else
+    if text.contains(|c: char| c.is_control() || c.is_whitespace() || c == '\\') {
+        return Err("holds a blank or a backslash, which a URL cannot have".to_owned());
+    }
     let Ok(url) = Url::parse(text) else {
         return wants(false, "a URL such as https://api.example.com");
     };

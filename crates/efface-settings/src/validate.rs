@@ -171,12 +171,35 @@ fn base_url_is_safe(id: &str, account: &Account, found: &mut Found<'_>) {
                 "use https://",
             );
         }
+        if let Some((message, hint)) = nowhere_public(&url) {
+            found.add(&path, message, hint);
+        }
         return;
     }
     if !account.allow_loopback {
         let hint = format!("for development set accounts.{id}.allow_loopback = true");
         found.add(&path, "points at this machine", &hint);
     }
+}
+
+/// Why a host is no vendor's, as far as its name tells; what it resolves to is looked at with each
+/// connection.
+fn nowhere_public(url: &Url) -> Option<(&'static str, &'static str)> {
+    const LOCAL: [&str; 5] = ["local", "internal", "home.arpa", "lan", "localdomain"];
+    let Host::Domain(name) = url.host()? else {
+        return Some((
+            "is an address instead of a name",
+            "a vendor proves who it is by its name; give the host name",
+        ));
+    };
+    if name.ends_with('.') {
+        return Some(("ends its host in a dot", "leave the dot out"));
+    }
+    let below = |parent: &&str| name.strip_suffix(*parent).is_some_and(|rest| rest.ends_with('.'));
+    (!name.contains('.') || LOCAL.iter().any(below)).then_some((
+        "is a name of a local network",
+        "only addresses of the public internet are called; give the vendor's public name",
+    ))
 }
 
 impl Account {

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context as _, Result};
-use efface_connector::{Digest, Http, HttpConfig};
+use efface_connector::{Digest, Http, HttpConfig, place_of};
 use efface_settings::Settings;
 use efface_store::{SqlStore, Store as _};
 use efface_worker::{Anchor, ConnectedAccount, Fleet, LedgerOptions, Options};
@@ -36,7 +36,7 @@ fn connect(
     })?;
     let manifest = &built.spec.manifest;
     let mut hosts: Vec<String> = manifest.hosts.iter().map(|h| (*h).to_owned()).collect();
-    hosts.extend(account.base_url.as_deref().and_then(host_of));
+    hosts.extend(account.base_url.as_deref().and_then(place_of));
     let store = store.clone();
     let digest: Digest = Arc::new(move |bytes| store.digest(bytes));
     let http = Http::new(HttpConfig {
@@ -56,17 +56,6 @@ fn connect(
         batch_items: account.batch_items,
         linger: Duration::from_millis(account.linger_ms),
     })
-}
-
-/// The host of a URL whose shape the settings have checked.
-fn host_of(url: &str) -> Option<String> {
-    let rest = url.split_once("://")?.1;
-    let authority = rest.split(['/', '?', '#']).next()?;
-    let host = match authority.rsplit_once(':') {
-        Some((host, port)) if port.chars().all(|c| c.is_ascii_digit()) => host,
-        Some(_) | None => authority,
-    };
-    (!host.is_empty()).then(|| host.to_lowercase())
 }
 
 /// How a worker of this installation behaves. `name` tells two of them apart.

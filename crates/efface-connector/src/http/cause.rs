@@ -25,7 +25,8 @@ impl fmt::Display for NameFailure {
 
 impl StdError for NameFailure {}
 
-/// A failure without a reply: before the first byte it is definite, later it is not.
+/// A failure without a reply: before the first byte it is definite, later it is not. A vendor that
+/// cannot prove who it is, or speaks nothing safe, is no matter of trying again.
 pub(super) fn no_reply(
     error: &reqwest::Error,
     url: &Url,
@@ -33,6 +34,14 @@ pub(super) fn no_reply(
     limit: Duration,
 ) -> ConnectorError {
     let place = place(url);
+    if let Some(tls) = tls(error)
+        && let Some(what_to_do) = remedy(tls)
+    {
+        let why = of_tls(tls);
+        return ConnectorError::settings(format!(
+            "no connection to {place} for {template}: TLS: {why}; {what_to_do}"
+        ));
+    }
     if error.is_connect() || error.is_builder() {
         let why = why(error);
         ConnectorError::Retryable {
@@ -54,6 +63,48 @@ fn place(url: &Url) -> String {
     match url.port_or_known_default() {
         Some(port) => format!("{host}:{port}"),
         None => host.to_owned(),
+    }
+}
+
+/// What TLS itself had to say, if it was that.
+fn tls<'e>(error: &'e (dyn StdError + 'static)) -> Option<&'e rustls::Error> {
+    let mut next = Some(error);
+    while let Some(cause) = next {
+        if let Some(found) = cause.downcast_ref::<rustls::Error>() {
+            return Some(found);
+        }
+        // what an io::Error carries is no source of it
+        let inner = cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        if let Some(found) = inner.and_then(|inner| tls(inner)) {
+            return Some(found);
+        }
+        next = cause.source();
+    }
+    None
+}
+
+/// What a person can do about it; `None` where it may pass by itself.
+const fn remedy(error: &rustls::Error) -> Option<&'static str> {
+    use rustls::{AlertDescription as A, CertificateError as C, Error as E};
+    match error {
+        E::InvalidCertificate(certificate) => Some(match certificate {
+            C::UnknownIssuer => {
+                "if that is meant, put its root into this machine's certificate store; else ask the vendor"
+            }
+            C::NotValidForName | C::NotValidForNameContext { .. } => {
+                "check base_url and region, and that no proxy stands between"
+            }
+            _ => "check this machine's clock, and ask the vendor to renew it",
+        }),
+        E::NoCertificatesPresented
+        | E::PeerIncompatible(_)
+        | E::AlertReceived(
+            A::ProtocolVersion
+            | A::InsufficientSecurity
+            | A::CertificateRequired
+            | A::UnrecognisedName,
+        ) => Some("check base_url; the vendor has to offer TLS 1.2 or newer under this name"),
+        _ => None,
     }
 }
 
@@ -101,6 +152,9 @@ fn of_tls(error: &rustls::Error) -> &'static str {
             C::Revoked => "the certificate was revoked",
             _ => "the certificate is not accepted",
         },
+        E::AlertReceived(rustls::AlertDescription::ProtocolVersion) => {
+            "the other side speaks no version that is safe"
+        }
         E::AlertReceived(_) => "the other side refused the handshake",
         E::InvalidMessage(_) => "the other side does not speak TLS",
         E::PeerIncompatible(_) => "the other side offers no version or cipher that is safe",

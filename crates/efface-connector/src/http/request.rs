@@ -128,10 +128,17 @@ impl Request {
     /// The full URL, identifiers included.
     ///
     /// # Errors
-    /// When base or template do not make a URL.
+    /// When base or template do not make a URL, or a part of the path would change it.
     pub fn url(&self) -> Result<Url, ConnectorError> {
         let mut text = self.template.clone();
         for (name, value) in &self.path {
+            if matches!(value.as_str(), "" | "." | "..") {
+                // as a segment it would lead to another place of the vendor's
+                return Err(ConnectorError::permanent(format!(
+                    "{{{name}}} of {} is empty, `.` or `..`, which no URL can carry",
+                    self.template
+                )));
+            }
             text = text.replace(&format!("{{{name}}}"), &encode_path(value));
         }
         let whole = format!("{}{text}", self.base);
@@ -155,6 +162,15 @@ impl Request {
             Body::Empty => None,
             Body::Json(text) | Body::Form(text) => Some(text),
         }
+    }
+
+    /// Whether `text` stands in what is sent: a vendor that repeats it tells us nothing of its own.
+    #[must_use]
+    pub(super) fn says(&self, text: &str) -> bool {
+        let parts = self.path.iter().map(|(_, value)| value);
+        let mut parts = parts.chain(self.query.iter().map(|(_, value)| value));
+        let body = self.body_text().unwrap_or_default();
+        parts.any(|part| part.contains(text)) || body.contains(text)
     }
 
     /// The bytes whose keyed digest names this request: method, path and query as sent, body. The
