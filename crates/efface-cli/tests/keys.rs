@@ -110,6 +110,7 @@ fn a_rotation_changes_the_master_and_nothing_that_is_sealed() {
     assert_eq!(fs::read_to_string(copy).expect("a copy"), new);
     opens(&house, &id);
     house.run(&["doctor"]).done();
+    house.run(&["audit", "checkpoint"]).done();
     house.run(&["audit", "verify"]).done();
     // the old one opens nothing
     fs::write(&file, old).expect("put back");
@@ -130,7 +131,7 @@ fn a_rotation_that_was_cut_short_goes_on_where_it_stopped() {
         let before = database.map(|name| fs::read(at(name)).ok());
         house.run(&["key", "rotate", "--yes"]).done();
         // as if the last steps had not happened
-        fs::rename(at("efface.key"), at("efface.key.next")).expect("moved");
+        fs::copy(at("efface.key"), at("efface.key.next")).expect("copied");
         fs::write(at("efface.key"), &old).expect("put back");
         if cut != "roots" {
             for (name, bytes) in database.iter().zip(before) {
