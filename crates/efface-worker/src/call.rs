@@ -25,6 +25,7 @@ pub(crate) async fn guarded<T>(
     work: impl Future<Output = Result<T, ConnectorError>> + Send,
 ) -> Ended<T> {
     tokio::select! {
+        biased;
         done = AssertUnwindSafe(work).catch_unwind() => match done {
             Ok(Ok(answer)) => Ended::Answered(answer),
             Ok(Err(error)) => Ended::Failed(error),

@@ -215,6 +215,7 @@ impl Lane {
                 }
             }
             tokio::select! {
+                biased;
                 () = self.bell.notified() => {}
                 () = self.hands.runtime.sleep(ERRANDS_EVERY) => {}
             }

@@ -156,6 +156,7 @@ impl Worker {
                 }
             }
             tokio::select! {
+                biased;
                 () = &mut stop => break,
                 () = self.hands.runtime.sleep(self.options.lease / 3) => {}
             }
@@ -182,6 +183,7 @@ impl Worker {
             && self.hands.runtime.monotonic() < until
         {
             tokio::select! {
+                biased;
                 () = finished.notified() => {}
                 () = self.hands.runtime.sleep(Duration::from_millis(50)) => {}
             }
@@ -206,6 +208,7 @@ impl Worker {
                     stop: self.stop.clone(),
                     lost: AtomicBool::new(false),
                     clocks: self.clocks.clone(),
+                    longest_sleep: self.options.longest_sleep,
                 });
                 let lost = lane.clone();
                 let lost = move || lost.lost.store(true, Ordering::Relaxed);
@@ -219,6 +222,7 @@ impl Worker {
                     lease: lease.clone(),
                     stop: self.stop_log.clone(),
                     lost: AtomicBool::new(false),
+                    longest_sleep: self.options.longest_sleep,
                 });
                 let lost = lane.clone();
                 let lost = move || lost.lost.store(true, Ordering::Relaxed);
