@@ -1,7 +1,7 @@
 //! Months of a worker's life in a minute, each decided by one number.
 
 use efface_testkit::memory::Broken;
-use efface_tests::sim::{Settings, Tally, simulate};
+use efface_tests::sim::{Kind, Settings, Tally, simulate};
 
 /// So many seeds in each part of the run.
 const SEEDS: u64 = 60;
@@ -39,6 +39,15 @@ fn the_same_seed_gives_the_same_journal_byte_for_byte() {
         different.insert(first.journal);
     }
     assert_eq!(different.len(), 6, "each seed has a journal of its own");
+}
+
+#[test]
+fn a_clock_that_steps_to_and_fro_sends_no_lane_in_circles() {
+    let settings = Settings { only: Some(Kind::ClockStep), ..Settings::default() };
+    for seed in 1..=SEEDS / 2 {
+        let outcome = simulate(seed, settings);
+        assert!(outcome.faults.is_empty(), "seed {seed}: {}", outcome.faults.join("\n"));
+    }
 }
 
 /// Whether the judge notices within so many seeds.

@@ -327,6 +327,10 @@ impl Lane {
                 due.extend(self.store.due_tasks(id, queue, most).await?);
             }
         }
+        // woken by a clock that has stepped back since: the rules would refuse each of them at once,
+        // and the lane would ask again without a rest
+        let now = self.hands.clock.now();
+        due.retain(|d| efface_core::task::queue(&d.task).1 <= now);
         if self.members.len() > 1 {
             due.sort_by_key(|d| (d.deadline, d.task.id));
         }

@@ -54,15 +54,20 @@ fn took(world: &World, what: &str, done: Result<(), Error>) {
     match done {
         Ok(()) | Err(Error::Refused(_) | Error::Task(_) | Error::Request(_)) => {}
         Err(error) => {
-            world.wrong.lock().expect("a list").push(format!("{what}: {error}"));
+            world.wrong(format!("{what}: {error}"));
         }
     }
 }
 
 async fn story(world: &World, n: u64) {
     let (action, proved, turn) = world.dice(|dice| {
-        let actions =
-            [RequestAction::Erase, RequestAction::EraseAndSuppress, RequestAction::Suppress];
+        let actions = [
+            RequestAction::Erase,
+            RequestAction::Erase,
+            RequestAction::Erase,
+            RequestAction::EraseAndSuppress,
+            RequestAction::Suppress,
+        ];
         (pick(&actions, dice), dice.between(0, 9) != 0, dice.between(0, 9))
     });
     let proof = Provenance::Proved { how: "account login".into(), by: "clerk".into() };

@@ -71,14 +71,17 @@ pub struct Plan {
 impl Plan {
     /// Small numbers are as likely, taken together, as large ones: the beginnings are where a worker
     /// takes its lanes and sends its first orders.
-    pub fn draw(dice: &mut Dice) -> Self {
+    pub fn draw(dice: &mut Dice, only: Option<Kind>) -> Self {
         let mut at = BTreeMap::new();
-        for _ in 0..dice.between(0, 10) {
+        // now and then a storm
+        let storm = if only.is_some() || dice.between(0, 3) == 0 { 6 } else { 1 };
+        for _ in 0..dice.between(0, 10 * storm) {
             let magnitude = dice.between(0, 13);
             let number = dice.between(1 << magnitude, 2 << magnitude);
-            at.insert((Side::Store, number), pick(&Kind::AT_THE_STORE, dice));
+            let kind = pick(&Kind::AT_THE_STORE, dice);
+            at.insert((Side::Store, number), only.unwrap_or(kind));
         }
-        for _ in 0..dice.between(0, 6) {
+        for _ in 0..dice.between(0, 6 * storm) {
             let magnitude = dice.between(0, 6);
             let number = dice.between(1 << magnitude, 2 << magnitude);
             at.insert((Side::Vendor, number), pick(&Kind::AT_A_VENDOR, dice));

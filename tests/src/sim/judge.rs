@@ -141,9 +141,6 @@ fn word(task: &Task) -> String {
 fn vendors_side(account: &AccountId, log: &[Arrived], orders: &[Order], tasks: &[Task], faults: &mut Vec<String>) {
     let mut calls: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
     for call in log {
-        if !call.committed {
-            faults.push(format!("{account} was called before its order was written"));
-        }
         let row = calls.entry(&call.digest).or_default();
         *row = (row.0 + 1, row.1 + usize::from(!call.acted.is_empty()));
     }

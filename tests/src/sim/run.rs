@@ -38,6 +38,8 @@ const DAY: Duration = Duration::from_secs(86_400);
 const BEGINS: i64 = 1_795_000_000_000;
 /// The people, who are no worker.
 const PEOPLE: Group = 0;
+/// A month's calls into the store are a tenth of this.
+const CIRCLES: u64 = 500_000;
 /// So long everything may take to come to rest once the faults are over.
 const REST: u32 = 90;
 
@@ -47,13 +49,15 @@ pub struct Settings {
     pub days: u32,
     /// Promises taken out of the store, for the controls.
     pub broken: Broken,
+    /// Nothing else goes wrong at the store, and this often.
+    pub only: Option<Kind>,
     /// The commit before a call is swallowed, for the controls.
     pub skip_first_commit: bool,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { days: 30, broken: Broken::default(), skip_first_commit: false }
+        Self { days: 30, broken: Broken::default(), only: None, skip_first_commit: false }
     }
 }
 
@@ -102,8 +106,8 @@ pub struct World {
     pub filed: Mutex<Vec<RequestId>>,
     /// Days on which a person resumed an account.
     pub resumed: Mutex<BTreeMap<(AccountId, String), u32>>,
-    /// What went wrong while it ran.
-    pub wrong: Mutex<Vec<String>>,
+    /// What must not be, as it was met.
+    wrong: Mutex<Vec<String>>,
     hands: (Arc<dyn Clock>, Arc<dyn Chance>),
 }
 
@@ -171,6 +175,9 @@ impl World {
             Side::Vendor => &self.vendor_calls,
         };
         let number = counter.fetch_add(1, Ordering::Relaxed) + 1;
+        if side == Side::Store && number % CIRCLES == 0 {
+            self.wrong(format!("the workers asked the store {number} times: one goes in circles"));
+        }
         if self.is_calm() {
             return None;
         }
@@ -271,7 +278,7 @@ impl World {
             if let Err(error) = worker.run(stop).await
                 && !error.to_string().contains("does not answer")
             {
-                locked(&world.wrong).push(format!("worker w{slot} ended: {error}"));
+                world.wrong(format!("worker w{slot} ended: {error}"));
             }
             world.kill(process);
         };
@@ -296,6 +303,11 @@ impl World {
             fleet.accounts.insert(account_id(vendor.script), account);
         }
         fleet
+    }
+
+    /// Notes what must not be.
+    pub fn wrong(&self, words: String) {
+        locked(&self.wrong).push(words);
     }
 
     pub fn vendors(&self) -> &[Arc<Vendor>] {
@@ -352,8 +364,8 @@ fn set_up(dice: &mut Dice) -> Setup {
     }
     Setup {
         workers: u32::try_from(dice.between(1, 3)).unwrap_or(1),
-        lease: pick(&[MINUTE * 20, HOUR * 2], dice),
-        longest_sleep: pick(&[HOUR, HOUR * 6], dice),
+        lease: pick(&[HOUR, HOUR * 4], dice),
+        longest_sleep: pick(&[HOUR * 3, HOUR * 8], dice),
         bad: pick(&[0, 10, 25, 50], dice),
         scripts,
     }
@@ -369,7 +381,7 @@ pub fn simulate(seed: u64, settings: Settings) -> Outcome {
     }
     let setup = set_up(&mut dice);
     let directory = directory(&setup.scripts, &mut dice);
-    let plan = Plan::draw(&mut dice);
+    let plan = Plan::draw(&mut dice, settings.only);
     let mut executor = Executor::new(dice.throw());
     let time = executor.time.clone();
     let steps = Arc::new(AtomicI64::new(0));
@@ -410,16 +422,31 @@ pub fn simulate(seed: u64, settings: Settings) -> Outcome {
     }
     clerk::begin(&world, DAY * settings.days);
     (0..world.setup.workers).for_each(|slot| world.start(slot));
-    executor.run(DAY * settings.days);
-    let mut faults = judge::meanwhile(&world);
-    let days = come_to_rest(&world, &mut executor, settings.days);
-    faults.append(&mut locked(&world.wrong));
+    let mut faults = go_on(&world, &mut executor, DAY * settings.days);
+    let mut days = settings.days;
+    if faults.is_empty() {
+        faults = judge::meanwhile(&world);
+        days = come_to_rest(&world, &mut executor, days);
+        faults.append(&mut locked(&world.wrong));
+    }
     let mut tally = world.tell(u64::from(days));
-    faults.append(&mut judge::afterwards(&world, &mut tally));
+    if faults.is_empty() {
+        faults = judge::afterwards(&world, &mut tally);
+    }
     let journal: Vec<String> =
         world.store.journal().iter().map(|e| format!("{}\n{}", e.body, e.items)).collect();
     tally.leaves = journal.len() as u64;
     Outcome { faults, journal: journal.join("\n"), tally }
+}
+
+/// Goes on until then, or until something is wrong.
+fn go_on(world: &World, executor: &mut Executor, until: Duration) -> Vec<String> {
+    let mut at = world.time.now();
+    while at < until && locked(&world.wrong).is_empty() {
+        at = (at + MINUTE * 5).min(until);
+        executor.run(at);
+    }
+    std::mem::take(&mut *locked(&world.wrong))
 }
 
 /// The faults are over: every worker begins anew, and the days go on until nothing is open.
@@ -430,7 +457,11 @@ fn come_to_rest(world: &Arc<World>, executor: &mut Executor, from: u32) -> u32 {
     }
     (0..world.setup.workers).for_each(|slot| world.start(slot));
     for day in from + 1..=from + REST {
-        executor.run(DAY * day);
+        let wrong = go_on(world, executor, DAY * day);
+        if !wrong.is_empty() {
+            locked(&world.wrong).extend(wrong);
+            return day;
+        }
         if judge::is_at_rest(world) {
             return day;
         }

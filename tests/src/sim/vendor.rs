@@ -38,8 +38,6 @@ pub struct Arrived {
     pub digest: String,
     /// To whom something was done.
     pub acted: Vec<TaskId>,
-    /// Whether its order was in the store when it arrived.
-    pub committed: bool,
 }
 
 #[derive(Debug)]
@@ -54,8 +52,8 @@ struct State {
     /// Who is gone, and from when on.
     gone: BTreeMap<String, Duration>,
     jobs: BTreeMap<String, Job>,
-    /// Orders that came in, by their key, and when first.
-    keys: BTreeMap<String, Duration>,
+    /// Orders that came in, by their key: when first, and what was answered.
+    keys: BTreeMap<String, (Duration, Answer)>,
     recalled: BTreeSet<TaskId>,
 }
 
@@ -164,21 +162,29 @@ impl Scripted {
         }
     }
 
-    /// Does to each person what the order asks for.
+    /// Carries an order out, or says again what was said of its key.
     fn act(&self, order: &Order) -> (Answer, Vec<TaskId>) {
         let now = self.world.time.now();
-        let known = match self.class(order) {
-            EffectClass::KeyIdempotent { key_lifetime } => {
-                let first = self.vendor.state().keys.get(&order.idempotency_key).copied();
-                first.is_some_and(|at| now < at + key_lifetime)
-            }
-            _ => false,
-        };
-        self.vendor.state().keys.entry(order.idempotency_key.clone()).or_insert(now);
-        let script = self.vendor.script;
-        if order.action == TaskAction::Erase && matches!(script, Script::Batch | Script::Promise) {
-            return self.take_on(order, known);
+        let first = self.vendor.state().keys.get(&order.idempotency_key).cloned();
+        if let Some((at, answer)) = first
+            && let EffectClass::KeyIdempotent { key_lifetime } = self.class(order)
+            && now < at + key_lifetime
+        {
+            return (answer, vec![]);
         }
+        let takes_on = matches!(self.vendor.script, Script::Batch | Script::Promise);
+        let (answer, acted) = if order.action == TaskAction::Erase && takes_on {
+            self.take_on(order)
+        } else {
+            self.do_at_once(order)
+        };
+        let told = (now, answer.clone());
+        self.vendor.state().keys.entry(order.idempotency_key.clone()).or_insert(told);
+        (answer, acted)
+    }
+
+    fn do_at_once(&self, order: &Order) -> (Answer, Vec<TaskId>) {
+        let now = self.world.time.now();
         let (mut answer, mut acted) = (Answer::default(), vec![]);
         for item in &order.items {
             let who = person(item);
@@ -193,13 +199,11 @@ impl Scripted {
                 ItemMood::Fails => ItemAnswer::Failed(ConnectorError::permanent("bad_record")),
                 ItemMood::LeavesOut => ItemAnswer::NotSent,
                 ItemMood::Fine | ItemMood::Silent | ItemMood::Twice => {
-                    if order.action == TaskAction::Erase && !known && !self.vendor.is_present(&who, now) {
+                    if order.action == TaskAction::Erase && !self.vendor.is_present(&who, now) {
                         let asked = vec![IdentifierKind::Email];
                         ItemAnswer::NothingFound { asked, evidence: seen("404") }
                     } else {
-                        if !known {
-                            acted.push(item.id);
-                        }
+                        acted.push(item.id);
                         if order.action == TaskAction::Erase {
                             self.vendor.state().gone.entry(who).or_insert(now);
                         }
@@ -227,19 +231,17 @@ impl Scripted {
     }
 
     /// Takes people on, to be erased some day.
-    fn take_on(&self, order: &Order, known: bool) -> (Answer, Vec<TaskId>) {
-        let now = self.world.time.now();
-        let done_at = now + self.world.dice(|d| between(d, HOUR, HOUR * 60));
+    fn take_on(&self, order: &Order) -> (Answer, Vec<TaskId>) {
+        let done_at = self.world.time.now() + self.world.dice(|d| between(d, HOUR, HOUR * 60));
         let people: BTreeMap<TaskId, String> =
             order.items.iter().map(|i| (i.id, person(i))).collect();
-        let acted = if known { vec![] } else { people.keys().copied().collect() };
-        if !known {
-            for who in people.values() {
-                self.vendor.state().gone.entry(who.clone()).or_insert(done_at);
-            }
-            let job = Job { people, done_at };
-            self.vendor.state().jobs.entry(order.idempotency_key.clone()).or_insert(job);
+        let acted = people.keys().copied().collect();
+        let mut state = self.vendor.state();
+        for who in people.values() {
+            state.gone.entry(who.clone()).or_insert(done_at);
         }
+        state.jobs.insert(order.idempotency_key.clone(), Job { people, done_at });
+        drop(state);
         (self.accepted(&order.items, &order.idempotency_key), acted)
     }
 
@@ -309,10 +311,13 @@ impl Connector for Scripted {
             return self.come_back(mood, fault, self.search(order)).await;
         }
         let digest = self.world.http.digest(prepared.changing()?);
-        let committed = self.world.store.has_order(&digest);
+        if !self.world.store.has_order(&digest) {
+            let name = self.vendor.script.name();
+            self.world.wrong(format!("{name} was called before its order was written"));
+        }
         let at = {
             let mut state = self.vendor.state();
-            state.log.push(Arrived { digest, acted: vec![], committed });
+            state.log.push(Arrived { digest, acted: vec![] });
             state.log.len() - 1
         };
         self.refused(mood)?;
@@ -394,20 +399,11 @@ impl Connector for Scripted {
     async fn find(&self, _call: &Call<'_>, order: &Order) -> Result<Found, ConnectorError> {
         let (mood, fault) = self.arrive().await;
         self.refused(mood)?;
-        let arrived = self.vendor.state().keys.contains_key(&order.idempotency_key);
-        let found = match (self.world.item_mood(), arrived) {
+        let told = self.vendor.state().keys.get(&order.idempotency_key).cloned();
+        let found = match (self.world.item_mood(), told) {
             (ItemMood::Blocks, _) => Found::CannotTell,
-            (_, false) => Found::NeverArrived,
-            (_, true) if self.vendor.script == Script::Batch => {
-                Found::Arrived(self.accepted(&order.items, &order.idempotency_key))
-            }
-            (_, true) => {
-                let done = |i: &Item| (i.id, ItemAnswer::Confirmed(seen("found done")));
-                let log = self.vendor.log();
-                let was_done = |i: &&Item| log.iter().any(|l| l.acted.contains(&i.id));
-                let items = order.items.iter().filter(was_done).map(done).collect();
-                Found::Arrived(Answer { items, accepted: vec![] })
-            }
+            (_, None) => Found::NeverArrived,
+            (_, Some((_, answer))) => Found::Arrived(answer),
         };
         self.come_back(mood, fault, found).await
     }
