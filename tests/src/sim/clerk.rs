@@ -17,7 +17,7 @@ use crate::world::controller;
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(86_400);
 /// The desk is looked at so often.
-const LOOKS: Duration = Duration::from_secs(9 * 3600);
+const LOOKS: Duration = Duration::from_secs(2 * 3600);
 
 /// Spawns everybody. New requests come in the first two thirds of the time.
 pub fn begin(world: &Arc<World>, until: Duration) {
