@@ -26,6 +26,7 @@ use efface_store::{
 };
 use sha2::{Digest, Sha256};
 
+pub use self::doors::Adopted;
 use self::rows::{LaneRow, Rows};
 
 /// Switches that take a promise out of the store, for tests that must notice it.
@@ -77,8 +78,7 @@ impl MemoryStore {
             };
             rows.accounts.insert(spec.id.clone(), row);
         }
-        let shared =
-            Shared { made, rows: Mutex::new(rows), listeners: Mutex::default() };
+        let shared = Shared { made, rows: Mutex::new(rows), listeners: Mutex::default() };
         Self::join(Arc::new(shared))
     }
 
@@ -326,13 +326,18 @@ impl Store for MemoryStore {
         if waiting == 0 {
             return Ok(0);
         }
-        if !self.made().broken.no_fence && !rows.lanes.get(&lease.lane).is_some_and(|r| r.is_of(lease)) {
+        if !self.made().broken.no_fence
+            && !rows.lanes.get(&lease.lane).is_some_and(|r| r.is_of(lease))
+        {
             return Err(Error::LaneLost { lane: lease.lane.to_string() });
         }
         let placed = waiting.min(u64::from(most));
         for _ in 0..placed {
             let at = usize::try_from(rows.placed).unwrap_or(usize::MAX);
-            let Some(leaf) = rows.journal.get(at).map(|row| leaf_hash(row.entry.body.as_bytes())) else { break };
+            let Some(leaf) = rows.journal.get(at).map(|row| leaf_hash(row.entry.body.as_bytes()))
+            else {
+                break;
+            };
             rows.root = node_hash(&rows.root, &leaf);
             rows.placed += 1;
         }
@@ -387,7 +392,6 @@ impl Store for MemoryStore {
 
 impl LaneRow {
     fn is_of(&self, lease: &Lease) -> bool {
-        self.epoch == lease.epoch
-            && self.held.as_ref().is_some_and(|(by, _)| *by == lease.owner)
+        self.epoch == lease.epoch && self.held.as_ref().is_some_and(|(by, _)| *by == lease.owner)
     }
 }

@@ -226,7 +226,8 @@ impl Lane {
             Ok(None) | Err(_) => self.options.longest_sleep,
         };
         // who waits for company waits for a call as well
-        let linger = if self.free_calls() == 0 { self.options.longest_sleep } else { self.linger_wait(now) };
+        let linger =
+            if self.free_calls() == 0 { self.options.longest_sleep } else { self.linger_wait(now) };
         let due = due.min(linger);
         let wait = match self.pace_wait() {
             Duration::ZERO => due.min(self.options.longest_sleep),

@@ -13,8 +13,7 @@ struct Arguments {
 }
 
 fn read(words: impl Iterator<Item = String>) -> Result<Arguments> {
-    let mut read =
-        Arguments { seeds: 1000, from: 1, trace: None, settings: Settings::default() };
+    let mut read = Arguments { seeds: 1000, from: 1, trace: None, settings: Settings::default() };
     let mut words = words.skip(1);
     while let Some(word) = words.next() {
         let value = words.next().with_context(|| format!("{word} needs a number"))?;

@@ -23,9 +23,8 @@ const LOOKS: Duration = Duration::from_secs(2 * 3600);
 pub fn begin(world: &Arc<World>, until: Duration) {
     let people = world.dice(|dice| dice.between(2, 9));
     for n in 0..people {
-        let (at, again) = world.dice(|dice| {
-            (between(dice, Duration::ZERO, until * 2 / 3), dice.between(0, 3) == 0)
-        });
+        let (at, again) = world
+            .dice(|dice| (between(dice, Duration::ZERO, until * 2 / 3), dice.between(0, 3) == 0));
         let one = world.clone();
         let story = async move {
             one.time.sleep(at).await;
@@ -128,5 +127,9 @@ fn choose(world: &World, item: &DeskItem, choices: &[Choice]) -> Choice {
         _ if many => Choice::Waive,
         _ => Choice::Retry,
     });
-    if choices.contains(&wanted) { wanted } else { choices.first().copied().unwrap_or(Choice::Dismiss) }
+    if choices.contains(&wanted) {
+        wanted
+    } else {
+        choices.first().copied().unwrap_or(Choice::Dismiss)
+    }
 }

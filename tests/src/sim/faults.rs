@@ -164,7 +164,10 @@ impl fmt::Display for Tally {
         writeln!(f, "vendor calls   {:>12}", self.vendor_calls)?;
         writeln!(f, "leaves         {:>12}", self.leaves)?;
         let (orders, repeated, lost) = self.orders;
-        writeln!(f, "orders         {orders:>12}, {repeated} sent again, {lost} with a lost owner")?;
+        writeln!(
+            f,
+            "orders         {orders:>12}, {repeated} sent again, {lost} with a lost owner"
+        )?;
         writeln!(f, "\nfaults                          times   first number    last number")?;
         for ((side, kind), (times, first, last)) in &self.faults {
             let side = match side {

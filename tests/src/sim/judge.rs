@@ -21,9 +21,11 @@ use crate::oracle::{Evidence, judge_history};
 /// Whether nothing is left to be done.
 pub fn is_at_rest(world: &World) -> bool {
     world.store.requests().iter().all(|r| r.state.is_over())
-        && world.store.requests().iter().all(|r| {
-            world.store.tasks_of(r.id).iter().all(|t| t.task.state.is_settled())
-        })
+        && world
+            .store
+            .requests()
+            .iter()
+            .all(|r| world.store.tasks_of(r.id).iter().all(|t| t.task.state.is_settled()))
         && world.store.orders().iter().all(|o| matches!(o.state, OrderState::Answered))
 }
 
@@ -42,20 +44,33 @@ pub fn meanwhile(world: &World) -> Vec<String> {
             let on_desk = |order: Option<OrderId>| {
                 desk.contains(&task.id.to_string())
                     || order.is_some_and(|o| desk.contains(&o.to_string()))
-                    || orders.values().any(|o| {
-                        o.items.contains(&task.id) && desk.contains(&o.id.to_string())
-                    })
+                    || orders
+                        .values()
+                        .any(|o| o.items.contains(&task.id) && desk.contains(&o.id.to_string()))
             };
             let goes_on = match &task.state {
-                TaskState::Settled { .. } | TaskState::Ready { .. } | TaskState::Confirmed { .. } => true,
-                TaskState::Sending { order } => orders.get(order).is_some_and(|o| o.state == OrderState::Sending),
-                TaskState::Unknown { order, .. } => orders.get(order).is_some_and(|o| matches!(o.state, OrderState::Unknown { .. } | OrderState::Sending)),
-                TaskState::Waiting { .. } => task.state.waits_on().is_none_or(|r| receipts.contains(&r)),
+                TaskState::Settled { .. }
+                | TaskState::Ready { .. }
+                | TaskState::Confirmed { .. } => true,
+                TaskState::Sending { order } => {
+                    orders.get(order).is_some_and(|o| o.state == OrderState::Sending)
+                }
+                TaskState::Unknown { order, .. } => orders.get(order).is_some_and(|o| {
+                    matches!(o.state, OrderState::Unknown { .. } | OrderState::Sending)
+                }),
+                TaskState::Waiting { .. } => {
+                    task.state.waits_on().is_none_or(|r| receipts.contains(&r))
+                }
                 TaskState::Desk { .. } => on_desk(None),
                 TaskState::Blocked { cause } => match cause {
                     Cause::Phase(_) | Cause::Dependency(_) => {
-                        request.hold.is_some() || follows.contains(&request.id) || waits_for_another(world, &task)
-                            || !matches!(request.state, efface_core::request::RequestState::Running { .. })
+                        request.hold.is_some()
+                            || follows.contains(&request.id)
+                            || waits_for_another(world, &task)
+                            || !matches!(
+                                request.state,
+                                efface_core::request::RequestState::Running { .. }
+                            )
                     }
                     Cause::Hold { .. } => request.hold.is_some(),
                     Cause::MissingIdentifier { .. } | Cause::Vendor { .. } => true,
@@ -63,7 +78,8 @@ pub fn meanwhile(world: &World) -> Vec<String> {
             };
             if !goes_on {
                 let state = &task.state;
-                faults.push(format!("task {} at {} stands still: {state:?}", task.id, task.account));
+                faults
+                    .push(format!("task {} at {} stands still: {state:?}", task.id, task.account));
             }
         }
     }
@@ -81,7 +97,11 @@ fn waits_for_another(world: &World, task: &Task) -> bool {
     };
     let all = world.store.requests().into_iter().flat_map(|r| world.store.tasks_of(r.id));
     own || upon.is_some_and(|id| {
-        all.into_iter().any(|t| t.task.id == id && (!t.task.state.is_settled() || world.store.follow_ups().iter().any(|(r, _)| *r == t.task.request)))
+        all.into_iter().any(|t| {
+            t.task.id == id
+                && (!t.task.state.is_settled()
+                    || world.store.follow_ups().iter().any(|(r, _)| *r == t.task.request))
+        })
     })
 }
 
@@ -104,13 +124,19 @@ pub fn afterwards(world: &World, tally: &mut Tally) -> Vec<String> {
     for request in &stored {
         *tally.requests.entry(request.state.word().to_owned()).or_default() += 1;
         if !request.state.is_over() {
-            faults.push(format!("request {} did not come to an end: {:?}", request.id, request.state));
+            faults.push(format!(
+                "request {} did not come to an end: {:?}",
+                request.id, request.state
+            ));
         }
     }
     for task in &tasks {
         *tally.tasks.entry(word(task)).or_default() += 1;
         if !task.state.is_settled() {
-            faults.push(format!("task {} at {} did not come to an end: {:?}", task.id, task.account, task.state));
+            faults.push(format!(
+                "task {} at {} did not come to an end: {:?}",
+                task.id, task.account, task.state
+            ));
         }
     }
     let orders = world.store.orders();
@@ -132,13 +158,21 @@ pub fn afterwards(world: &World, tally: &mut Tally) -> Vec<String> {
 
 fn word(task: &Task) -> String {
     match &task.state {
-        TaskState::Settled { outcome, evidence } => format!("{} ({})", outcome.word(task.action), evidence.word()),
+        TaskState::Settled { outcome, evidence } => {
+            format!("{} ({})", outcome.word(task.action), evidence.word())
+        }
         other => other.word().to_owned(),
     }
 }
 
 /// What arrived, held against what was written down.
-fn vendors_side(account: &AccountId, log: &[Arrived], orders: &[Order], tasks: &[Task], faults: &mut Vec<String>) {
+fn vendors_side(
+    account: &AccountId,
+    log: &[Arrived],
+    orders: &[Order],
+    tasks: &[Task],
+    faults: &mut Vec<String>,
+) {
     let mut calls: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
     for call in log {
         let row = calls.entry(&call.digest).or_default();
@@ -166,11 +200,16 @@ fn vendors_side(account: &AccountId, log: &[Arrived], orders: &[Order], tasks: &
         if !says_done || *evidence == EvidenceLevel::Attested {
             continue;
         }
-        let carried = mine.clone().filter(|o| o.items.contains(&task.id)).any(|o| {
-            log.iter().any(|c| c.digest == o.body_digest && c.acted.contains(&task.id))
-        });
+        let carried = mine
+            .clone()
+            .filter(|o| o.items.contains(&task.id))
+            .any(|o| log.iter().any(|c| c.digest == o.body_digest && c.acted.contains(&task.id)));
         if !carried {
-            faults.push(format!("task {} at {account} is {} and nothing was done to that person", task.id, word(task)));
+            faults.push(format!(
+                "task {} at {account} is {} and nothing was done to that person",
+                task.id,
+                word(task)
+            ));
         }
     }
 }
@@ -196,7 +235,10 @@ fn ceilings(world: &World, orders: &[Order], tasks: &[Task], faults: &mut Vec<St
         // a clock that steps back counts a day twice
         let times = 2 + resumed.get(&(account.clone(), day.clone())).copied().unwrap_or(0);
         if people.len() > ceiling as usize * times as usize {
-            faults.push(format!("{account} began {} people on {day}; its ceiling is {ceiling}", people.len()));
+            faults.push(format!(
+                "{account} began {} people on {day}; its ceiling is {ceiling}",
+                people.len()
+            ));
         }
     }
 }
@@ -212,7 +254,10 @@ fn history(world: &World, orders: &[Order], filed: usize, faults: &mut Vec<Strin
             faults.push(format!("leaf {} stands twice", entry.id));
         }
         for change in &entry.changes {
-            versions.entry(change.task).or_default().push((change.version, change.state.is_settled()));
+            versions
+                .entry(change.task)
+                .or_default()
+                .push((change.version, change.state.is_settled()));
         }
     }
     for (task, told) in versions {

@@ -91,9 +91,7 @@ impl Mood {
                 what: "429".into(),
                 retry_after: Some(between(dice, MINUTE, HOUR * 3)),
             },
-            Self::Overloaded => {
-                ConnectorError::Retryable { what: "503".into(), retry_after: None }
-            }
+            Self::Overloaded => ConnectorError::Retryable { what: "503".into(), retry_after: None },
             Self::LostBefore => ConnectorError::unknown("connection lost"),
             Self::Refuses => ConnectorError::permanent("not_allowed"),
             Self::WantsPerson => ConnectorError::person("ask the vendor's support"),
@@ -102,7 +100,8 @@ impl Mood {
             }
             Self::KnowsNoProject => ConnectorError::settings("no such project"),
             Self::QuotaSpent => {
-                let until = (dice.between(0, 1) == 0).then(|| now.plus(between(dice, HOUR, HOUR * 30)));
+                let until =
+                    (dice.between(0, 1) == 0).then(|| now.plus(between(dice, HOUR, HOUR * 30)));
                 ConnectorError::QuotaSpent { until }
             }
             Self::Fine

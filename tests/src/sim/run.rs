@@ -289,8 +289,7 @@ impl World {
         let mut fleet = Fleet::default();
         for vendor in &self.vendors {
             let manifest = Arc::new(manifest(vendor.script));
-            let connector =
-                Scripted { vendor: vendor.clone(), world: self.clone(), process };
+            let connector = Scripted { vendor: vendor.clone(), world: self.clone(), process };
             let account = ConnectedAccount {
                 connector: Arc::new(connector),
                 calls_per_second: manifest.pace.calls_per_second,

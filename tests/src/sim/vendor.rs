@@ -11,8 +11,8 @@ use std::{
 
 use async_trait::async_trait;
 use efface_connector::{
-    Accepted, Answer, Call, Connector, ConnectorError, Found, Item, ItemAnswer, Memo, Method, Order,
-    Prepared, Presence, Probe, Recalled, Receipt, Request, TaskAction,
+    Accepted, Answer, Call, Connector, ConnectorError, Found, Item, ItemAnswer, Memo, Method,
+    Order, Prepared, Presence, Probe, Recalled, Receipt, Request, TaskAction,
 };
 use efface_core::{
     EvidenceLevel, IdentifierKind, TaskId, Timestamp, evidence::Evidence, manifest::EffectClass,
@@ -293,9 +293,16 @@ impl Connector for Scripted {
         }
         // two fit into a call, whatever the card says
         let fits = if self.vendor.script == Script::Keyed { 2 } else { all.len() };
-        let people: Vec<_> = order.items.iter().take(fits).map(|i| json!({ "id": i.id, "who": person(i) })).collect();
-        let body = json!({ "key": order.idempotency_key, "step": order.step.as_str(), "people": people });
-        let request = Request::new(Method::POST, "https://vendor.example", "/people").json(&body)?;
+        let people: Vec<_> = order
+            .items
+            .iter()
+            .take(fits)
+            .map(|i| json!({ "id": i.id, "who": person(i) }))
+            .collect();
+        let body =
+            json!({ "key": order.idempotency_key, "step": order.step.as_str(), "people": people });
+        let request =
+            Request::new(Method::POST, "https://vendor.example", "/people").json(&body)?;
         Ok(Prepared::sends(request, all.into_iter().take(fits).collect()))
     }
 

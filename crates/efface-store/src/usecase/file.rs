@@ -196,8 +196,7 @@ impl Directory {
             if self.without_zone.contains(id) {
                 return Error::Refused(without_zone(id));
             }
-            let known: Vec<&str> =
-                self.controllers.keys().map(ControllerId::as_str).collect();
+            let known: Vec<&str> = self.controllers.keys().map(ControllerId::as_str).collect();
             Error::Refused(format!(
                 "controller {id} is not in the settings (known: {})",
                 if known.is_empty() { "none".into() } else { known.join(", ") }
@@ -246,8 +245,8 @@ impl Directory {
         let today = now.date_in(&rules.zone);
         let received_on = new.received_on.unwrap_or(today);
         let refuse = |e: deadline::BadDate| Error::Refused(e.to_string());
-        let due_on = deadline::provisional_due(received_on, today, self.policy.due_days)
-            .map_err(refuse)?;
+        let due_on =
+            deadline::provisional_due(received_on, today, self.policy.due_days).map_err(refuse)?;
         let identifiers = proved(&new);
         let mut request = Request {
             id: RequestId::new(now, chance),

@@ -32,7 +32,13 @@ pub struct Adopted {
     pub follow_up: Option<Timestamp>,
 }
 
-fn entry(store: &MemoryStore, actor: &str, about: About, changes: &[TaskChange], request: Option<RequestId>) -> EntryRow {
+fn entry(
+    store: &MemoryStore,
+    actor: &str,
+    about: About,
+    changes: &[TaskChange],
+    request: Option<RequestId>,
+) -> EntryRow {
     let now = store.now();
     let id = EntryId::new(now, &*store.made().chance);
     EntryRow { entry: Entry::new(id, now, actor, about, changes), request }
@@ -136,7 +142,13 @@ impl MemoryStore {
         self.ring(&LaneId::new(REQUESTS_LANE).into_iter().collect::<Vec<_>>());
     }
 
-    fn apply(&self, unit: &mut Unit, changes: &mut Vec<TaskChange>, row: &TaskRow, event: &Event) -> Result<(), Error> {
+    fn apply(
+        &self,
+        unit: &mut Unit,
+        changes: &mut Vec<TaskChange>,
+        row: &TaskRow,
+        event: &Event,
+    ) -> Result<(), Error> {
         let (made, now) = (self.made(), self.now());
         let rules = made.directory.rules(&row.task, None);
         let moved = task::apply(&row.task, event, &rules, now, made.chance.number())?;
@@ -146,10 +158,18 @@ impl MemoryStore {
             match effect {
                 Effect::OpenDesk(reason) => {
                     let id = DeskId::new(now, &*made.chance);
-                    let item = DeskItem { id, subject: subject.clone(), reason, opened_at: now, closed: None };
+                    let item = DeskItem {
+                        id,
+                        subject: subject.clone(),
+                        reason,
+                        opened_at: now,
+                        closed: None,
+                    };
                     unit.desk_opens.push(DeskOpen { item, sealed: None });
                 }
-                Effect::CloseDesk => unit.desk_closes.push(close(subject.clone(), None, "the task moved on", now)),
+                Effect::CloseDesk => {
+                    unit.desk_closes.push(close(subject.clone(), None, "the task moved on", now))
+                }
                 Effect::FollowUp => self.look_at(unit, row.task.request),
             }
         }
@@ -180,7 +200,11 @@ impl MemoryStore {
                 self.apply(&mut unit, &mut changes, task, &event)?;
             }
         }
-        let about = About::RequestMoved { event: event.word().into(), after: Box::new(after.clone()), commitments: vec![] };
+        let about = About::RequestMoved {
+            event: event.word().into(),
+            after: Box::new(after.clone()),
+            commitments: vec![],
+        };
         unit.entries.push(entry(self, "clerk", about, &changes, Some(id)));
         unit.requests.push(RequestWrite {
             read_version: row.request.version,
@@ -242,11 +266,20 @@ impl MemoryStore {
         )
     }
 
-    fn change_account(&self, id: &AccountId, change: &str, edit: impl FnOnce(&mut Condition)) -> Result<(), Error> {
+    fn change_account(
+        &self,
+        id: &AccountId,
+        change: &str,
+        edit: impl FnOnce(&mut Condition),
+    ) -> Result<(), Error> {
         let row = self.rows().account(id)?.clone();
         let mut condition = row.condition;
         edit(&mut condition);
-        let about = About::AccountChanged { account: id.to_string(), change: change.into(), by: "clerk".into() };
+        let about = About::AccountChanged {
+            account: id.to_string(),
+            change: change.into(),
+            by: "clerk".into(),
+        };
         self.write(Unit {
             accounts: vec![AccountWrite { read_version: row.version, id: id.clone(), condition }],
             entries: vec![entry(self, "clerk", about, &[], None)],
@@ -310,12 +343,20 @@ impl MemoryStore {
         match &item.subject {
             Subject::Task(id) => self.move_task(&mut unit, &mut changes, *id, &event)?,
             Subject::Order(id) => self.decide_order(&mut unit, &mut changes, *id, &event)?,
-            other => return Err(Error::Refused(format!("{choice} is none for a {}", other.kind()))),
+            other => {
+                return Err(Error::Refused(format!("{choice} is none for a {}", other.kind())));
+            }
         }
         self.close_item(unit, &changes, item, choice)
     }
 
-    fn close_item(&self, mut unit: Unit, changes: &[TaskChange], item: &DeskItem, choice: Choice) -> Result<(), Error> {
+    fn close_item(
+        &self,
+        mut unit: Unit,
+        changes: &[TaskChange],
+        item: &DeskItem,
+        choice: Choice,
+    ) -> Result<(), Error> {
         let about = About::DeskClosed {
             subject: format!("{} {}", item.subject.kind(), item.subject.id()),
             decision: choice.word().into(),
@@ -328,9 +369,17 @@ impl MemoryStore {
         self.write(unit)
     }
 
-    fn move_task(&self, unit: &mut Unit, changes: &mut Vec<TaskChange>, id: TaskId, event: &Event) -> Result<(), Error> {
+    fn move_task(
+        &self,
+        unit: &mut Unit,
+        changes: &mut Vec<TaskChange>,
+        id: TaskId,
+        event: &Event,
+    ) -> Result<(), Error> {
         let row = self.rows().tasks.get(&id).map(|t| t.row.clone());
-        let Some(row) = row else { return Err(Error::NotFound { what: "task", id: id.to_string(), list: "task" }) };
+        let Some(row) = row else {
+            return Err(Error::NotFound { what: "task", id: id.to_string(), list: "task" });
+        };
         self.apply(unit, changes, &row, event)?;
         // behind its request's hold, or its release
         let request = self.rows().request(row.task.request)?.request.clone();
@@ -351,12 +400,23 @@ impl MemoryStore {
         Ok(())
     }
 
-    fn decide_order(&self, unit: &mut Unit, changes: &mut Vec<TaskChange>, id: OrderId, event: &Event) -> Result<(), Error> {
+    fn decide_order(
+        &self,
+        unit: &mut Unit,
+        changes: &mut Vec<TaskChange>,
+        id: OrderId,
+        event: &Event,
+    ) -> Result<(), Error> {
         let order = self.rows().orders.get(&id).cloned();
-        let Some(mut order) = order else { return Err(Error::NotFound { what: "order", id: id.to_string(), list: "desk" }) };
+        let Some(mut order) = order else {
+            return Err(Error::NotFound { what: "order", id: id.to_string(), list: "desk" });
+        };
         for item in &order.items {
             let state = self.rows().tasks.get(item).map(|t| t.row.task.state.clone());
-            if matches!(state, Some(TaskState::Desk { reason: Reason::UnknownOutcome | Reason::Poison })) {
+            if matches!(
+                state,
+                Some(TaskState::Desk { reason: Reason::UnknownOutcome | Reason::Poison })
+            ) {
                 self.move_task(unit, changes, *item, event)?;
             }
         }
@@ -371,11 +431,25 @@ impl MemoryStore {
         };
         let row = self.rows().request(id)?.clone();
         let next = request::Request { version: row.request.version + 1, ..row.request.clone() };
-        let about = About::RequestMoved { event: "no match decided".into(), after: Box::new(next.clone()), commitments: vec![] };
+        let about = About::RequestMoved {
+            event: "no match decided".into(),
+            after: Box::new(next.clone()),
+            commitments: vec![],
+        };
         let mut unit = Unit {
             entries: vec![entry(self, "clerk", about, &[], Some(id))],
-            requests: vec![RequestWrite { read_version: row.request.version, request: next, dossier: None, nobody_found_decided: true }],
-            desk_closes: vec![close(item.subject.clone(), Some(item.reason.word()), "no-match", self.now())],
+            requests: vec![RequestWrite {
+                read_version: row.request.version,
+                request: next,
+                dossier: None,
+                nobody_found_decided: true,
+            }],
+            desk_closes: vec![close(
+                item.subject.clone(),
+                Some(item.reason.word()),
+                "no-match",
+                self.now(),
+            )],
             ..Unit::default()
         };
         self.look_at(&mut unit, id);

@@ -42,9 +42,8 @@ impl Rows {
     }
 
     pub(super) fn wake_due(&mut self, lane: &LaneId, now: Timestamp) -> usize {
-        let waits = |t: &&mut StoredTask| {
-            t.row.lane == *lane && t.wake_at.is_some_and(|at| at <= now)
-        };
+        let waits =
+            |t: &&mut StoredTask| t.row.lane == *lane && t.wake_at.is_some_and(|at| at <= now);
         let due = self.tasks.values_mut().filter(waits);
         due.map(|task| task.wake_at = None).count()
     }
@@ -75,12 +74,15 @@ impl Rows {
 
     /// What the first suppress of the same person at the same account kept.
     fn prior_of_suppress(&self, request: RequestId, account: &AccountId) -> Option<Value> {
-        let mine: Vec<[u8; 32]> =
-            self.tags.values().filter(|t| t.request == request && t.drives).map(|t| t.tag).collect();
+        let mine: Vec<[u8; 32]> = self
+            .tags
+            .values()
+            .filter(|t| t.request == request && t.drives)
+            .map(|t| t.tag)
+            .collect();
         let is_same = |id: &RequestId| {
-            mine.iter().any(|tag| {
-                self.tags.get(&(*tag, *id)).is_some_and(|t| t.drives && !t.shared)
-            })
+            mine.iter()
+                .any(|tag| self.tags.get(&(*tag, *id)).is_some_and(|t| t.drives && !t.shared))
         };
         let kept = self.tasks.values().filter(|t| t.row.task.account == *account);
         let mut kept = kept.filter(|t| t.prior.is_some() && is_same(&t.row.task.request));
@@ -142,8 +144,7 @@ impl Rows {
         now: Timestamp,
         limit: u32,
     ) -> Result<Vec<DueReceipt>, Error> {
-        let is_due =
-            |r: &&StoredReceipt| r.lane == *lane && !r.done && r.next_poll <= now;
+        let is_due = |r: &&StoredReceipt| r.lane == *lane && !r.done && r.next_poll <= now;
         let mut found: Vec<&StoredReceipt> = self.receipts.values().filter(is_due).collect();
         found.sort_by_key(|r| r.next_poll);
         found.truncate(limit as usize);
@@ -186,10 +187,11 @@ impl Rows {
     pub(super) fn next_wake(&self, lane: &LaneId) -> Option<Timestamp> {
         let tasks = self.tasks.values().filter(|t| t.row.lane == *lane).filter_map(|t| t.wake_at);
         let polls = self.receipts.values().filter(|r| r.lane == *lane && !r.done);
-        let looks = self.orders.values().filter(|o| o.lane == *lane).filter_map(|o| match o.state {
-            OrderState::Unknown { look_at, .. } => Some(look_at),
-            OrderState::Sending | OrderState::Answered | OrderState::Desk => None,
-        });
+        let looks =
+            self.orders.values().filter(|o| o.lane == *lane).filter_map(|o| match o.state {
+                OrderState::Unknown { look_at, .. } => Some(look_at),
+                OrderState::Sending | OrderState::Answered | OrderState::Desk => None,
+            });
         let follows = self.follow_ups.values().map(|(at, _)| *at);
         let follows = follows.filter(|_| lane.as_str() == REQUESTS_LANE);
         tasks.chain(polls.map(|r| r.next_poll)).chain(looks).chain(follows).min()

@@ -12,7 +12,7 @@ use efface_core::{
     task::{Queue, Task, queue},
 };
 use efface_store::{
-    AccountRow, CheckpointRow, Errand, Error, EntryRow, ExchangeRow, NewTag, NewTask, TaskRow,
+    AccountRow, CheckpointRow, EntryRow, Errand, Error, ExchangeRow, NewTag, NewTask, TaskRow,
 };
 use uuid::Uuid;
 

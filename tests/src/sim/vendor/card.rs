@@ -27,14 +27,8 @@ pub enum Script {
     Keyed,
 }
 
-pub const SCRIPTS: [Script; 6] = [
-    Script::Plain,
-    Script::Batch,
-    Script::Promise,
-    Script::Once,
-    Script::Steps,
-    Script::Keyed,
-];
+pub const SCRIPTS: [Script; 6] =
+    [Script::Plain, Script::Batch, Script::Promise, Script::Once, Script::Steps, Script::Keyed];
 
 impl Script {
     pub const fn name(self) -> &'static str {
