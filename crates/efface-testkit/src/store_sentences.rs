@@ -50,11 +50,14 @@ pub trait Rig: Send + Sync {
     }
 }
 
+/// A sentence being said.
+pub type Said = Pin<Box<dyn Future<Output = ()> + Send>>;
+
 /// A sentence and what proves it.
 #[derive(Clone, Copy)]
 pub struct Sentence {
     pub name: &'static str,
-    pub run: fn(Arc<dyn Rig>) -> Pin<Box<dyn Future<Output = ()> + Send>>,
+    pub run: fn(Arc<dyn Rig>) -> Said,
 }
 
 macro_rules! sentences {
@@ -461,7 +464,7 @@ async fn each_leaf_gets_one_position_from_the_lanes_owner(rig: Arc<dyn Rig>) {
     assert_eq!(signed.size, written);
     assert_eq!(rig.store().sign_checkpoint().await.expect("signed"), Some(signed.clone()));
     assert_eq!(rig.store().last_checkpoint().await.expect("read"), Some(signed.clone()));
-    assert_eq!(rig.store().not_anchored().await.expect("read"), [signed.clone()]);
+    assert_eq!(rig.store().not_anchored().await.expect("read"), std::slice::from_ref(&signed));
     rig.store().anchored(&signed).await.expect("noted");
     assert!(rig.store().not_anchored().await.expect("read").is_empty());
 }

@@ -175,7 +175,7 @@ impl World {
             Side::Vendor => &self.vendor_calls,
         };
         let number = counter.fetch_add(1, Ordering::Relaxed) + 1;
-        if side == Side::Store && number % CIRCLES == 0 {
+        if side == Side::Store && number.is_multiple_of(CIRCLES) {
             self.wrong(format!("the workers asked the store {number} times: one goes in circles"));
         }
         if self.is_calm() {
