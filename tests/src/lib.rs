@@ -7,5 +7,6 @@ pub mod mistakes;
 pub mod oracle;
 pub mod outside;
 pub mod peek;
+pub mod sim;
 pub mod vendors;
 pub mod world;

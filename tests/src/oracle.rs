@@ -119,6 +119,17 @@ pub fn judge(evidence: &Evidence<'_>) -> Verdict {
     verdict
 }
 
+/// Judges by the store's own words alone: what follows from them, whatever any vendor saw.
+#[must_use]
+pub fn judge_history(evidence: &Evidence<'_>) -> Verdict {
+    let mut verdict = Verdict::default();
+    verdict.orders_stay_as_they_were(evidence);
+    verdict.nothing_is_regrouped(evidence);
+    verdict.no_order_without_a_release_of_the_latest_plan(evidence);
+    verdict.the_journal_tells_the_same(evidence);
+    verdict
+}
+
 /// One vendor's calls by their digest: how often each came, and whether it changed a person.
 struct Seen<'a> {
     by_vendor: HashMap<&'a str, HashMap<String, Calls<'a>>>,

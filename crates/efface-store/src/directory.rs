@@ -98,7 +98,7 @@ impl Directory {
     }
 
     /// The accounts of a controller as the planner sees them, under their present conditions.
-    pub(crate) fn planned_accounts(
+    pub fn planned_accounts(
         &self,
         controller: &ControllerId,
         condition: impl Fn(&AccountId) -> Option<Condition>,

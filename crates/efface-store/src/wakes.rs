@@ -1,7 +1,7 @@
 //! Hints between commits and lanes of this process. A hint may be lost: what is due is a query.
 
 use std::{
-    collections::HashMap,
+    collections::BTreeMap,
     sync::{Arc, Mutex},
 };
 
@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 /// One bell per lane.
 #[derive(Debug, Default)]
 pub struct Wakes {
-    bells: Mutex<HashMap<LaneId, Arc<Notify>>>,
+    bells: Mutex<BTreeMap<LaneId, Arc<Notify>>>,
 }
 
 impl Wakes {

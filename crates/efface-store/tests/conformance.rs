@@ -96,8 +96,7 @@ const CASES: &[Case] = cases! {
         a_lease_ends_by_the_databases_clock,
         the_same_name_retakes_at_once_with_a_higher_epoch,
         a_write_under_an_old_epoch_is_refused_and_writes_nothing,
-        order_numbers_rise_over_owners,
-        workers_see_one_another_and_who_holds_what;
+        order_numbers_rise_over_owners;
     units:
         a_stale_version_refuses_the_whole_unit_and_names_the_task,
         in_a_group_only_the_bad_unit_fails,

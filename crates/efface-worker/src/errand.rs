@@ -214,6 +214,7 @@ impl Lane {
                 }
             }
             tokio::select! {
+                biased;
                 () = self.bell.notified() => {}
                 () = self.hands.runtime.sleep(ERRANDS_EVERY) => {}
             }

@@ -36,6 +36,8 @@ pub struct Options {
     /// Answers of one lane that may wait to be written; at this number no new call is begun.
     pub records_in_flight: u32,
     pub drain: Duration,
+    /// How long an owner sleeps at most when nothing rings.
+    pub longest_sleep: Duration,
     /// Takes its lanes to carry out errands, and sends nothing that is due in them.
     pub only_errands: bool,
     pub ledger: LedgerOptions,
@@ -50,6 +52,7 @@ impl Default for Options {
             calls_in_flight_total: 128,
             records_in_flight: 256,
             drain: Duration::from_secs(25),
+            longest_sleep: Duration::from_secs(5),
             only_errands: false,
             ledger: LedgerOptions::default(),
         }

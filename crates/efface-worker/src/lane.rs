@@ -2,7 +2,7 @@
 //! the vendor allows. One owner per lane, fenced by its epoch in every write.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
@@ -25,14 +25,12 @@ use crate::{
     pace::Pace,
 };
 
-/// How long an owner sleeps at most when nothing rings.
-pub(crate) const LONGEST_SLEEP: Duration = Duration::from_secs(5);
 /// How long a busy lane goes on sending before it looks at everything else that may be due. It never
 /// rests without having looked.
 const LOOK_AROUND: Duration = Duration::from_millis(20);
 
 /// The lane's accounts as they were last read or written.
-pub(crate) type Accounts = HashMap<AccountId, Arc<AccountRow>>;
+pub(crate) type Accounts = BTreeMap<AccountId, Arc<AccountRow>>;
 
 /// What one lane shares with the calls it has out.
 pub(crate) struct Lane {
@@ -41,7 +39,7 @@ pub(crate) struct Lane {
     pub options: Options,
     pub lease: Lease,
     pub name: LaneId,
-    pub members: HashMap<AccountId, Arc<ConnectedAccount>>,
+    pub members: BTreeMap<AccountId, Arc<ConnectedAccount>>,
     pub bell: Arc<Notify>,
     pub in_flight: AtomicU32,
     /// Answers that are in and not yet written.
@@ -250,6 +248,7 @@ impl Lane {
         };
         while busy() && self.hands.runtime.monotonic() < until {
             tokio::select! {
+                biased;
                 () = self.bell.notified() => {}
                 () = self.hands.runtime.sleep(Duration::from_millis(50)) => {}
             }
@@ -262,8 +261,9 @@ impl Lane {
         if self.free_calls() == 0 && self.pace_wait().is_zero() {
             // nothing can leave before a call comes back or an answer is written, and both ring
             tokio::select! {
+                biased;
                 () = self.bell.notified() => {}
-                () = self.hands.runtime.sleep(LONGEST_SLEEP) => {}
+                () = self.hands.runtime.sleep(self.options.longest_sleep) => {}
             }
             return;
         }
@@ -271,18 +271,20 @@ impl Lane {
             // what is due already waits for something else than the time
             Ok(Some(at)) if at <= now => LOOK_AROUND,
             Ok(Some(at)) => at.since(now).max(Duration::from_millis(1)),
-            Ok(None) | Err(_) => LONGEST_SLEEP,
+            Ok(None) | Err(_) => self.options.longest_sleep,
         };
         // who waits for company waits for a call as well
-        let linger = if self.free_calls() == 0 { LONGEST_SLEEP } else { self.linger_wait(now) };
+        let linger =
+            if self.free_calls() == 0 { self.options.longest_sleep } else { self.linger_wait(now) };
         let due = due.min(linger);
         let wait = match self.pace_wait() {
-            Duration::ZERO => due.min(LONGEST_SLEEP),
+            Duration::ZERO => due.min(self.options.longest_sleep),
             pace => due.min(pace).max(Duration::from_millis(1)),
         };
         tokio::select! {
+            biased;
             () = self.bell.notified() => {}
-            () = self.hands.runtime.sleep(wait.min(LONGEST_SLEEP)) => {}
+            () = self.hands.runtime.sleep(wait.min(self.options.longest_sleep)) => {}
         }
     }
 
@@ -374,6 +376,10 @@ impl Lane {
                 due.extend(self.store.due_tasks(id, queue, most).await?);
             }
         }
+        // woken by a clock that has stepped back since: the rules would refuse each of them at once,
+        // and the lane would ask again without a rest
+        let now = self.hands.clock.now();
+        due.retain(|d| efface_core::task::queue(&d.task).1 <= now);
         if self.members.len() > 1 {
             due.sort_by_key(|d| (d.deadline, d.task.id));
         }

@@ -13,7 +13,7 @@ use std::{
 use efface_core::{LaneId, Timestamp};
 use efface_store::{CheckpointRow, Error as StoreError, LEDGER_LANE, Lease, Store};
 
-use crate::{hands::Hands, lane::LONGEST_SLEEP};
+use crate::hands::Hands;
 
 /// Entries given a position at once.
 const BATCH: u32 = 5_000;
@@ -53,6 +53,7 @@ pub(crate) struct LedgerLane {
     pub lease: Lease,
     pub stop: Arc<AtomicBool>,
     pub lost: AtomicBool,
+    pub longest_sleep: Duration,
 }
 
 /// What was placed since the last checkpoint, and since when.
@@ -87,10 +88,11 @@ impl LedgerLane {
                 break;
             }
             let wait = match pending.leaves {
-                0 => LONGEST_SLEEP,
-                _ => self.options.checkpoint_every.min(LONGEST_SLEEP),
+                0 => self.longest_sleep,
+                _ => self.options.checkpoint_every.min(self.longest_sleep),
             };
             tokio::select! {
+                biased;
                 () = bell.notified() => self.hands.runtime.sleep(GATHERS).await,
                 () = self.hands.runtime.sleep(wait) => {}
             }

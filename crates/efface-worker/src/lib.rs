@@ -316,6 +316,7 @@ impl Worker {
                     stop,
                     lost: AtomicBool::new(false),
                     clocks: self.clocks.clone(),
+                    longest_sleep: self.options.longest_sleep,
                 });
                 let lost = lane.clone();
                 let lost = move || lost.lost.store(true, Ordering::Relaxed);
@@ -329,6 +330,7 @@ impl Worker {
                     lease,
                     stop,
                     lost: AtomicBool::new(false),
+                    longest_sleep: self.options.longest_sleep,
                 });
                 let lost = lane.clone();
                 let lost = move || lost.lost.store(true, Ordering::Relaxed);

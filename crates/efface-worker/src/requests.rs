@@ -20,7 +20,7 @@ use efface_store::{
 };
 use futures::{StreamExt, stream};
 
-use crate::{hands::Hands, lane::LONGEST_SLEEP, steady::Clocks};
+use crate::{hands::Hands, steady::Clocks};
 
 /// Follow-ups taken at once.
 const BATCH: u32 = 500;
@@ -34,6 +34,7 @@ pub(crate) struct RequestsLane {
     pub lost: AtomicBool,
     /// As they stood when this worker first took the lane.
     pub clocks: Arc<OnceLock<Clocks>>,
+    pub longest_sleep: Duration,
 }
 
 impl RequestsLane {
@@ -47,11 +48,12 @@ impl RequestsLane {
                     let now = self.hands.clock.now();
                     let wait = match self.store.next_wake(&name).await {
                         Ok(Some(at)) => {
-                            at.since(now).clamp(Duration::from_millis(1), LONGEST_SLEEP)
+                            at.since(now).clamp(Duration::from_millis(1), self.longest_sleep)
                         }
-                        Ok(None) | Err(_) => LONGEST_SLEEP,
+                        Ok(None) | Err(_) => self.longest_sleep,
                     };
                     tokio::select! {
+                        biased;
                         () = bell.notified() => {}
                         () = self.hands.runtime.sleep(wait) => {}
                     }

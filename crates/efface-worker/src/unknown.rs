@@ -190,7 +190,7 @@ impl Lane {
             let ended = turns.guarded(self.options.call_timeout * 2, work).await;
             let exchanges = call.take_exchanges();
             match ended {
-                Ended::Answered(Found::Arrived(answer)) => {
+                Ended::Answered(Found::Arrived(answer)) if tells(&answer, &unknown) => {
                     self.record(order, unknown, account, Ended::Answered(answer), exchanges).await;
                     return Ok(());
                 }
@@ -198,7 +198,9 @@ impl Lane {
                     self.never_arrived(order, &unknown, account, exchanges).await;
                     return Ok(());
                 }
-                Ended::Answered(Found::CannotTell) => {}
+                // it arrived, and nothing is told of those who are left: asked for ever, it would
+                // never come before a person
+                Ended::Answered(Found::Arrived(_) | Found::CannotTell) => {}
                 Ended::Failed(_) | Ended::Panicked => {
                     return self.look_later(order, exchanges).await;
                 }
@@ -354,4 +356,13 @@ impl Lane {
         self.record(order, in_order, account, ended, exchanges).await;
         Ok(())
     }
+}
+
+/// Whether an answer tells of any of these people: each counts who is named once.
+fn tells(answer: &Answer, items: &[DueTask]) -> bool {
+    let told = || {
+        let accepted = answer.accepted.iter().flat_map(|a| a.items.iter().map(|(id, _)| *id));
+        answer.items.iter().map(|(id, _)| *id).chain(accepted)
+    };
+    items.iter().any(|i| told().filter(|id| *id == i.task.id).count() == 1)
 }

@@ -1,4 +1,4 @@
-//! `bench` and `faults`: programs of the tests package, built for speed.
+//! `bench`, `faults` and `simulate`: programs of the tests package, built for speed.
 
 use anyhow::{Result, ensure};
 

@@ -32,6 +32,7 @@ Examples:
   cargo xtask generate --check         are the generated files as the code says?
   cargo xtask bench -- --people 100000
   cargo xtask faults -- --rounds 50
+  cargo xtask simulate -- --seeds 10000
   cargo xtask new-connector braze      a folder and one line in the registry";
 
 #[derive(Parser)]
@@ -80,6 +81,14 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Simulated months of a worker's life, in release build; what follows is passed on.
+    #[command(
+        after_help = "Examples:\n  cargo xtask simulate -- --seeds 10000 --from 1\n  cargo xtask simulate -- --trace 32"
+    )]
+    Simulate {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// Write a vendor's folder and its line in the registry.
     #[command(
         after_help = "The id is the folder's name: lower-case words joined by hyphens.\n\nExample:\n  cargo xtask new-connector braze"
@@ -96,6 +105,7 @@ fn main() -> ExitCode {
         Task::Generate { check } => generate::run(check),
         Task::Bench { arguments } => benches::run("bench", &arguments),
         Task::Faults { arguments } => benches::run("faults", &arguments),
+        Task::Simulate { arguments } => benches::run("simulate", &arguments),
         Task::NewConnector { id } => new_connector::run(&id),
     };
     match done {

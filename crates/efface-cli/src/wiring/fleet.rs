@@ -71,6 +71,7 @@ pub fn options(settings: &Settings, name: String) -> Options {
         drain: Duration::from_secs(worker.drain_seconds),
         only_errands: false,
         ledger: ledger(settings),
+        ..Options::default()
     }
 }
 

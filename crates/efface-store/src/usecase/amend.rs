@@ -295,7 +295,7 @@ impl SqlStore {
         if next.state != loaded.request.state {
             self.take_release_from(unit, changes, loaded, actor)?;
         }
-        for new in new_tasks(next, missing, self.now(), self) {
+        for new in new_tasks(next, missing, self.now(), &*self.chance) {
             changes.push(TaskChange::birth(&new.task, "planned"));
             unit.born.push(new);
         }

@@ -7,6 +7,7 @@ use efface_core::{
     Timestamp,
     brakes::Guard,
     deadline,
+    outside::Chance,
     plan::{Account, PlannedTask, Wish, plan},
     request::{self, Event, Request, RequestState},
     subject::{Dossier, Relation, Requester},
@@ -14,7 +15,7 @@ use efface_core::{
 };
 use jiff::civil::Date;
 
-use crate::{ControllerRules, Error, Filed, Filing, NewTask, SqlStore};
+use crate::{ControllerRules, Directory, Error, Filed, Filing, NewTask, SqlStore};
 
 /// How a requester showed to hold the identifiers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -101,17 +102,7 @@ impl SqlStore {
     /// # Errors
     /// When the settings know no such controller.
     pub fn controller(&self, id: &ControllerId) -> Result<&ControllerRules, Error> {
-        self.directory.controllers.get(id).ok_or_else(|| {
-            if self.directory.without_zone.contains(id) {
-                return Error::Refused(without_zone(id));
-            }
-            let known: Vec<&str> =
-                self.directory.controllers.keys().map(ControllerId::as_str).collect();
-            Error::Refused(format!(
-                "controller {id} is not in the settings (known: {})",
-                if known.is_empty() { "none".into() } else { known.join(", ") }
-            ))
-        })
+        self.directory.controller(id)
     }
 
     /// Files requests; each is told its own fate, and one refusal spoils no other.
@@ -130,7 +121,7 @@ impl SqlStore {
                     .find(|(c, _)| *c == new.controller)
                     .map(|(_, a)| a.clone())
                     .unwrap_or_default();
-                self.filing(new, accounts)
+                self.directory.filing(new, accounts, self.now(), &*self.chance)
             })
             .collect();
         let mut refusals = vec![];
@@ -183,11 +174,34 @@ impl SqlStore {
     /// # Errors
     /// As filing.
     pub async fn plan(&self, new: &NewRequest) -> Result<Vec<PlannedTask>, Error> {
-        self.check(new)?;
+        self.directory.check(new)?;
         let accounts = self.accounts_by_controller(std::slice::from_ref(new)).await?;
         let identifiers = proved(new);
         let wish = Wish { action: new.action, scope: new.scope, identifiers: &identifiers };
         Ok(accounts.first().map(|(_, accounts)| plan(wish, accounts)).unwrap_or_default())
+    }
+
+    pub(crate) fn cooling_until(&self, action: RequestAction, now: Timestamp) -> Timestamp {
+        self.directory.cooling_until(action, now)
+    }
+}
+
+impl Directory {
+    /// The rules of a controller.
+    ///
+    /// # Errors
+    /// When the settings know no such controller.
+    pub(crate) fn controller(&self, id: &ControllerId) -> Result<&ControllerRules, Error> {
+        self.controllers.get(id).ok_or_else(|| {
+            if self.without_zone.contains(id) {
+                return Error::Refused(without_zone(id));
+            }
+            let known: Vec<&str> = self.controllers.keys().map(ControllerId::as_str).collect();
+            Error::Refused(format!(
+                "controller {id} is not in the settings (known: {})",
+                if known.is_empty() { "none".into() } else { known.join(", ") }
+            ))
+        })
     }
 
     /// The brakes at the door.
@@ -215,18 +229,27 @@ impl SqlStore {
         check_guard(rules, new.action, &new.identifiers)
     }
 
-    fn filing(&self, new: NewRequest, accounts: Arc<Vec<Account>>) -> Result<Filing, Error> {
+    /// A request made ready to be written: braked, planned over `accounts`, nothing stored yet.
+    ///
+    /// # Errors
+    /// When a brake at the door refuses.
+    pub fn filing(
+        &self,
+        new: NewRequest,
+        accounts: Arc<Vec<Account>>,
+        now: Timestamp,
+        chance: &dyn Chance,
+    ) -> Result<Filing, Error> {
         self.check(&new)?;
-        let now = self.now();
         let rules = self.controller(&new.controller)?;
         let today = now.date_in(&rules.zone);
         let received_on = new.received_on.unwrap_or(today);
         let refuse = |e: deadline::BadDate| Error::Refused(e.to_string());
-        let due_on = deadline::provisional_due(received_on, today, self.directory.policy.due_days)
-            .map_err(refuse)?;
+        let due_on =
+            deadline::provisional_due(received_on, today, self.policy.due_days).map_err(refuse)?;
         let identifiers = proved(&new);
         let mut request = Request {
-            id: RequestId::new(now, &*self.chance),
+            id: RequestId::new(now, chance),
             version: 1,
             controller: new.controller.clone(),
             action: new.action,
@@ -265,10 +288,10 @@ impl SqlStore {
                 &accounts,
             ),
             now,
-            self,
+            chance,
         );
         let mut nonce = [0; 32];
-        self.chance.fill(&mut nonce);
+        chance.fill(&mut nonce);
         let dossier = Dossier {
             format: Dossier::FORMAT,
             identifiers,
@@ -301,7 +324,7 @@ impl SqlStore {
             }
             return Ok(request);
         }
-        let policy = &self.directory.policy;
+        let policy = &self.policy;
         let by = match &new.release_by {
             Some(by) => by.clone(),
             // many at once are looked at by a person first, whatever they ask for
@@ -318,8 +341,10 @@ impl SqlStore {
         )?)
     }
 
-    pub(crate) fn cooling_until(&self, action: RequestAction, now: Timestamp) -> Timestamp {
-        if action.erases() { now.plus(self.directory.policy.cooling_off) } else { now }
+    /// Until when a release made now cools off.
+    #[must_use]
+    pub fn cooling_until(&self, action: RequestAction, now: Timestamp) -> Timestamp {
+        if action.erases() { now.plus(self.policy.cooling_off) } else { now }
     }
 }
 
@@ -365,7 +390,7 @@ pub(crate) fn new_tasks(
     request: &Request,
     planned: Vec<PlannedTask>,
     now: Timestamp,
-    store: &SqlStore,
+    chance: &dyn Chance,
 ) -> Vec<NewTask> {
     planned
         .into_iter()
@@ -373,7 +398,7 @@ pub(crate) fn new_tasks(
             lane: p.lane,
             deadline: request.due_at,
             task: Task {
-                id: TaskId::new(now, &*store.chance),
+                id: TaskId::new(now, chance),
                 request: request.id,
                 account: p.account,
                 action: p.action,

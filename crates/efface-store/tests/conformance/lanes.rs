@@ -113,36 +113,3 @@ pub async fn order_numbers_rise_over_owners(bench: Bench) {
         .await
         .expect("unfenced doors still work");
 }
-
-pub async fn workers_see_one_another_and_who_holds_what(bench: Bench) {
-    let w = bench.world().await;
-    let other = w.another().await;
-    let names = |house: &efface_store::Attendance| -> Vec<(String, u32)> {
-        house.workers.iter().map(|w| (w.name.clone(), w.serves)).collect()
-    };
-    let house = w.store.attend("two", 5, TTL).await.expect("there");
-    assert_eq!((names(&house), house.lanes.len()), (vec![("two".into(), 5)], 0));
-    let mail = [lane("mail")];
-    let lease = w.store.take_lanes("two", &mail, TTL).await.expect("taken").remove(0).0;
-    let house = other.attend("one", 7, TTL).await.expect("there");
-    assert_eq!(names(&house), [("one".into(), 7), ("two".into(), 5)]);
-    let held = &house.lanes[0];
-    assert_eq!((held.lane.as_str(), held.owner.as_deref()), ("mail", Some("two")));
-    assert!(!held.runs_out_in.is_zero() && held.runs_out_in <= TTL.ttl, "{held:?}");
-
-    // who is silent is gone when its time is over, by the database's clock
-    w.store.attend("two", 5, SHORT).await.expect("there");
-    w.clock.advance(Duration::from_secs(9_999));
-    while names(&other.attend("one", 7, TTL).await.expect("there")).len() > 1 {
-        tokio::task::yield_now().await;
-    }
-    // it holds its lane all the same, until that lease is over
-    assert_eq!(other.attend("one", 7, TTL).await.expect("there").lanes[0].owner, held.owner);
-
-    w.store.attend("two", 5, TTL).await.expect("there");
-    w.store.leave("two").await.expect("left");
-    w.store.give_back(&[lease]).await.expect("given back");
-    let house = other.attend("one", 7, TTL).await.expect("there");
-    assert_eq!(names(&house), [("one".into(), 7)]);
-    assert_eq!((house.lanes[0].owner.clone(), house.lanes[0].runs_out_in), (None, Duration::ZERO));
-}
