@@ -1,7 +1,7 @@
 //! Whole-system scenarios: real store, real worker, real connectors, stand-ins for the vendors.
 
 pub mod dice;
-pub mod kill_run;
+pub mod faults;
 pub mod mistakes;
 pub mod oracle;
 pub mod outside;
