@@ -263,7 +263,15 @@ impl Verdict {
 
     /// Only where an answer was lost may the vendor have done its work before it was asked again.
     fn who_was_held_is_not_found(&mut self, evidence: &Evidence<'_>, task: &Task) {
-        let lost = |order: &Order| order.recoveries > 0 || order.repeats > 0;
+        let frozen: HashSet<OrderId> = evidence
+            .journal
+            .iter()
+            .filter_map(|entry| match &entry.about {
+                About::OrderUnknown { order, .. } => Some(*order),
+                _ => None,
+            })
+            .collect();
+        let lost = |order: &Order| frozen.contains(&order.id);
         let mine = evidence.orders.iter().filter(|order| order.items.contains(&task.id));
         let mut changing = mine.filter(|order| order.class != EffectClass::ReadOnly);
         if changing.any(lost) {

@@ -22,7 +22,7 @@ use super::{
 use crate::{
     oracle::{Evidence, Verdict, judge},
     peek::Peek,
-    vendors::{Vendors, person},
+    vendors::{Vendors, Word, person},
     world::{WallClock, all_new, proved, released, stopwatch},
 };
 
@@ -218,6 +218,8 @@ impl Stage {
 
     /// As [`finish`](Self::finish), for people some of whom withdrew their wish.
     pub async fn settle(&mut self, workers: Vec<WorkerProcess>, figures: &mut Figures) {
+        self.vendors.behave(&Word::Calm);
+        self.vendors.behave(&Word::Latency { low: 5, high: 60 });
         let workers = if workers.is_empty() { vec![self.worker(1)] } else { workers };
         self.rest(workers).await;
         let mut verdict = self.judge().await;

@@ -17,7 +17,7 @@ use crate::{
     world::stopwatch,
 };
 
-const MEBIBYTES: u32 = 24;
+const MEBIBYTES: u32 = 48;
 
 /// A small file system of its own; gone when dropped.
 struct Disk(PathBuf);
@@ -45,6 +45,15 @@ impl Disk {
             while file.write_all(&vec![0; size]).is_ok() {}
         }
         file.metadata().map_or(0, |meta| meta.len())
+    }
+
+    /// What takes up the room.
+    fn sizes(&self) -> String {
+        let files = fs::read_dir(&self.0).expect("the disk").flatten();
+        let size = |f: &fs::DirEntry| f.metadata().map_or(0, |meta| meta.len());
+        let all: Vec<String> =
+            files.map(|f| format!("{} {}", f.file_name().display(), size(&f))).collect();
+        all.join(", ")
     }
 
     fn make_room(&self) {
@@ -109,7 +118,9 @@ async fn run(setting: &Setting, seed: u64) -> Figures {
         } else {
             figures.missed += 1;
         }
+        let sizes = disk.sizes();
         disk.make_room();
+        figures.note(format!("bytes on the full disk: {sizes}"));
         let back = stopwatch();
         until_it_works(&stage, &mut worker).await;
         figures.takeovers.push(stopwatch() - back);

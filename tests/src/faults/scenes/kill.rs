@@ -10,8 +10,9 @@ use crate::{
         stage::{GLANCE, PATIENCE},
     },
     peek::Peek,
-    world::stopwatch,
+    world::{WallClock, stopwatch},
 };
+use efface_core::outside::Clock as _;
 
 /// The moment of a kill after the first call of a life, in milliseconds.
 const MOMENT: (u64, u64) = (0, 400);
@@ -116,7 +117,7 @@ async fn until_it_calls(stage: &Stage, peek: &Peek, worker: &mut WorkerProcess) 
             if stage.vendors.logged_bytes() > logged {
                 return Some(at);
             }
-            if peek.moving_tasks().await == 0 {
+            if peek.moving(WallClock.now().millis()).await == 0 {
                 return None;
             }
         }

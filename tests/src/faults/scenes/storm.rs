@@ -42,7 +42,6 @@ async fn run(setting: &Setting, seed: u64) -> Figures {
         tokio::time::sleep(Duration::from_millis(100)).await;
         assert!(worker.is_alive(), "the worker ended by itself; {}", stage.last_words());
     }
-    stage.vendors.behave(&Word::Calm);
     stage.finish(vec![worker], &mut figures).await;
     figures
 }

@@ -63,7 +63,6 @@ async fn round_of(setting: &Setting, ways: &Ways, pauses: usize, seed: u64) -> F
     let (mut stage, workers) = two_workers(setting, ways).await;
     let peek = stage.peek().await;
     let workers = pause(&stage, &peek, workers, (pauses, seed), &mut figures).await;
-    stage.vendors.behave(&Word::Latency { low: 5, high: 60 });
     stage.finish(workers, &mut figures).await;
     let stale = witness::stale_commits(&peek).await;
     assert_eq!(stale, 0, "{:?}", witness::told(&peek).await);
@@ -171,9 +170,15 @@ pub(super) async fn play_second(setting: Setting) -> Figures {
         }
         let mut second = stage.worker(2);
         let start = stopwatch();
+        let mut waited = false;
         let ended = loop {
             if let Some(ended) = second.ended() {
                 break ended;
+            }
+            if !waited && stopwatch() - start > Duration::from_secs(5) {
+                figures.note("who begins while the first sleeps in the middle of a commit waits for the database before it is refused");
+                waited = true;
+                first.wake();
             }
             assert!(stopwatch() - start < Duration::from_secs(30), "{}", stage.last_words());
             tokio::time::sleep(LOOK).await;
