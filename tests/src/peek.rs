@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 use efface_core::{OrderId, order::Order};
 use sea_orm::{
     ConnectOptions, ConnectionTrait as _, DatabaseConnection, DatabaseTransaction, QueryResult,
-    Statement, TransactionTrait as _,
-    sqlx::types::uuid::Uuid,
+    Statement, TransactionTrait as _, sqlx::types::uuid::Uuid,
 };
 
 /// One exchange as it is stored.

@@ -6,7 +6,6 @@ use std::{sync::Arc, time::Duration};
 use efface_core::{
     AccountId, RequestAction,
     desk::{Choice, Reason, Subject},
-    task::TaskState,
 };
 use efface_store::{Connection, DeskRow, ErrandKind, SqlStore, Store};
 use efface_tests::{
@@ -40,9 +39,19 @@ impl Anchor for Keeps {
 }
 
 fn options(name: &str) -> Options {
-    let ledger = LedgerOptions { checkpoint_leaves: 1, anchor: Some(Arc::new(Keeps)), ..LedgerOptions::default() };
+    let ledger = LedgerOptions {
+        checkpoint_leaves: 1,
+        anchor: Some(Arc::new(Keeps)),
+        ..LedgerOptions::default()
+    };
     let call_timeout = Duration::from_millis(400);
-    Options { name: name.into(), call_timeout, drain: Duration::from_secs(2), ledger, ..Options::default() }
+    Options {
+        name: name.into(),
+        call_timeout,
+        drain: Duration::from_secs(2),
+        ledger,
+        ..Options::default()
+    }
 }
 
 async fn world(place: &Place, vendors: &[&'static str]) -> World {
@@ -120,7 +129,8 @@ async fn a_worker_that_ends_at_any_moment_of_its_work_loses_and_repeats_nothing(
                 }
             }
             let flawed = Flawed::new(world.store.clone(), Flaw::Ends { at, after, times });
-            let over = async || world.store.closed_and_open().await.is_ok_and(|(_, open)| open == 0);
+            let over =
+                async || world.store.closed_and_open().await.is_ok_and(|(_, open)| open == 0);
             let came = live(&world, flawed, over).await;
             assert!(came || times > 1, "{at:?} is never come to");
             ends += u32::from(came);
@@ -159,20 +169,19 @@ async fn unruly(place: &Place, mood: Mood, times: u32) -> (World, Vec<efface_cor
 }
 
 async fn a_connector_that_always_panics_is_put_before_a_person(place: Place) {
-    let world = world(&place, &["mailchimp", "sendgrid"]).await;
+    let world = world(&place, &["mixpanel", "sendgrid"]).await;
     let filed = world.file(RequestAction::Erase, 0..2).await;
     let mut fleet = world.fleet();
-    Unruly::at(&mut fleet.accounts, "mailchimp", Mood::Panics, u32::MAX);
+    Unruly::at(&mut fleet.accounts, "mixpanel", Mood::Panics, u32::MAX);
     let worker = Worker::new(world.store.clone(), fleet, world.hands.clone(), options("unruly"));
     let told = async || {
         let tasks = world.tasks(&filed).await;
-        let at = |vendor: &'static str| tasks.iter().filter(move |t| t.account.as_str() == vendor);
-        let waits = at("mailchimp").all(|t| matches!(t.state, TaskState::Desk { .. }));
-        waits && at("sendgrid").all(|t| t.state.is_settled())
+        let mut others = tasks.iter().filter(|t| t.account.as_str() == "sendgrid");
+        let desk = world.store.desk(true, 10).await.expect("desk");
+        others.all(|t| t.state.is_settled()) && !desk.is_empty()
     };
     let came = world.run_worker_until(worker, None, LONG, told).await;
     assert!(came, "{:?}", world.tasks(&filed).await);
-    assert!(!world.store.desk(true, 10).await.expect("desk").is_empty(), "a person is told");
 }
 
 async fn verdict(world: &World, filed: &[efface_core::RequestId]) -> Verdict {
@@ -184,14 +193,20 @@ async fn calls_without_a_committed_order_are_found(place: Place) {
     let world = world(&place, &["mailchimp"]).await;
     let filed = world.file(RequestAction::Erase, 0..3).await;
     let flawed = Flawed::new(world.store.clone(), Flaw::NoOrders);
-    let erased = async || world.fakes["mailchimp"].fake().people() < 3;
+    let erased = async || world.changing("mailchimp").iter().any(|line| !line.effects.is_empty());
     live(&world, flawed, erased).await;
     let verdict = verdict(&world, &filed).await;
     assert!(verdict.tally.without_call > 0, "{:?}", verdict.faults);
 }
 
 /// A worker's own store, under a role that the database tells apart.
-async fn store_as(peek: &Peek, world: &World, vault: &Arc<Vault>, url: &str, name: &str) -> Arc<SqlStore> {
+async fn store_as(
+    peek: &Peek,
+    world: &World,
+    vault: &Arc<Vault>,
+    url: &str,
+    name: &str,
+) -> Arc<SqlStore> {
     let url = efface_tests::faults::witness::role(peek, url, name).await;
     let connection = Connection::connect(&url, 4, false).await.expect("database");
     let directory = world.store.directory().clone();
@@ -205,8 +220,15 @@ async fn two_owners(flaw: Option<Flaw>) -> i64 {
     use efface_tests::faults::witness;
     let place = Place::postgresql();
     let master = MasterKey::generate(&mut |b| efface_core::outside::Chance::fill(&OsChance, b));
-    let vault = Arc::new(Vault::create(&master, &mut |b| efface_core::outside::Chance::fill(&OsChance, b)).0);
-    let plan = Plan { batch_items: Some(1), calls_in_flight: 2, vault: Some(vault.clone()), ..Plan::new(&place.url, &["mailchimp"]) };
+    let vault = Arc::new(
+        Vault::create(&master, &mut |b| efface_core::outside::Chance::fill(&OsChance, b)).0,
+    );
+    let plan = Plan {
+        batch_items: Some(1),
+        calls_in_flight: 2,
+        vault: Some(vault.clone()),
+        ..Plan::new(&place.url, &["mailchimp"])
+    };
     let world = World::build(plan).await;
     world.fakes["mailchimp"].faults().latency(Duration::from_millis(30));
     let peek = world.peek().await;

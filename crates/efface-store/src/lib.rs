@@ -17,7 +17,9 @@ mod view;
 mod wakes;
 
 #[cfg(all(feature = "without-fencing", not(debug_assertions)))]
-compile_error!("without fencing two workers write over each other: the fault harness alone builds this, to see that it notices");
+compile_error!(
+    "without fencing two workers write over each other: the fault harness alone builds this, to see that it notices"
+);
 
 use async_trait::async_trait;
 use efface_core::{AccountId, LaneId, ReceiptId, Timestamp, task::Queue};

@@ -10,7 +10,9 @@ use efface_connector::{Call, ConnectorError, Item, NeedsPerson, Presence, Probe,
 use efface_core::{
     AccountId, IdentifierKind, TaskId, account::Breaker, desk::Reason, evidence::Evidence,
 };
-use efface_store::{AccountRow, Errand, ErrandDone, ErrandKind, Error as StoreError, Unit, crash_point};
+use efface_store::{
+    AccountRow, Errand, ErrandDone, ErrandKind, Error as StoreError, Unit, crash_point,
+};
 use serde::Serialize;
 
 use crate::{

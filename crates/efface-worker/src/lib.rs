@@ -24,7 +24,9 @@ mod submit;
 mod unknown;
 
 #[cfg(all(feature = "without-order-commit", not(debug_assertions)))]
-compile_error!("without their commit orders are lost in a crash: the fault harness alone builds this, to see that it notices");
+compile_error!(
+    "without their commit orders are lost in a crash: the fault harness alone builds this, to see that it notices"
+);
 
 use std::{
     collections::HashMap,

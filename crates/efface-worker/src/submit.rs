@@ -15,7 +15,9 @@ use efface_core::{
     order::Order,
     task::{Cause, Event, Queue, TaskState},
 };
-use efface_store::{AccountRow, AccountWrite, DueTask, EntryRow, Error as StoreError, Unit, crash_point};
+use efface_store::{
+    AccountRow, AccountWrite, DueTask, EntryRow, Error as StoreError, Unit, crash_point,
+};
 
 use crate::{
     call::guarded,

@@ -142,7 +142,8 @@ async fn play_all(arguments: &Arguments) -> (Vec<Row>, Vec<(String, String)>) {
                 .or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()))
                 .unwrap_or_else(|| "it panicked".to_owned())
         });
-        let row = Row { scene: scene.name, database: *database, seed: arguments.seed, took, figures };
+        let row =
+            Row { scene: scene.name, database: *database, seed: arguments.seed, took, figures };
         println!("{}\n", table(std::slice::from_ref(&row)));
         rows.push(row);
     }

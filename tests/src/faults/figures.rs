@@ -139,7 +139,10 @@ pub fn table(rows: &[Row]) -> String {
         let mut line = head.to_vec();
         match &row.figures {
             Ok(f) => {
-                line.extend([f.trials, f.missed, f.requests, f.calls, f.orders, f.unknown].map(|n| n.to_string()));
+                line.extend(
+                    [f.trials, f.missed, f.requests, f.calls, f.orders, f.unknown]
+                        .map(|n| n.to_string()),
+                );
                 let stale = f.stale.map_or_else(|| "-".to_owned(), |n| n.to_string());
                 let wrong = format!("{} | {} | {}", f.lost, f.without_call, f.forbidden_repeats);
                 line.extend([f.takeover(), stale, wrong, seconds]);
@@ -148,7 +151,12 @@ pub fn table(rows: &[Row]) -> String {
                     told.push(format!("{} decisions at the desk", f.decided));
                 }
                 told.extend(f.notes.iter().cloned());
-                below.push(format!("{} on {}: {}", row.scene, row.database.word(), told.join("; ")));
+                below.push(format!(
+                    "{} on {}: {}",
+                    row.scene,
+                    row.database.word(),
+                    told.join("; ")
+                ));
             }
             Err(why) => {
                 line.push("FAILED".to_owned());

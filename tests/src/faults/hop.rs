@@ -1,9 +1,6 @@
 //! A hop on the way to a server, which falls silent or is cut off when a scene says so.
 
-use std::{
-    net::SocketAddr,
-    sync::Arc,
-};
+use std::{net::SocketAddr, sync::Arc};
 
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},

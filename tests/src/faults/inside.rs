@@ -14,9 +14,7 @@ use efface_connector::{
     Answer, Call, Connector, ConnectorError, Evidence, Found, Item, ItemId, Order, Prepared,
     Presence, Probe, Recalled, Receipt,
 };
-use efface_core::{
-    AccountId, LaneId, ReceiptId, Timestamp, manifest::EffectClass, task::Queue,
-};
+use efface_core::{AccountId, LaneId, ReceiptId, Timestamp, manifest::EffectClass, task::Queue};
 use efface_store::{
     AccountRow, CheckpointRow, Directory, DueFollowUp, DueReceipt, DueTask, Errand, Error, Lease,
     LeaseTerms, OpenOrder, SqlStore, Store, Unit, Wakes,

@@ -15,9 +15,9 @@ pub mod witness;
 
 use std::{path::PathBuf, pin::Pin, time::Duration};
 
-pub use process::beside;
 pub use figures::{Figures, Row, table};
 pub use home::Ways;
+pub use process::beside;
 pub use stage::Stage;
 
 use crate::world::stopwatch;
@@ -113,9 +113,18 @@ pub struct Scene {
 /// What the harness knows to be missing, for its last lines.
 pub const LEFT_OUT: &[(&str, &str)] = &[
     ("power loss, read-only disk, I/O errors", "need a file system of their own beneath SQLite"),
-    ("a step of the wall clock", "no tool here shifts it for one process; in-process tests move an injected clock (expiry, steady)"),
-    ("a connector that panics or never ends", "no vendor's crate does; played in-process, in the tests of `faults_inside`"),
+    (
+        "a step of the wall clock",
+        "no tool here shifts it for one process; in-process tests move an injected clock (expiry, steady)",
+    ),
+    (
+        "a connector that panics or never ends",
+        "no vendor's crate does; played in-process, in the tests of `faults_inside`",
+    ),
     ("a vendor that says done and is not", "played in-process, in the tests of `faults`"),
     ("mass load, a day's soak", "`cargo xtask bench` measures load"),
-    ("upgrade and downgrade, backup and restore", "there is one version so far; a restored database is met in the tests of `witness`"),
+    (
+        "upgrade and downgrade, backup and restore",
+        "there is one version so far; a restored database is met in the tests of `witness`",
+    ),
 ];

@@ -69,8 +69,7 @@ impl Stage {
         let url = match setting.database {
             Database::Sqlite => sqlite_in(folder.path()),
             Database::Postgresql => {
-                let cluster =
-                    efface_testkit::postgres::TempPostgres::shared().expect("PostgreSQL");
+                let cluster = efface_testkit::postgres::TempPostgres::shared().expect("PostgreSQL");
                 cluster.create_database().expect("database")
             }
         };

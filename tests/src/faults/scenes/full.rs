@@ -26,7 +26,8 @@ impl Disk {
     fn mount(at: &Path) -> Result<Self, String> {
         fs::create_dir_all(at).map_err(|e| e.to_string())?;
         let size = format!("size={MEBIBYTES}m");
-        let done = Command::new("mount").args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(at).output();
+        let done =
+            Command::new("mount").args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(at).output();
         match done {
             Ok(output) if output.status.success() => Ok(Self(at.to_owned())),
             Ok(output) => Err(String::from_utf8_lossy(&output.stderr).trim().to_owned()),
@@ -40,7 +41,8 @@ impl Disk {
 
     /// Takes whatever room is left; how many bytes that was.
     fn fill(&self) -> u64 {
-        let mut file = fs::File::options().create(true).append(true).open(self.filler()).expect("filler");
+        let mut file =
+            fs::File::options().create(true).append(true).open(self.filler()).expect("filler");
         for size in [1 << 16, 1 << 12, 1] {
             while file.write_all(&vec![0; size]).is_ok() {}
         }
@@ -70,7 +72,9 @@ impl Drop for Disk {
 
 pub(super) fn cannot() -> Option<String> {
     let folder = tempfile::tempdir().ok()?;
-    Disk::mount(&folder.path().join("disk")).err().map(|why| format!("no small file system can be mounted: {why}"))
+    Disk::mount(&folder.path().join("disk"))
+        .err()
+        .map(|why| format!("no small file system can be mounted: {why}"))
 }
 
 pub(super) async fn play(setting: Setting) -> Figures {

@@ -53,7 +53,9 @@ async fn run(setting: &Setting, vendor: &str) -> Figures {
     figures.takeovers.push(stage.until("question", &mut [&mut worker], most, asked).await);
     // everybody else goes on to the end, and the account leaves its people waiting
     let peek = stage.peek().await;
-    let others = format!("SELECT count(*) FROM task WHERE account <> '{vendor}' AND state IN ('ready', 'sending', 'unknown', 'waiting', 'confirmed')");
+    let others = format!(
+        "SELECT count(*) FROM task WHERE account <> '{vendor}' AND state IN ('ready', 'sending', 'unknown', 'waiting', 'confirmed')"
+    );
     let done = async || peek.number(&others).await == 0;
     stage.until("end of the others", &mut [&mut worker], Duration::from_secs(90), done).await;
     assert!(asked().await, "the question stands until it is answered");

@@ -57,8 +57,7 @@ pub(super) async fn play(setting: Setting) -> Figures {
 /// When anything is not as it must be.
 pub async fn run(setting: &Setting, size: Size, seed: u64) -> Figures {
     let mut figures = Figures::default();
-    let mut stage =
-        Stage::build(setting, Ways { people: size.people, ..Ways::default() }).await;
+    let mut stage = Stage::build(setting, Ways { people: size.people, ..Ways::default() }).await;
     kill(&stage, size, seed, &mut figures).await;
     stage.finish(vec![], &mut figures).await;
     figures
@@ -97,7 +96,11 @@ async fn kill(stage: &Stage, size: Size, seed: u64, figures: &mut Figures) {
 
 /// Waits until a new worker holds every lane and has made a call; when it held them. `None` when
 /// there is nothing left to call for.
-async fn until_it_calls(stage: &Stage, peek: &Peek, worker: &mut WorkerProcess) -> Option<Duration> {
+async fn until_it_calls(
+    stage: &Stage,
+    peek: &Peek,
+    worker: &mut WorkerProcess,
+) -> Option<Duration> {
     let end = stopwatch() + PATIENCE;
     let before = peek.epochs().await;
     let logged = stage.vendors.logged_bytes();

@@ -9,11 +9,7 @@ use tokio::sync::OnceCell;
 
 use crate::{
     dice::Dice,
-    faults::{
-        Figures, Setting, Stage, Ways,
-        stage::LOOK,
-        variant,
-    },
+    faults::{Figures, Setting, Stage, Ways, stage::LOOK, variant},
     world::stopwatch,
 };
 
@@ -39,7 +35,9 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub(super) async fn play(setting: Setting) -> Figures {
     static BUILT: OnceCell<Arc<std::path::PathBuf>> = OnceCell::const_new();
     let program = BUILT
-        .get_or_init(async || Arc::new(tokio::task::block_in_place(|| variant::build("crash-points"))))
+        .get_or_init(async || {
+            Arc::new(tokio::task::block_in_place(|| variant::build("crash-points")))
+        })
         .await;
     assert!(variant::holds_crash_points(program), "the build has no crash points");
     let setting = Setting { efface: program.to_path_buf(), ..setting };

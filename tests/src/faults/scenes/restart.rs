@@ -73,8 +73,6 @@ async fn run(setting: &Setting, cluster: &mut TempPostgres, restarts: usize, see
 pub(super) async fn until_it_works(stage: &Stage, worker: &mut WorkerProcess) {
     let logged = stage.vendors.logged_bytes();
     let peek = stage.peek().await;
-    let again = async || {
-        stage.vendors.logged_bytes() > logged || peek.moving_tasks().await == 0
-    };
+    let again = async || stage.vendors.logged_bytes() > logged || peek.moving_tasks().await == 0;
     stage.until("call after it", &mut [worker], Duration::from_secs(60), again).await;
 }

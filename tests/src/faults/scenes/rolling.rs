@@ -68,10 +68,11 @@ async fn run(setting: &Setting, restarts: usize, seed: u64) -> Figures {
         assert_eq!(peek.owners().await.len(), 0, "a stopped worker keeps no lane");
         let stopped = stopwatch();
         worker = stage.worker(if setting.database == Database::Sqlite { 1 } else { n + 2 });
-        stage.until("call", &mut [&mut worker], Duration::from_secs(30), async || {
-            peek.sending().await > 0 || peek.moving_tasks().await == 0
-        })
-        .await;
+        stage
+            .until("call", &mut [&mut worker], Duration::from_secs(30), async || {
+                peek.sending().await > 0 || peek.moving_tasks().await == 0
+            })
+            .await;
         figures.takeovers.push(stopwatch() - stopped);
     }
     stage.finish(vec![worker], &mut figures).await;
