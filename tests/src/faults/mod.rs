@@ -85,6 +85,14 @@ impl Setting {
     }
 
     #[must_use]
+    pub const fn people(&self, short: u32, night: u32) -> u32 {
+        match self.tier {
+            Tier::Short => short,
+            Tier::Night => night,
+        }
+    }
+
+    #[must_use]
     pub fn time_is_up(&self) -> bool {
         self.until.is_some_and(|until| stopwatch() > until)
     }
@@ -119,7 +127,7 @@ pub const LEFT_OUT: &[(&str, &str)] = &[
     ),
     (
         "a connector that panics or never ends",
-        "no vendor's crate does; played in-process, in the tests of `faults_inside`",
+        "no vendor's crate does; played in-process, in the tests of `faults_inside`; one that never yields its thread is not cut off",
     ),
     ("a vendor that says done and is not", "played in-process, in the tests of `faults`"),
     ("mass load, a day's soak", "`cargo xtask bench` measures load"),

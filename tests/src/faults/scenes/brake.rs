@@ -25,7 +25,7 @@ pub(super) async fn play(setting: Setting) -> Figures {
 async fn run(setting: &Setting, seed: u64) -> Figures {
     let mut figures = Figures::default();
     let mut dice = Dice::new(seed);
-    let ways = Ways { people: 90, people_per_call: 2, ..Ways::default() };
+    let ways = Ways { people: setting.people(50, 90), people_per_call: 2, ..Ways::default() };
     let people = ways.people as usize;
     let mut stage = Stage::build(setting, ways).await;
     stage.vendors.behave(&Word::Latency { low: 20, high: 250 });

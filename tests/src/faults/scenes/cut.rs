@@ -36,7 +36,7 @@ pub(super) async fn play(setting: Setting) -> Figures {
 async fn run(setting: &Setting, cuts: usize, longest: u64, seed: u64) -> Figures {
     let mut figures = Figures::default();
     let mut dice = Dice::new(seed);
-    let people = if cuts > 2 { 160 } else { 70 };
+    let people = if cuts > 2 { 160 } else { 40 };
     let ways = Ways { people, people_per_call: 1, lease_seconds: 6, ..Ways::default() };
     let mut stage = Stage::build(setting, ways).await;
     stage.vendors.behave(&Word::Latency { low: 50, high: 500 });

@@ -95,7 +95,7 @@ async fn run(setting: &Setting, seed: u64) -> Figures {
     let folder = tempfile::tempdir().expect("folder");
     let disk = Disk::mount(&folder.path().join("disk")).expect("a small file system");
     let url = sqlite_in(&disk.0);
-    let ways = Ways { people: 150, people_per_call: 1, ..Ways::default() };
+    let ways = Ways { people: setting.people(80, 150), people_per_call: 1, ..Ways::default() };
     let mut stage = Stage::on(setting, ways, folder, url).await;
     stage.vendors.behave(&Word::Latency { low: 20, high: 200 });
     let mut worker = stage.worker(1);

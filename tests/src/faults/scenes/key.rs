@@ -30,7 +30,7 @@ pub(super) async fn play(setting: Setting) -> Figures {
 
 async fn run(setting: &Setting, vendor: &str) -> Figures {
     let mut figures = Figures { trials: 1, ..Figures::default() };
-    let ways = Ways { people: 60, people_per_call: 1, ..Ways::default() };
+    let ways = Ways { people: setting.people(30, 60), people_per_call: 1, ..Ways::default() };
     let mut stage = Stage::build(setting, ways).await;
     let store = stage.store().await;
     let account = AccountId::new(vendor).expect("name");

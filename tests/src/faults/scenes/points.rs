@@ -1,7 +1,11 @@
 //! Crash points: a build that ends itself, as if its plug were pulled, at a named point of the work;
 //! before and after each commit, and between a vendor's answer and its record.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    process::{Command, ExitStatus},
+    sync::Arc,
+    time::Duration,
+};
 
 use efface_core::AccountId;
 use efface_store::ErrandKind;
@@ -41,7 +45,7 @@ pub(super) async fn play(setting: Setting) -> Figures {
         .await;
     assert!(variant::holds_crash_points(program), "the build has no crash points");
     let setting = Setting { efface: program.to_path_buf(), ..setting };
-    let mut figures = Figures::default();
+    let mut figures = intake(&setting).await;
     for (n, point) in POINTS.iter().enumerate() {
         if setting.time_is_up() {
             figures.note(format!("no time for {point} and what follows"));
@@ -95,4 +99,37 @@ async fn run(setting: &Setting, point: &str, seed: u64) -> Figures {
     }
     stage.finish(vec![], &mut figures).await;
     figures
+}
+
+/// Whoever files ends before or after the commit: the request is not there, or whole.
+async fn intake(setting: &Setting) -> Figures {
+    let mut figures = Figures::default();
+    let stage = Stage::build(setting, Ways { people: 2, ..Ways::default() }).await;
+    let peek = stage.peek().await;
+    for n in 0..ENDS {
+        for (point, kept) in [("intake-before-commit", 0), ("intake-after-commit", 1)] {
+            let before = peek.request_count().await;
+            let who = format!("{point}-{n}@example.com");
+            let filed = file(setting, &stage, &who, Some(point));
+            assert!(!filed.success(), "{point} is never passed");
+            assert_eq!(peek.request_count().await, before + kept, "{point}");
+            if kept == 0 {
+                assert!(file(setting, &stage, &who, None).success(), "it can be filed again");
+                assert_eq!(peek.request_count().await, before + 1);
+            }
+            figures.trials += 1;
+        }
+    }
+    figures.note(format!("intake: {}", figures.trials));
+    figures
+}
+
+fn file(setting: &Setting, stage: &Stage, who: &str, point: Option<&str>) -> ExitStatus {
+    let mut command = Command::new(&setting.efface);
+    command.args(["request", "file", "--action", "erase", "--proof", "account login", "--email"]);
+    command.arg(who).arg("--config").arg(&stage.home.settings);
+    if let Some(point) = point {
+        command.env("FAILPOINTS", format!("{point}=return"));
+    }
+    command.output().expect("efface runs").status
 }

@@ -35,7 +35,7 @@ async fn run(setting: &Setting, cluster: &mut TempPostgres, restarts: usize, see
     let mut dice = Dice::new(seed);
     let folder = tempfile::tempdir().expect("folder");
     let url = cluster.create_database().expect("database");
-    let people = if restarts > 3 { 200 } else { 100 };
+    let people = if restarts > 3 { 200 } else { 50 };
     let ways = Ways { people, people_per_call: 1, ..Ways::default() };
     let mut stage = Stage::on(setting, ways, folder, url).await;
     stage.vendors.behave(&crate::vendors::Word::Latency { low: 50, high: 400 });

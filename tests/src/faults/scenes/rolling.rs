@@ -31,7 +31,7 @@ async fn run(setting: &Setting, restarts: usize, seed: u64) -> Figures {
     let mut figures = Figures::default();
     let mut dice = Dice::new(seed);
     let ways = Ways {
-        people: 20 + 10 * u32::try_from(restarts).unwrap_or(20),
+        people: setting.people(40, 250),
         people_per_call: 1,
         // whoever must wait for this lease shows
         lease_seconds: 60,

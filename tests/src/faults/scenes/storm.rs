@@ -26,7 +26,7 @@ async fn run(setting: &Setting, seed: u64) -> Figures {
     let mut figures = Figures { trials: 1, ..Figures::default() };
     let long = setting.trials(0, 1) == 1;
     let ways = Ways {
-        people: if long { 120 } else { 50 },
+        people: setting.people(30, 120),
         people_per_call: 2,
         call_timeout_seconds: 1,
         ..Ways::default()
@@ -36,7 +36,7 @@ async fn run(setting: &Setting, seed: u64) -> Figures {
     stage.vendors.behave(&Word::Storm { seed, percent: PERCENT, troubles: Trouble::ALL.to_vec() });
     stage.until_called(&mut [&mut worker]).await;
     let peek = stage.peek().await;
-    let lasts = Duration::from_secs(if long { 30 } else { 6 });
+    let lasts = Duration::from_secs(if long { 30 } else { 5 });
     let end = crate::world::stopwatch() + lasts;
     while crate::world::stopwatch() < end && peek.moving_tasks().await > 0 {
         tokio::time::sleep(Duration::from_millis(100)).await;

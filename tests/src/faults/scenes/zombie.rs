@@ -24,7 +24,7 @@ const PAUSES_A_STAGE: usize = 10;
 const GRACE: Duration = Duration::from_secs(5);
 
 pub(super) async fn play(setting: Setting) -> Figures {
-    let (worlds, each) = if setting.trials(0, 1) == 0 { (1, 3) } else { (WORLDS, 80) };
+    let (worlds, each) = if setting.trials(0, 1) == 0 { (1, 2) } else { (WORLDS, 80) };
     let ways = Ways { lease_seconds: 3, call_timeout_seconds: 2, drain_seconds: 3, ..ways() };
     side_by_side(&setting, &ways, worlds, each).await
 }
