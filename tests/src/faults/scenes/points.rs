@@ -7,14 +7,14 @@ use std::{
     time::Duration,
 };
 
-use efface_core::AccountId;
+use efface_core::{AccountId, outside::Clock as _};
 use efface_store::ErrandKind;
 use tokio::sync::OnceCell;
 
 use crate::{
     dice::Dice,
     faults::{Figures, Setting, Stage, Ways, stage::LOOK, variant},
-    world::stopwatch,
+    world::{WallClock, stopwatch},
 };
 
 /// Where the worker may end.
@@ -32,7 +32,7 @@ const POINTS: &[&str] = &[
     "errand-asked",
 ];
 /// Ends at one point, one stage.
-const ENDS: usize = 5;
+const ENDS: usize = 3;
 /// How long a life may take to its point; some have none left.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -85,7 +85,7 @@ async fn run(setting: &Setting, point: &str, seed: u64) -> Figures {
             if worker.ended().is_some() {
                 break true;
             }
-            if stopwatch() - begun > PATIENCE || peek.moving_tasks().await == 0 {
+            if stopwatch() - begun > PATIENCE || peek.moving(WallClock.now().millis()).await == 0 {
                 break false;
             }
             tokio::time::sleep(LOOK).await;

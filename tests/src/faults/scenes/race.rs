@@ -23,7 +23,12 @@ pub(super) async fn play(setting: Setting) -> Figures {
 
 async fn run(setting: &Setting) -> Figures {
     let mut figures = Figures { stale: Some(0), trials: 1, ..Figures::default() };
-    let ways = Ways { people: setting.people(40, 60), people_per_call: 2, lease_seconds: 5, ..Ways::default() };
+    let ways = Ways {
+        people: setting.people(40, 60),
+        people_per_call: 2,
+        lease_seconds: 5,
+        ..Ways::default()
+    };
     let mut stage = Stage::build(setting, ways).await;
     stage.vendors.behave(&Word::Latency { low: 5, high: 120 });
     let peek = stage.peek().await;
