@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::zombie;
-use crate::faults::{Figures, Setting, Stage, Ways, variant, witness};
+use crate::faults::{Figures, Setting, Stage, Ways, stage::PATIENCE, variant, witness};
 
 /// Pauses after which a build without fencing must have been seen.
 const PAUSES: usize = 10;
@@ -52,7 +52,7 @@ async fn without_fencing(setting: &Setting, figures: &mut Figures) {
         let peek = stage.peek().await;
         let mut here = Figures::default();
         let seed = setting.seed_of(round);
-        drop(zombie::pause(&stage, &peek, workers, (PAUSES, seed), &mut here).await);
+        drop(zombie::pause(&stage, &peek, workers, (PAUSES, seed, PATIENCE), &mut here).await);
         stale = witness::stale_commits(&peek).await;
         figures.trials += here.trials;
         round += 1;

@@ -62,7 +62,7 @@ async fn round_of(setting: &Setting, ways: &Ways, pauses: usize, seed: u64) -> F
     let mut figures = Figures { stale: Some(0), ..Figures::default() };
     let (mut stage, workers) = two_workers(setting, ways).await;
     let peek = stage.peek().await;
-    let workers = pause(&stage, &peek, workers, (pauses, seed), &mut figures).await;
+    let workers = pause(&stage, &peek, workers, (pauses, seed, GRACE), &mut figures).await;
     stage.finish(workers, &mut figures).await;
     let stale = witness::stale_commits(&peek).await;
     assert_eq!(stale, 0, "{:?}", witness::told(&peek).await);
@@ -90,7 +90,7 @@ pub(super) async fn pause(
     stage: &Stage,
     peek: &Peek,
     mut workers: Vec<WorkerProcess>,
-    (pauses, seed): (usize, u64),
+    (pauses, seed, grace): (usize, u64, Duration),
     figures: &mut Figures,
 ) -> Vec<WorkerProcess> {
     let lease = Duration::from_secs(stage.ways.lease_seconds);
@@ -127,7 +127,7 @@ pub(super) async fn pause(
             }
             let waited = stopwatch() - slept_at;
             assert!(
-                waited < lease + GRACE,
+                waited < lease + grace,
                 "nobody took {lanes:?} from {name} within {waited:?}; {}",
                 stage.last_words()
             );
