@@ -146,7 +146,11 @@ impl From<sea_orm::sqlx::Error> for Error {
                 let busy = match inner.try_downcast_ref::<SqliteError>() {
                     Some(_) => code.is_some_and(|c| is_passing_in_sqlite(&c)),
                     None => code.is_some_and(|c| {
-                        c.starts_with("57") || c.starts_with("08") || c.starts_with("53")
+                        // 25P03: the server ended a transaction in which we slept
+                        c.starts_with("57")
+                            || c.starts_with("08")
+                            || c.starts_with("53")
+                            || c == "25P03"
                     }),
                 };
                 match classify(error.to_string()) {
