@@ -2,7 +2,7 @@
 
 pub mod canaries;
 pub mod dice;
-pub mod kill_run;
+pub mod faults;
 pub mod mistakes;
 pub mod oracle;
 pub mod outside;

@@ -15,7 +15,7 @@ use efface_store::{RequestView, SqlStore, Store as _, WhyLine};
 use crate::peek::{Peek, StoredExchange};
 
 /// A keyed digest, hex.
-type Digest<'a> = dyn Fn(&[u8]) -> String + 'a;
+type Digest<'a> = dyn Fn(&[u8]) -> String + Send + Sync + 'a;
 
 /// Everything there is to judge by.
 pub struct Evidence<'a> {
@@ -82,6 +82,12 @@ pub struct Tally {
     pub open_requests: usize,
     /// Tasks `not_found` because a lost order had done its work already.
     pub gone_when_asked_again: usize,
+    /// Requests that were taken in and are not there.
+    pub lost: usize,
+    /// Tasks that say done and whose call no vendor saw, and calls no order stands for.
+    pub without_call: usize,
+    /// Orders and calls repeated beyond what their class allows.
+    pub forbidden_repeats: usize,
 }
 
 /// The verdict: a sentence for each thing that must not be.
@@ -215,6 +221,7 @@ impl Verdict {
 
     fn nothing_is_lost(&mut self, evidence: &Evidence<'_>) {
         if evidence.stored != evidence.filed || evidence.requests.len() != evidence.filed {
+            self.tally.lost += evidence.filed.abs_diff(evidence.stored).max(1);
             self.fault(format!(
                 "{} requests were filed and {} are stored",
                 evidence.filed, evidence.stored
@@ -267,7 +274,15 @@ impl Verdict {
 
     /// Only where an answer was lost may the vendor have done its work before it was asked again.
     fn who_was_held_is_not_found(&mut self, evidence: &Evidence<'_>, task: &Task) {
-        let lost = |order: &Order| order.recoveries > 0 || order.repeats > 0;
+        let frozen: HashSet<OrderId> = evidence
+            .journal
+            .iter()
+            .filter_map(|entry| match &entry.about {
+                About::OrderUnknown { order, .. } => Some(*order),
+                _ => None,
+            })
+            .collect();
+        let lost = |order: &Order| frozen.contains(&order.id);
         let mine = evidence.orders.iter().filter(|order| order.items.contains(&task.id));
         let mut changing = mine.filter(|order| order.class != EffectClass::ReadOnly);
         if changing.any(lost) {
@@ -307,6 +322,7 @@ impl Verdict {
                 })
             });
             if !carried && *level != EvidenceLevel::Attested {
+                self.tally.without_call += 1;
                 let word = outcome.word(task.action);
                 self.fault(format!(
                     "task {} at {vendor} is {word} by a call the vendor never saw",
@@ -331,6 +347,7 @@ impl Verdict {
                 | EffectClass::KeyIdempotent { .. } => u32::MAX,
             };
             if order.repeats > most {
+                self.tally.forbidden_repeats += 1;
                 let class = class_word(order.class);
                 self.fault(format!(
                     "order {} is {class} and was repeated {} times",
@@ -350,6 +367,7 @@ impl Verdict {
                         !l.effects.is_empty() && !may_be_taken_back(evidence, vendor, digest, l)
                     };
                     if let Some(line) = calls.lines.iter().find(harms) {
+                        self.tally.without_call += 1;
                         self.fault(format!(
                             "{vendor} did {:?} without a committed order",
                             line.effects
@@ -360,6 +378,7 @@ impl Verdict {
                 self.tally.changing_calls += times;
                 let allowed: usize = mine.iter().map(|o| 1 + o.repeats as usize).sum();
                 if times > allowed {
+                    self.tally.forbidden_repeats += 1;
                     let ids: Vec<String> = mine.iter().map(|o| o.id.to_string()).collect();
                     self.fault(format!("{vendor} was called {times} times for {ids:?}, which were sent {allowed} times"));
                 }

@@ -4,14 +4,23 @@ use std::collections::BTreeMap;
 
 use efface_core::{OrderId, order::Order};
 use sea_orm::{
-    ConnectOptions, ConnectionTrait as _, DatabaseConnection, QueryResult, Statement,
-    sqlx::types::uuid::Uuid,
+    ConnectOptions, ConnectionTrait as _, DatabaseConnection, DatabaseTransaction, QueryResult,
+    Statement, TransactionTrait as _, sqlx::types::uuid::Uuid,
 };
 
 /// One exchange as it is stored.
 pub struct StoredExchange {
     pub order: Option<OrderId>,
     pub request_digest: Option<String>,
+}
+
+/// A table that is shut.
+pub(crate) struct Shut(DatabaseTransaction);
+
+impl Shut {
+    pub(crate) async fn open(self) {
+        self.0.commit().await.expect("opened");
+    }
 }
 
 /// The onlooker.
@@ -27,12 +36,17 @@ impl Peek {
         Self { database: sea_orm::Database::connect(options).await.expect("a second connection") }
     }
 
-    async fn rows(&self, sql: &str) -> Vec<QueryResult> {
+    pub(crate) async fn rows(&self, sql: &str) -> Vec<QueryResult> {
         let statement = Statement::from_string(self.database.get_database_backend(), sql);
         self.database.query_all_raw(statement).await.expect(sql)
     }
 
-    async fn number(&self, sql: &str) -> i64 {
+    /// Prepares the database for a scene: roles, triggers, locks.
+    pub(crate) async fn execute(&self, sql: &str) {
+        self.database.execute_unprepared(sql).await.expect(sql);
+    }
+
+    pub(crate) async fn number(&self, sql: &str) -> i64 {
         let rows = self.rows(sql).await;
         rows.first().expect("a row").try_get_by_index(0).expect("a number")
     }
@@ -43,19 +57,37 @@ impl Peek {
         rows.first().expect("a row").try_get_by_index(0).expect("a text")
     }
 
-    pub async fn execute(&self, sql: &str) {
-        self.database.execute_unprepared(sql).await.expect(sql);
-    }
-
     /// Orders whose call may be out.
     pub async fn sending(&self) -> i64 {
         self.number("SELECT count(*) FROM orders WHERE state = 'sending'").await
     }
 
+    /// The same of these lanes alone.
+    pub async fn sending_in(&self, lanes: &[String]) -> i64 {
+        let lanes: Vec<String> = lanes.iter().map(|lane| format!("'{lane}'")).collect();
+        let lanes = lanes.join(", ");
+        self.number(&format!(
+            "SELECT count(*) FROM orders WHERE state = 'sending' AND lane IN ({lanes})"
+        ))
+        .await
+    }
+
+    /// Who holds each lane.
+    pub async fn owners(&self) -> BTreeMap<String, String> {
+        let rows = self.rows("SELECT name, owner FROM lane WHERE owner IS NOT NULL").await;
+        rows.iter()
+            .map(|r| (r.try_get_by_index(0).expect("name"), r.try_get_by_index(1).expect("owner")))
+            .collect()
+    }
+
     /// Tasks and follow-ups that go on by themselves.
     pub async fn moving(&self, now_millis: i64) -> i64 {
-        let tasks = "SELECT count(*) FROM task WHERE state IN ('ready', 'sending', 'unknown', 'waiting', 'confirmed')";
-        self.number(tasks).await + self.due_follow_ups(now_millis).await
+        self.moving_tasks().await + self.due_follow_ups(now_millis).await
+    }
+
+    /// Tasks that go on by themselves.
+    pub async fn moving_tasks(&self) -> i64 {
+        self.number("SELECT count(*) FROM task WHERE state IN ('ready', 'sending', 'unknown', 'waiting', 'confirmed')").await
     }
 
     /// How often each lane has changed hands.
@@ -74,6 +106,24 @@ impl Peek {
     /// Follow-ups that the `requests` lane should have taken.
     pub async fn due_follow_ups(&self, now_millis: i64) -> i64 {
         self.number(&format!("SELECT count(*) FROM follow_up WHERE due_at <= {now_millis}")).await
+    }
+
+    /// Keeps everybody from PostgreSQL's table of lanes until it is opened again.
+    pub(crate) async fn shut_lanes(&self) -> Shut {
+        let shut = self.database.begin().await.expect("a transaction");
+        let lock = "LOCK TABLE lane IN ACCESS EXCLUSIVE MODE";
+        shut.execute_unprepared(lock).await.expect(lock);
+        Shut(shut)
+    }
+
+    /// Lets every lease run out now, whatever its holder believes.
+    pub async fn end_leases(&self) {
+        self.execute("UPDATE lane SET lease_until = 0 WHERE owner IS NOT NULL").await;
+    }
+
+    /// How many connections to this database stand before a lock.
+    pub(crate) async fn before_a_lock(&self) -> i64 {
+        self.number("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'").await
     }
 
     /// Writes the SQLite database as it is now to another file.

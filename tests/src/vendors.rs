@@ -7,9 +7,10 @@ use std::{
     io::{BufRead as _, BufReader, Write as _},
     path::{Path, PathBuf},
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
+    time::Duration,
 };
 
-use efface_connector::fake::LogLine;
+use efface_connector::fake::{Fault, LogLine};
 use efface_core::IdentifierKind;
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +24,71 @@ pub struct StandIn {
     pub base_url: String,
     pub settings: serde_json::Value,
     pub log: PathBuf,
+}
+
+/// What the stand-ins are told on their input, one JSON line each; each is answered by one.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Word {
+    /// How many people does each still hold?
+    People,
+    /// An answer takes from so many milliseconds to so many.
+    Latency { low: u64, high: u64 },
+    /// For a part of the time, in per cent, a vendor has one of these troubles.
+    Storm { seed: u64, percent: u64, troubles: Vec<Trouble> },
+    /// All is well again.
+    Calm,
+    /// One vendor accepts this key from now on.
+    Key { vendor: String, key: String },
+}
+
+/// How a vendor fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Trouble {
+    /// 429 with `Retry-After`.
+    Limited,
+    /// 500.
+    Broken,
+    /// 503.
+    Away,
+    /// Does it and never answers.
+    SilentAfter,
+    /// Does nothing and never answers.
+    SilentBefore,
+    /// Does it and breaks the answer off.
+    BreaksOff,
+    /// Does it and answers nonsense.
+    Nonsense,
+    /// Answers long after.
+    Slow,
+}
+
+impl Trouble {
+    pub const ALL: [Self; 8] = [
+        Self::Limited,
+        Self::Broken,
+        Self::Away,
+        Self::SilentAfter,
+        Self::SilentBefore,
+        Self::BreaksOff,
+        Self::Nonsense,
+        Self::Slow,
+    ];
+
+    #[must_use]
+    pub fn fault(self) -> Fault {
+        match self {
+            Self::Limited => Fault::limited("retry-after", "1"),
+            Self::Broken => Fault::status(500),
+            Self::Away => Fault::status(503),
+            Self::SilentAfter => Fault::SilenceAfter,
+            Self::SilentBefore => Fault::SilenceBefore,
+            Self::BreaksOff => Fault::BreakAfter,
+            Self::Nonsense => Fault::GarbageAfter,
+            Self::Slow => Fault::Slow(Duration::from_millis(700)),
+        }
+    }
 }
 
 /// How the `n`-th person is known, everywhere.
@@ -77,13 +143,27 @@ impl Vendors {
         line
     }
 
+    fn tell(&mut self, word: &Word) -> String {
+        let word = serde_json::to_string(word).expect("a word");
+        writeln!(self.ask, "{word}").expect("the stand-ins listen");
+        self.line()
+    }
+
     /// How many people each vendor still holds.
     ///
     /// # Panics
     /// When the process is gone.
     pub fn people(&mut self) -> BTreeMap<String, usize> {
-        writeln!(self.ask, "people").expect("the stand-ins listen");
-        serde_json::from_str(&self.line()).expect("numbers")
+        serde_json::from_str(&self.tell(&Word::People)).expect("numbers")
+    }
+
+    /// Changes how they behave; it is so when this returns.
+    ///
+    /// # Panics
+    /// When the process is gone.
+    pub fn behave(&mut self, word: &Word) {
+        let answer = self.tell(word);
+        assert_eq!(answer.trim(), "null", "{word:?}");
     }
 
     /// How long the logs are together: grows with every call that was carried out.

@@ -1,23 +1,31 @@
 //! `kill -9` while orders are out: nothing is lost, nothing invented, nothing repeated that must not be.
 
-use std::path::Path;
+use efface_tests::faults::{
+    Database, Row, Setting,
+    scenes::kill::{Size, run},
+    table,
+};
 
-use efface_tests::kill_run::{Size, run};
-
-const FULL: Size = Size { people: 500, kills: 20 };
+const FULL: Size = Size::new(500, 20);
 
 const STAND_INS: &str = env!("CARGO_BIN_EXE_stand_ins");
 
+async fn twenty_kills(database: Database) {
+    let setting = Setting::short(database, STAND_INS);
+    let figures = run(&setting, FULL, 500).await;
+    let lost = figures.unknown;
+    let took = std::time::Duration::ZERO;
+    let row = Row { scene: "kill run", database, seed: 500, took, figures: Ok(figures) };
+    println!("{}", table(&[row]));
+    assert!(lost > 0, "twenty kills that lost no answer killed nothing");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn twenty_kills_lose_invent_and_wrongly_repeat_nothing_on_sqlite() {
-    let folder = tempfile::tempdir().expect("folder");
-    let url = format!("sqlite://{}", folder.path().join("t.db").display());
-    run(&url, "kill-run-sqlite", Path::new(STAND_INS), FULL).await;
+    twenty_kills(Database::Sqlite).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn twenty_kills_lose_invent_and_wrongly_repeat_nothing_on_postgresql() {
-    let cluster = efface_testkit::postgres::TempPostgres::shared().expect("PostgreSQL");
-    let url = cluster.create_database().expect("database");
-    run(&url, "kill-run-postgresql", Path::new(STAND_INS), FULL).await;
+    twenty_kills(Database::Postgresql).await;
 }

@@ -25,7 +25,27 @@ use crate::{args::Cli, exit::Exit};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// Built by the fault harness to be broken: nobody may take it for a program of theirs.
+#[cfg(any(
+    feature = "crash-points",
+    feature = "without-fencing",
+    feature = "without-order-commit"
+))]
+fn say_that_it_is_broken() {
+    eprintln!(
+        "THIS EFFACE IS BROKEN ON PURPOSE, for the fault harness; never use it for real people"
+    );
+    #[cfg(feature = "crash-points")]
+    efface_store::arm_crash_points();
+}
+
 fn main() -> ExitCode {
+    #[cfg(any(
+        feature = "crash-points",
+        feature = "without-fencing",
+        feature = "without-order-commit"
+    ))]
+    say_that_it_is_broken();
     let cli = Cli::parse();
     let json = cli.global.json;
     match run(cli) {

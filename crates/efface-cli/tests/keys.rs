@@ -1,6 +1,7 @@
 //! Keys by the real binary: made in time, copied, rotated, missed when they are not there.
 
 #[path = "house/mod.rs"]
+#[allow(dead_code, reason = "each test binary uses its own part")]
 mod house;
 
 use std::{fs, path::PathBuf};

@@ -189,6 +189,7 @@ fn request_arrows() -> Result<Arrows, Box<dyn std::error::Error>> {
         request::Event::Told { by: by(), notice: String::new() },
         request::Event::Breached,
         request::Event::MarkedInError { by: by(), reason: String::new() },
+        request::Event::Forgotten,
     ];
     let mut arrows = Arrows::new();
     for state in &states {

@@ -139,8 +139,8 @@ section! {
         name: String = Kind::Text(shapes::worker_name);
         /// The longest a vendor call may take.
         call_timeout_seconds: u64 = Kind::Whole(1, 600);
-        /// How long a lane stays with a worker that went silent.
-        lease_seconds: u64 = Kind::Whole(5, 3600);
+        /// How long a lane stays with a worker that went silent; longer than a call may take.
+        lease_seconds: u64 = Kind::Whole(2, 3600);
         /// Vendor calls under way at once, over all lanes.
         calls_in_flight_total: u32 = Kind::Whole(1, 10_000);
         /// Answers waiting to be written; more of them pause the calls.

@@ -1,6 +1,7 @@
 //! What can go wrong with the memory, by what the caller can do.
 
 use efface_core::{RequestId, TaskId, journal, request, task};
+use sea_orm::sqlx::sqlite::SqliteError;
 
 /// The store's error.
 #[derive(Debug, thiserror::Error)]
@@ -129,6 +130,12 @@ impl From<sea_orm::DbErr> for Error {
     }
 }
 
+/// Busy, locked, out of memory, I/O error, full, cannot be opened; an extended code holds its plain
+/// one in the low byte.
+fn is_passing_in_sqlite(code: &str) -> bool {
+    code.parse::<u32>().is_ok_and(|code| matches!(code & 0xff, 5 | 6 | 7 | 10 | 13 | 14))
+}
+
 impl From<sea_orm::sqlx::Error> for Error {
     fn from(error: sea_orm::sqlx::Error) -> Self {
         match &error {
@@ -138,10 +145,17 @@ impl From<sea_orm::sqlx::Error> for Error {
                 Self::Unavailable(CONTENDED.into())
             }
             sea_orm::sqlx::Error::Database(inner) => {
-                let busy = inner.message().contains("database is locked")
-                    || inner.code().is_some_and(|c| {
-                        c.starts_with("57") || c.starts_with("08") || c.starts_with("53")
-                    });
+                let code = inner.code();
+                let busy = match inner.try_downcast_ref::<SqliteError>() {
+                    Some(_) => code.is_some_and(|c| is_passing_in_sqlite(&c)),
+                    None => code.is_some_and(|c| {
+                        // 25P03: the server ended a transaction in which we slept
+                        c.starts_with("57")
+                            || c.starts_with("08")
+                            || c.starts_with("53")
+                            || c == "25P03"
+                    }),
+                };
                 match classify(error.to_string()) {
                     Self::Unavailable(text) if !busy => Self::Database(text),
                     other => other,

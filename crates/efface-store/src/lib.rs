@@ -4,6 +4,7 @@
 //! [`Store`] is what a worker sees; [`SqlStore`] keeps it in SQLite or PostgreSQL and adds the use
 //! cases of the doors (filing, releasing, deciding). No call is made while a transaction is open.
 
+mod crash;
 mod directory;
 mod error;
 mod hot;
@@ -15,9 +16,18 @@ mod usecase;
 mod view;
 mod wakes;
 
+#[cfg(all(feature = "without-fencing", not(debug_assertions)))]
+compile_error!(
+    "without fencing two workers write over each other: the fault harness alone builds this, to see that it notices"
+);
+
 use async_trait::async_trait;
 use efface_core::{AccountId, LaneId, ReceiptId, Timestamp, task::Queue};
 
+#[cfg(feature = "crash-points")]
+pub use crash::arm_crash_points;
+#[doc(hidden)]
+pub use crash::crash_point;
 pub use directory::{AccountSpec, ControllerRules, Directory, Policy};
 pub use error::Error;
 pub use model::{

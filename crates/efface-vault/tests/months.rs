@@ -27,19 +27,19 @@ struct Folder(Arc<Mutex<HashMap<Month, MonthKey>>>);
 impl MonthKeys for Folder {
     fn key(&self, month: &Month) -> Result<MonthKey, Error> {
         let gone = Error::MonthKeyGone { month: month.to_string() };
-        self.0.lock().unwrap().get(month).cloned().ok_or(gone)
+        self.0.lock().expect("one thread").get(month).cloned().ok_or(gone)
     }
 }
 
 fn month(text: &str) -> Month {
-    Month::parse(text).unwrap()
+    Month::parse(text).expect("a month")
 }
 
 fn folder(months: &[&str]) -> Folder {
     let folder = Folder::default();
     for (n, text) in (10..).zip(months) {
         let key = MonthKey::generate(month(text), &mut chance(n));
-        folder.0.lock().unwrap().insert(month(text), key);
+        folder.0.lock().expect("one thread").insert(month(text), key);
     }
     folder
 }
@@ -52,7 +52,7 @@ fn made() -> (MasterKey, WrappedRoots) {
 }
 
 fn opened(master: &MasterKey, roots: &WrappedRoots, folder: &Folder) -> Vault {
-    Vault::open(master, roots).unwrap().with_months(Box::new(folder.clone()))
+    Vault::open(master, roots).expect("opens").with_months(Box::new(folder.clone()))
 }
 
 #[test]
@@ -97,7 +97,7 @@ fn a_request_is_wrapped_by_its_month_and_opens_while_that_is_there() {
     assert!(wrapped.wrapped_by.starts_with("month:2026-10:"), "{}", wrapped.wrapped_by);
     let sealed = key.seal(&FIELD, b"ada@example.org", &mut chance(5));
     let carried = vault.wrap(&REQUEST, &key, &november, &mut chance(6)).unwrap();
-    folder.0.lock().unwrap().remove(&october);
+    folder.0.lock().expect("one thread").remove(&october);
     // a process that has the key at hand is told to forget it
     assert!(vault.unwrap(&REQUEST, &wrapped).is_ok());
     vault.forget_month(&october);
@@ -110,7 +110,7 @@ fn a_request_is_wrapped_by_its_month_and_opens_while_that_is_there() {
     }
     // another key of the same month is not the month's key
     let other = MonthKey::generate(october.clone(), &mut chance(8));
-    folder.0.lock().unwrap().insert(october, other);
+    folder.0.lock().expect("one thread").insert(october, other);
     let answer = opened(&master, &roots, &folder).unwrap(&REQUEST, &wrapped).map(drop);
     assert!(matches!(answer, Err(Error::OtherWrappingKey { .. })), "{answer:?}");
     // nor does it help to rename

@@ -23,7 +23,7 @@ const FIELD: Context<'static> = Context { request_id: REQUEST, field: "identifie
 const ADA: &[u8] = b"ada@example.org";
 
 fn november() -> Month {
-    Month::parse("2026-11").unwrap()
+    Month::parse("2026-11").expect("a month")
 }
 
 struct House {

@@ -9,7 +9,7 @@ use efface_core::{
     order::{Order, OrderState},
     task::Event,
 };
-use efface_store::{DueTask, EntryRow, Error as StoreError, OpenOrder, Unit};
+use efface_store::{DueTask, EntryRow, Error as StoreError, OpenOrder, Unit, crash_point};
 
 use crate::{
     call::Ended,
@@ -141,8 +141,12 @@ impl Lane {
 
     async fn commit_record(&self, unit: &Unit) -> Written {
         loop {
+            crash_point("record-before-commit");
             match self.store.commit(unit.clone()).await {
-                Ok(()) => return Written::Done,
+                Ok(()) => {
+                    crash_point("record-after-commit");
+                    return Written::Done;
+                }
                 Err(error) if error.is_passing() && !self.lost.load(Ordering::Relaxed) => {
                     tracing::warn!(lane = %self.name, %error, "an answer waits for the database");
                     self.hands.runtime.sleep(Duration::from_millis(200)).await;

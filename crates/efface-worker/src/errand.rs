@@ -10,7 +10,9 @@ use efface_connector::{Call, ConnectorError, Item, NeedsPerson, Presence, Probe,
 use efface_core::{
     AccountId, IdentifierKind, TaskId, account::Breaker, desk::Reason, evidence::Evidence,
 };
-use efface_store::{AccountRow, Errand, ErrandDone, ErrandKind, Error as StoreError, Unit};
+use efface_store::{
+    AccountRow, Errand, ErrandDone, ErrandKind, Error as StoreError, Unit, crash_point,
+};
 use serde::Serialize;
 
 use crate::{
@@ -231,6 +233,7 @@ impl Lane {
                 ErrandKind::Probe => self.probe_errand(&account).await,
                 ErrandKind::Rehearse => self.rehearse(&errand, &account).await,
             };
+            crash_point("errand-asked");
             let done = ErrandDone { id: errand.id, answer };
             let unit = Unit {
                 fence: Some(self.lease.clone()),

@@ -11,7 +11,7 @@ use std::{
 };
 
 use efface_core::{LaneId, Timestamp};
-use efface_store::{CheckpointRow, Error as StoreError, LEDGER_LANE, Lease, Store};
+use efface_store::{CheckpointRow, Error as StoreError, LEDGER_LANE, Lease, Store, crash_point};
 
 use crate::hands::Hands;
 
@@ -119,7 +119,9 @@ impl LedgerLane {
             || waited >= self.options.checkpoint_every
             || self.stop.load(Ordering::Relaxed);
         if pending.leaves > 0 && is_time {
+            crash_point("checkpoint-before-signing");
             pending.signed = self.store.sign_checkpoint().await?;
+            crash_point("checkpoint-signed");
             pending.leaves = 0;
         }
         self.anchor().await
@@ -153,7 +155,10 @@ impl LedgerLane {
         let Some(anchor) = &self.options.anchor else { return Ok(()) };
         for checkpoint in self.store.not_anchored().await? {
             match anchor.keep(&format!("{:020}", checkpoint.size), &checkpoint.note) {
-                Ok(()) => self.store.anchored(&checkpoint).await?,
+                Ok(()) => {
+                    crash_point("checkpoint-kept-outside");
+                    self.store.anchored(&checkpoint).await?;
+                }
                 Err(error) => {
                     tracing::warn!(%error, size = checkpoint.size, "a checkpoint was not anchored; it is tried again");
                     break;

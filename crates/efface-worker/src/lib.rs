@@ -25,6 +25,11 @@ mod steady;
 mod submit;
 mod unknown;
 
+#[cfg(all(feature = "without-order-commit", not(debug_assertions)))]
+compile_error!(
+    "without their commit orders are lost in a crash: the fault harness alone builds this, to see that it notices"
+);
+
 use std::{
     collections::HashMap,
     sync::{

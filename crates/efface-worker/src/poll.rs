@@ -11,7 +11,7 @@ use efface_core::{
     order::StoredReceipt,
     retry::next_poll,
 };
-use efface_store::{DueReceipt, DueTask, Error as StoreError, Unit};
+use efface_store::{DueReceipt, DueTask, Error as StoreError, Unit, crash_point};
 
 use crate::{
     call::{Ended, wire_order},
@@ -135,7 +135,9 @@ impl Lane {
         let about = changed.then_some(About::ReceiptPolled { order: order.id, evidence });
         let (mut unit, _, _) = record.finish(about);
         unit.receipts.push(receipt);
+        crash_point("poll-before-commit");
         self.report(self.store.commit(unit).await, "a poll");
+        crash_point("poll-after-commit");
         self.account_heard(&order.account, news, failed).await;
     }
 

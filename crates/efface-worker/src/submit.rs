@@ -15,7 +15,9 @@ use efface_core::{
     order::Order,
     task::{Cause, Event, Queue, TaskState},
 };
-use efface_store::{AccountRow, AccountWrite, DueTask, EntryRow, Error as StoreError, Unit};
+use efface_store::{
+    AccountRow, AccountWrite, DueTask, EntryRow, Error as StoreError, Unit, crash_point,
+};
 
 use crate::{
     fleet::ConnectedAccount,
@@ -218,7 +220,11 @@ impl Lane {
             unit.entries.push(EntryRow::from(Entry::new(id, now, "worker", about, &changes)));
             unit.new_orders.push(one.order.clone());
         }
-        self.store.commit(unit).await?;
+        crash_point("order-before-commit");
+        if !cfg!(feature = "without-order-commit") {
+            self.store.commit(unit).await?;
+        }
+        crash_point("order-after-commit");
         self.remember_counted(&formed);
         self.account_written(row, condition);
         Ok(formed)
@@ -273,6 +279,7 @@ impl Lane {
             .in_turn(&turns);
         let work = account.connector.submit(&call, &wire, &prepared);
         let ended = turns.guarded(self.options.call_timeout * 2, work).await;
+        crash_point("answer-read");
         let exchanges = call.take_exchanges();
         // the vendor's place is free; the answer still has to be written
         let writing = self.writing();

@@ -31,7 +31,7 @@ Examples:
   cargo xtask deps                     who may import whom
   cargo xtask generate --check         are the generated files as the code says?
   cargo xtask bench -- --people 100000
-  cargo xtask faults -- --rounds 50
+  cargo xtask faults --tier night --minutes 60
   cargo xtask simulate -- --seeds 10000
   cargo xtask new-connector braze      a folder and one line in the registry";
 
@@ -75,8 +75,10 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
-    /// The crash and fault runs, in release build; what follows is passed on.
-    #[command(after_help = "Examples:\n  cargo xtask faults\n  cargo xtask faults -- --help")]
+    /// The crash and fault runs; what follows is passed on.
+    #[command(
+        after_help = "Examples:\n  cargo xtask faults\n  cargo xtask faults --tier night --minutes 60\n  cargo xtask faults -- --help"
+    )]
     Faults {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
@@ -103,9 +105,9 @@ fn main() -> ExitCode {
         Task::Tidy => tidy::run(),
         Task::Deps => deps::run(),
         Task::Generate { check } => generate::run(check),
-        Task::Bench { arguments } => benches::run("bench", &arguments),
-        Task::Faults { arguments } => benches::run("faults", &arguments),
-        Task::Simulate { arguments } => benches::run("simulate", &arguments),
+        Task::Bench { arguments } => benches::bench(&arguments),
+        Task::Faults { arguments } => benches::faults(&arguments),
+        Task::Simulate { arguments } => benches::simulate(&arguments),
         Task::NewConnector { id } => new_connector::run(&id),
     };
     match done {

@@ -14,7 +14,7 @@ use efface_connector::fake::{FakeServer, Fault, Tuning};
 use tempfile::TempDir;
 
 use super::people::People;
-use crate::{kill_run::home::inline, kill_run::process::efface, world::stopwatch};
+use crate::{faults::home::inline, faults::process::efface, world::stopwatch};
 
 /// A stand-in's day is a sixth of a second.
 const TIME_SCALE: f64 = 0.000_002;

@@ -16,7 +16,7 @@ use serde_json::Value as Json;
 use tempfile::TempDir;
 
 use crate::{
-    kill_run::{
+    faults::{
         home::{inline, write_private},
         process::efface,
     },

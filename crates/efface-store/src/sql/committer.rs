@@ -12,7 +12,7 @@ use efface_core::{LaneId, Timestamp, outside::Clock};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
-    Directory, Error, Filed, Filing, LEDGER_LANE, REQUESTS_LANE, Unit, Wakes,
+    Directory, Error, Filed, Filing, LEDGER_LANE, REQUESTS_LANE, Unit, Wakes, crash_point,
     hot::{Batch, Hot, Tx},
     sql::{
         Database,
@@ -287,9 +287,15 @@ impl Worker {
                 directory: &self.directory,
                 now: self.clock.now(),
             };
-            self.transact(async |tx| filing::write(tx, &desk, filings).await).await
+            self.transact(async |tx| {
+                let filed = filing::write(tx, &desk, filings).await?;
+                crash_point("intake-before-commit");
+                Ok(filed)
+            })
+            .await
         })
         .await?;
+        crash_point("intake-after-commit");
         self.ring_lanes(wakes.iter());
         Ok(filed)
     }

@@ -65,7 +65,9 @@ impl Connection {
             let options = options.options(PLANS.iter().copied()).options([
                 ("statement_timeout", "60s"),
                 ("lock_timeout", "10s"),
-                ("idle_in_transaction_session_timeout", "30s"),
+                // nothing is waited for between two statements: who falls asleep there keeps the
+                // lane's row, and would keep it from the next owner far beyond the lease
+                ("idle_in_transaction_session_timeout", "4s"),
             ]);
             let pool = PgPoolOptions::new()
                 .max_connections(max_connections.max(2))

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use sea_orm::{
     DatabaseConnection, SqlxPostgresConnector, SqlxSqliteConnector,
-    sqlx::{Connection as _, PgConnection, PgPool, SqlitePool},
+    sqlx::{self, Connection as _, PgConnection, PgPool, SqlitePool},
 };
 
 use crate::{
@@ -71,7 +71,16 @@ impl Database {
         Ok(match self {
             Self::Sqlite { writer, turn, .. } => {
                 let turn = turn.clone().lock_owned().await;
-                Tx::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?, turn)
+                let begun = match writer.begin_with("BEGIN IMMEDIATE").await {
+                    // a full disk makes SQLite roll back by itself, and the library goes on counting
+                    // that transaction as open: its connection is no good any more
+                    Err(sqlx::Error::InvalidSavePointStatement) => {
+                        writer.acquire().await?.close().await?;
+                        writer.begin_with("BEGIN IMMEDIATE").await
+                    }
+                    begun => begun,
+                };
+                Tx::Sqlite(begun?, turn)
             }
             Self::Postgres { pool, .. } => Tx::Postgres(pool.begin().await?),
         })
@@ -164,5 +173,40 @@ impl Database {
 
     pub(crate) fn is_postgres(&self) -> bool {
         matches!(self, Self::Postgres { .. })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Connection;
+
+    const KEEP: &str = "INSERT INTO meta (name, value) VALUES ($1, $2)";
+
+    async fn keep(database: &Database, name: &str, value: &str) -> Result<(), Error> {
+        let mut tx = database.begin().await?;
+        tx.small(KEEP, &[name.into(), value.into()]).await?;
+        tx.commit().await
+    }
+
+    #[tokio::test]
+    async fn a_writer_that_met_a_full_disk_writes_again_when_there_is_room() {
+        let folder = tempfile::tempdir().expect("folder");
+        let url = format!("sqlite://{}", folder.path().join("t.db").display());
+        let connection = Connection::connect(&url, 2, true).await.expect("database");
+        connection.migrate().await.expect("schema");
+        let database = connection.into_database();
+        let Database::Sqlite { writer, .. } = &database else { panic!("{url}") };
+        // fewer than there are means as many as there are, for this connection
+        let bound = sqlx::query("PRAGMA max_page_count = 1").execute(writer).await;
+        bound.expect("a bound");
+        let large = "x".repeat(1 << 20);
+        let met = keep(&database, "too large", &large).await;
+        let Err(Error::Unavailable(why)) = met else { panic!("{met:?}") };
+        assert!(why.contains("full"), "{why}");
+        let kept = database.meta("too large").await.expect("read");
+        assert_eq!(kept, None, "nothing is half written");
+        keep(&database, "large", &large).await.expect("room");
+        assert_eq!(database.meta("large").await.expect("read"), Some(large));
     }
 }

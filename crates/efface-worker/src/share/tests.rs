@@ -196,7 +196,7 @@ fn a_worker_wakes_for_the_end_of_anothers_lease() {
     house.joins("a");
     house.joins("b");
     house.settle();
-    let (lane, _) = house.held.iter().find(|(_, (o, _))| o == "b").expect("b has one").clone();
+    let (lane, _) = house.held.iter().find(|(_, (o, _))| o == "b").expect("b has one");
     let lane = lane.clone();
     house.held.insert(lane, ("b".into(), house.now + Duration::from_millis(300)));
     let house_now = house.attendance();

@@ -1,4 +1,4 @@
-//! What a worker is started on: settings, key, database; and the test's own store over the same.
+//! What a worker is started on: settings, key, database; and the harness's own doors to the same.
 
 use std::{
     collections::BTreeMap,
@@ -20,44 +20,73 @@ use crate::{
 /// A stand-in's day is a sixth of a second.
 const TIME_SCALE: f64 = 0.000_002;
 const PEOPLE_PER_DAY: u32 = 1_000_000;
-/// Small companies make many orders, so that there are calls to be killed in.
-const PEOPLE_PER_CALL: u32 = 8;
-const CALLS_IN_FLIGHT: u32 = 4;
 const CALLS_PER_SECOND: f64 = 1000.0;
+
+/// How much work there is, and how the workers are set up for it.
+#[derive(Clone, Debug)]
+pub struct Ways {
+    pub people: u32,
+    /// Small companies make many orders, so that there are calls to be killed in.
+    pub people_per_call: u32,
+    pub calls_in_flight: u32,
+    pub lease_seconds: u64,
+    pub call_timeout_seconds: u64,
+    pub drain_seconds: u64,
+}
+
+impl Default for Ways {
+    fn default() -> Self {
+        Self {
+            people: 100,
+            people_per_call: 8,
+            calls_in_flight: 4,
+            lease_seconds: 10,
+            call_timeout_seconds: 2,
+            drain_seconds: 5,
+        }
+    }
+}
 
 /// A folder with everything a worker needs.
 pub struct Home {
     pub settings: PathBuf,
-    pub store: SqlStore,
+    vault: Arc<Vault>,
+    vendors: Vec<StandIn>,
 }
 
 impl Home {
     /// # Panics
     /// When any part cannot be built: this is a test's wiring.
-    pub async fn build(folder: &Path, url: &str, worker: &str, vendors: &[StandIn]) -> Self {
+    pub async fn build(folder: &Path, url: &str, ways: &Ways, vendors: &[StandIn]) -> Self {
         let key = MasterKey::generate(&mut |bytes| OsChance.fill(bytes));
         let (vault, roots) = Vault::create(&key, &mut |bytes| OsChance.fill(bytes));
         let key_file = folder.join("efface.key");
         write_private(&key_file, &key.to_text());
         let settings = folder.join("efface.toml");
-        fs::write(&settings, toml(url, &key_file, worker, vendors)).expect("settings");
+        fs::write(&settings, toml(folder, url, &key_file, ways, vendors)).expect("settings");
 
         let connection = Connection::connect(url, 4, true).await.expect("database");
         connection.migrate().await.expect("a schema");
         let roots = serde_json::to_string(&roots).expect("roots");
         connection.claim_meta("vault_roots", &roots).await.expect("the vault's roots");
-        let store = SqlStore::open(
-            connection,
-            Arc::new(vault),
-            directory(vendors),
-            Arc::new(WallClock),
-            Arc::new(OsChance),
-        );
-        let store = store.await.expect("store");
+        let home = Self { settings, vault: Arc::new(vault), vendors: vendors.to_vec() };
+        let store = home.store(url).await;
         for account in &efface_store::Store::directory(&store).accounts.clone() {
             store.enable_account(&account.id, None, "test").await.expect("enabled");
         }
-        Self { settings, store }
+        home
+    }
+
+    /// The doors of the house, over connections of their own.
+    ///
+    /// # Panics
+    /// When the database does not answer.
+    pub async fn store(&self, url: &str) -> SqlStore {
+        let connection = Connection::connect(url, 4, true).await.expect("database");
+        let (clock, chance) = (Arc::new(WallClock), Arc::new(OsChance));
+        SqlStore::open(connection, self.vault.clone(), directory(&self.vendors), clock, chance)
+            .await
+            .expect("store")
     }
 }
 
@@ -90,14 +119,19 @@ fn directory(vendors: &[StandIn]) -> Directory {
     }
 }
 
-fn toml(url: &str, key_file: &Path, worker: &str, vendors: &[StandIn]) -> String {
+fn toml(folder: &Path, url: &str, key_file: &Path, ways: &Ways, vendors: &[StandIn]) -> String {
     let mut text = format!(
         "[database]\nurl = {url:?}\n\
          [vault]\nmaster_key_file = {key_file:?}\n\
-         [worker]\nname = {worker:?}\ncall_timeout_seconds = 2\nlease_seconds = 10\ndrain_seconds = 5\n\
+         [worker]\ncall_timeout_seconds = {}\nlease_seconds = {}\ndrain_seconds = {}\n\
+         [ledger]\nanchor_folder = {:?}\ncheckpoint_leaves = 500\n\
          [policy]\ncooling_off_hours = 0\nverify_after_minutes = 0\n\
          [policy.retry]\nbase_seconds = 1\ncap_hours = 1\n\
-         [controllers.default]\nname = \"Acme\"\ntime_zone = \"UTC\"\n"
+         [controllers.default]\nname = \"Acme\"\ntime_zone = \"UTC\"\n",
+        ways.call_timeout_seconds,
+        ways.lease_seconds,
+        ways.drain_seconds,
+        folder.join("anchor"),
     );
     for stand_in in vendors {
         let plugin = efface_registry::find(&stand_in.vendor).expect("vendor");
@@ -106,11 +140,13 @@ fn toml(url: &str, key_file: &Path, worker: &str, vendors: &[StandIn]) -> String
         text += &format!(
             "[accounts.{vendor}]\nconnector = {vendor:?}\nbase_url = {url:?}\nallow_loopback = true\n\
              stand_in_time_scale = {TIME_SCALE}\ndaily_ceiling_people = {PEOPLE_PER_DAY}\n\
-             calls_per_second = {CALLS_PER_SECOND:?}\ncalls_in_flight = {CALLS_IN_FLIGHT}\n\
-             batch_items = {PEOPLE_PER_CALL}\naccept_side_effects = {accepted:?}\n\
+             calls_per_second = {CALLS_PER_SECOND:?}\ncalls_in_flight = {calls}\n\
+             batch_items = {people}\naccept_side_effects = {accepted:?}\n\
              settings = {settings}\n",
             vendor = stand_in.vendor,
             url = stand_in.base_url,
+            calls = ways.calls_in_flight,
+            people = ways.people_per_call,
             settings = inline(&stand_in.settings),
         );
     }

@@ -1,4 +1,4 @@
-//! The real binary as a process that can be killed.
+//! The real binary as a process that is killed, stopped, paused and woken from outside.
 
 use std::{
     fs::{self, File},
@@ -12,9 +12,18 @@ use std::{
 /// When it was not built.
 #[must_use]
 pub fn efface() -> PathBuf {
+    beside("efface")
+}
+
+/// A program of this build, by its name.
+///
+/// # Panics
+/// When it was not built.
+#[must_use]
+pub fn beside(name: &str) -> PathBuf {
     let me = std::env::current_exe().expect("this test's own path");
-    let name = format!("efface{}", std::env::consts::EXE_SUFFIX);
-    // target/<profile>/deps/<this test>
+    let name = format!("{name}{}", std::env::consts::EXE_SUFFIX);
+    // target/<profile>/deps/<this test>, or target/<profile>/<this program>
     let built = me.ancestors().skip(1).take(2).map(|folder| folder.join(&name));
     let found = built.into_iter().find(|path| path.is_file());
     found.unwrap_or_else(|| {
@@ -25,40 +34,54 @@ pub fn efface() -> PathBuf {
 /// A running `efface worker`; killed when dropped.
 pub struct WorkerProcess {
     child: Child,
+    name: String,
 }
 
 impl Drop for WorkerProcess {
     fn drop(&mut self) {
-        // it may have ended by itself
+        // it may have ended by itself; one that sleeps dies as well
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
 impl WorkerProcess {
-    /// Starts one; what it says is added to `said`.
+    /// Starts one under a name of its own; what it says is added to `said`.
     ///
     /// # Panics
     /// When it cannot be started.
     #[must_use]
-    pub fn start(program: &Path, settings: &Path, said: &Path) -> Self {
+    pub fn start(
+        program: &Path,
+        settings: &Path,
+        said: &Path,
+        name: &str,
+        also: &[(&str, String)],
+    ) -> Self {
         let said = File::options().create(true).append(true).open(said).expect("the worker's log");
         let child = Command::new(program)
             .arg("worker")
             .arg("--config")
             .arg(settings)
+            .env("EFFACE__WORKER__NAME", name)
+            .envs(also.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(said.try_clone().expect("the worker's log"))
             .stderr(said)
             .spawn()
             .expect("the worker starts");
-        Self { child }
+        Self { child, name: name.to_owned() }
+    }
+
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// `kill -9`, and waits until it is dead.
     ///
     /// # Panics
-    /// When it had ended before: that is not what this run is about.
+    /// When it had ended before: that is not what a kill run is about.
     pub fn kill_9(mut self) {
         let ended = self.child.try_wait().expect("its status");
         assert!(ended.is_none(), "the worker had ended by itself: {ended:?}");
@@ -66,23 +89,50 @@ impl WorkerProcess {
         self.child.wait().expect("dead");
     }
 
-    /// Whether it still runs.
+    /// Whether it still runs, or sleeps.
     ///
     /// # Panics
     /// When the system cannot tell.
     pub fn is_alive(&mut self) -> bool {
-        self.child.try_wait().expect("its status").is_none()
+        self.ended().is_none()
     }
 
-    /// Asks it to stop (SIGTERM) and waits for its end.
+    /// How it ended, if it has.
+    ///
+    /// # Panics
+    /// When the system cannot tell.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().expect("its status")
+    }
+
+    /// Puts it to sleep in the middle of whatever it does (SIGSTOP).
+    pub fn pause(&self) {
+        self.signal("-STOP");
+    }
+
+    /// Wakes it (SIGCONT); it does not know that it slept.
+    pub fn wake(&self) {
+        self.signal("-CONT");
+    }
+
+    /// Asks it to stop (SIGTERM).
+    pub fn ask_to_stop(&self) {
+        self.signal("-TERM");
+    }
+
+    /// Asks it to stop and waits for its end.
     ///
     /// # Panics
     /// When it cannot be asked.
     #[must_use]
     pub fn stop(mut self) -> ExitStatus {
-        let asked = Command::new("kill").arg("-TERM").arg(self.child.id().to_string()).status();
-        assert!(asked.expect("kill runs").success(), "the worker cannot be asked to stop");
+        self.ask_to_stop();
         self.child.wait().expect("its end")
+    }
+
+    fn signal(&self, signal: &str) {
+        let sent = Command::new("kill").arg(signal).arg(self.child.id().to_string()).status();
+        assert!(sent.expect("kill runs").success(), "{} takes no {signal}", self.name);
     }
 }
 
