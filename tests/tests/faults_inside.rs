@@ -4,7 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use efface_core::{
-    AccountId, RequestAction,
+    AccountId, LaneId, RequestAction,
     desk::{Choice, Reason, Subject},
 };
 use efface_store::{Connection, DeskRow, ErrandKind, SqlStore, Store};
@@ -249,18 +249,19 @@ async fn two_owners(flaw: Option<Flaw>) -> i64 {
     }
     world.file(RequestAction::Erase, 0..40).await;
     let (second, first) = (workers.pop().expect("two"), workers.pop().expect("two"));
-    let run = |worker: Worker| -> efface_worker::Task {
-        Box::pin(async move {
-            // it ends with its runtime
-            let _ = worker.run(std::future::pending()).await;
-        })
-    };
-    mortal.spawn(run(first));
+    let lane = [LaneId::new("mailchimp").expect("name")];
+    mortal.spawn(Box::pin(async move {
+        // it ends with its runtime
+        let _ = first.run(std::future::pending()).await;
+    }));
     let held = async |name: &str| peek.owners().await.get("mailchimp").is_some_and(|o| o == name);
     until(async || held(&names[0]).await && peek.sending().await > 0).await;
     // as when the lease has run out, whoever thinks otherwise
     peek.end_leases().await;
-    mortal.spawn(run(second));
+    mortal.spawn(Box::pin(async move {
+        // this lane and no share of the others
+        let _ = second.run_lanes(&lane, std::future::pending()).await;
+    }));
     until(async || held(&names[1]).await || peek.moving_tasks().await == 0).await;
     until(async || peek.moving_tasks().await == 0).await;
     mortal.kill().await;

@@ -70,6 +70,7 @@ pub async fn run(store: &SqlStore, keys: &KeyFolder, name: &str) -> Result<Strin
         DATABASE_TIDY => store.tidy().await?.to_owned(),
         KEY_CARE => {
             keys.ensure(store, "metronome").await?;
+            store.forget_destroyed_months().await?;
             let [this, next] = store.months_in_use()?;
             format!("the keys of {this} and {next} are there")
         }

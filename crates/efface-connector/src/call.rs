@@ -180,8 +180,8 @@ pub struct Exchange {
 
 /// An account's pace: each request of a call waits for its turn.
 pub trait Turn: Send + Sync {
-    /// Nothing when the request may leave at once.
-    fn wait(&self) -> Option<futures::future::BoxFuture<'_, ()>>;
+    /// Nothing when the request may leave at once. An error where it may not leave at all.
+    fn wait(&self) -> Option<futures::future::BoxFuture<'_, Result<(), ConnectorError>>>;
 }
 
 /// Lends the clients and the time for one call, and collects what was exchanged.
@@ -222,14 +222,14 @@ impl<'a> Call<'a> {
     /// Sends a request through the account's client; the exchange is kept whatever comes back.
     ///
     /// # Errors
-    /// See [`Http::send`].
+    /// See [`Http::send`]; unknown where its turn does not come any more.
     pub async fn send(&self, request: &Request) -> Result<crate::Reply, ConnectorError> {
         let digest = match self.digested {
             Some((prepared, digest)) if std::ptr::eq(prepared, request) => digest.to_owned(),
             Some(_) | None => self.http.digest(request),
         };
         if let Some(wait) = self.turn.and_then(Turn::wait) {
-            wait.await;
+            wait.await?;
         }
         let (exchange, outcome) = self.http.send(request, digest, self.now).await;
         if let Ok(mut all) = self.exchanges.lock() {

@@ -326,10 +326,8 @@ pub fn apply(request: &Request, event: &Event, now: Timestamp) -> Result<Request
             Some(_) => return Err(refusal("it is held already")),
             None => next.hold = Some(Hold { at: now, by: by.clone(), reason: reason.clone() }),
         },
-        (
-            S::Received | S::Identified | S::Released { .. } | S::Running { .. },
-            Event::HoldEnded { .. },
-        ) => match &request.hold {
+        // of one that is over as well: nothing of it is forgotten before
+        (_, Event::HoldEnded { .. }) => match &request.hold {
             None => return Err(refusal("it is not held")),
             // nobody could act on it meanwhile: no clock of ours ran
             Some(hold) => {

@@ -8,10 +8,13 @@ use std::{
 use efface_core::LaneId;
 use tokio::sync::Notify;
 
+use crate::WORKERS_BELL;
+
 /// One bell per lane.
 #[derive(Debug, Default)]
 pub struct Wakes {
     bells: Mutex<BTreeMap<LaneId, Arc<Notify>>>,
+    workers: Arc<Notify>,
 }
 
 impl Wakes {
@@ -22,10 +25,21 @@ impl Wakes {
         bells.entry(lane.clone()).or_default().clone()
     }
 
-    pub fn ring(&self, lane: &LaneId) {
-        self.bell(lane).notify_one();
+    /// Rung when a worker comes or goes, or a lane is given back; not by whatever else is written.
+    #[must_use]
+    pub fn workers(&self) -> Arc<Notify> {
+        self.workers.clone()
     }
 
+    pub fn ring(&self, lane: &LaneId) {
+        if lane.as_str() == WORKERS_BELL {
+            self.workers.notify_one();
+        } else {
+            self.bell(lane).notify_one();
+        }
+    }
+
+    /// Every lane's.
     pub fn ring_all(&self) {
         let bells = self.bells.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         bells.values().for_each(|bell| bell.notify_one());

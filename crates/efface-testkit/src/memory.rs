@@ -296,6 +296,8 @@ impl Store for MemoryStore {
                 row.held = None;
             }
         }
+        drop(rows);
+        self.ring(&LaneId::new(WORKERS_BELL).into_iter().collect::<Vec<_>>());
         Ok(())
     }
 

@@ -81,6 +81,7 @@ sentences! {
     what_waits_is_woken_by_its_lane_when_its_time_comes,
     orders_are_open_until_answered_and_unknown_when_due,
     receipts_come_when_due_and_stay_away_when_done,
+    whoever_is_forgotten_keeps_no_other_of_an_order_from_being_read,
     a_follow_up_asked_for_meanwhile_stays,
     a_hold_comes_with_the_task,
     a_memo_is_kept_until_it_is_cleared,
@@ -348,6 +349,29 @@ async fn orders_are_open_until_answered_and_unknown_when_due(rig: Arc<dyn Rig>) 
         let wake = (is_unknown == 1).then_some(look_at);
         assert_eq!(rig.store().next_wake(&mail).await.expect("wake"), wake);
     }
+}
+
+async fn whoever_is_forgotten_keeps_no_other_of_an_order_from_being_read(rig: Arc<dyn Rig>) {
+    let tasks = [start(&*rig, "a").await, start(&*rig, "b").await];
+    let order = order(&*rig, None, &tasks, 1).await;
+    let receipt = receipt_of(&*rig, &order, Duration::ZERO);
+    let gone = Event::Answered { answer: Answered::NothingFound };
+    let waits = Event::Answered { answer: Answered::AcceptedWithReceipt { receipt: receipt.id } };
+    let [gone, waits] = [(&tasks[0], gone), (&tasks[1], waits)];
+    let mut unit = Unit { new_receipts: vec![receipt], ..Unit::default() };
+    unit.tasks.push(happen(&*rig, &rig.task(gone.0).await, &gone.1).0);
+    rig.store().commit(unit).await.expect("one is not known there");
+    let forgets = vec![tasks[0].request];
+    rig.store().commit(Unit { forgets, ..Unit::default() }).await.expect("forgotten");
+    let mail = lane("mail");
+    // the order is out for the other, and then its receipt is polled
+    let open = rig.store().open_orders(&mail).await.expect("reads");
+    assert_eq!(open[0].items.iter().map(|i| i.task.id).collect::<Vec<_>>(), [tasks[1].id]);
+    let write = happen(&*rig, &rig.task(waits.0).await, &waits.1).0;
+    rig.store().commit(Unit { tasks: vec![write], ..Unit::default() }).await.expect("accepted");
+    let late = rig.now().plus(Duration::from_secs(999));
+    let due = rig.store().due_receipts(&mail, late, 10).await.expect("reads");
+    assert_eq!(due[0].items.iter().map(|i| i.task.id).collect::<Vec<_>>(), [tasks[1].id]);
 }
 
 async fn receipts_come_when_due_and_stay_away_when_done(rig: Arc<dyn Rig>) {

@@ -33,23 +33,29 @@ pub(crate) struct Turns<'a> {
 }
 
 impl Turn for Turns<'_> {
-    fn wait(&self) -> Option<BoxFuture<'_, ()>> {
+    fn wait(&self) -> Option<BoxFuture<'_, Result<(), ConnectorError>>> {
         if self.first_is_paid.swap(false, Ordering::Relaxed) {
             return None;
         }
         let first = self.lane.take_turn();
-        (!first.is_zero()).then(|| self.wait_for(first).boxed())
+        let may_leave = first.is_zero() && self.lane.is_surely_ours();
+        (!may_leave).then(|| self.wait_for(first).boxed())
     }
 }
 
 impl Turns<'_> {
-    async fn wait_for(&self, mut wait: Duration) {
+    async fn wait_for(&self, mut wait: Duration) -> Result<(), ConnectorError> {
         let _waiting = self.lane.waiting();
         while !wait.is_zero() {
             let millis = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).max(1);
             self.waited_millis.fetch_add(millis, Ordering::Relaxed);
             self.lane.hands.runtime.sleep(wait).await;
             wait = self.lane.take_turn();
+        }
+        // the requests before it have left
+        match self.lane.is_surely_ours() {
+            true => Ok(()),
+            false => Err(ConnectorError::unknown("broken off: the lease was about to end")),
         }
     }
 

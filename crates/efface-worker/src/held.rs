@@ -30,6 +30,11 @@ impl Held {
         self.until.store(u64::try_from(until.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
+    /// It is given back: from now on nothing leaves.
+    pub(crate) fn end(&self) {
+        self.until.store(0, Ordering::Relaxed);
+    }
+
     pub(crate) fn surely(&self, now: Duration) -> bool {
         now.as_millis() < u128::from(self.until.load(Ordering::Relaxed))
     }
@@ -48,5 +53,7 @@ mod tests {
         held.renewed(s(110));
         assert!(held.surely(s(134)));
         assert!(!held.surely(s(500)));
+        held.end();
+        assert!(!held.surely(s(110)));
     }
 }

@@ -164,7 +164,7 @@ impl Lane {
 
     /// Whether the lane is still ours beyond doubt: asked before anything that changes somebody leaves.
     pub(crate) fn is_surely_ours(&self) -> bool {
-        self.held.surely(self.hands.runtime.monotonic())
+        !self.lost.load(Ordering::Relaxed) && self.held.surely(self.hands.runtime.monotonic())
     }
 
     /// Calls that may leave now: by the vendor's pace and by the bound on calls in flight.
@@ -182,6 +182,8 @@ impl Lane {
         if self.waiting.load(Ordering::Acquire) > 0 {
             return 0;
         }
+        let places = u32::try_from(self.all_calls.available_permits()).unwrap_or(u32::MAX);
+        let slots = slots.min(places);
         self.with_pace(|pace, now| slots.min(pace.available(now)))
     }
 
@@ -241,12 +243,13 @@ impl Lane {
         self.drain().await;
     }
 
+    /// As long as it takes: a lane with a call out is not the next owner's yet. A worker that ends waits
+    /// no longer than it was told to, and nothing that has not left by then leaves.
     async fn drain(&self) {
-        let until = self.hands.runtime.monotonic() + self.options.drain;
         let busy = || {
             self.in_flight.load(Ordering::Acquire) > 0 || self.unwritten.load(Ordering::Acquire) > 0
         };
-        while busy() && self.hands.runtime.monotonic() < until {
+        while busy() && !self.lost.load(Ordering::Relaxed) {
             tokio::select! {
                 biased;
                 () = self.bell.notified() => {}
@@ -259,10 +262,13 @@ impl Lane {
     async fn rest(&self) {
         let now = self.hands.clock.now();
         if self.free_calls() == 0 && self.pace_wait().is_zero() {
-            // nothing can leave before a call comes back or an answer is written, and both ring
+            // nothing can leave before a call comes back or an answer is written, and both ring; or
+            // other lanes have all the places
+            let crowded = self.all_calls.available_permits() == 0;
             tokio::select! {
                 biased;
                 () = self.bell.notified() => {}
+                _ = self.all_calls.acquire(), if crowded => {}
                 () = self.hands.runtime.sleep(self.options.longest_sleep) => {}
             }
             return;

@@ -40,9 +40,7 @@ use std::{
 };
 
 use efface_core::LaneId;
-use efface_store::{
-    Error as StoreError, LEDGER_LANE, Lease, LeaseTerms, REQUESTS_LANE, Store, WORKERS_BELL,
-};
+use efface_store::{Error as StoreError, LEDGER_LANE, Lease, LeaseTerms, REQUESTS_LANE, Store};
 use tokio::sync::{Notify, Semaphore};
 
 pub use error::Error;
@@ -93,6 +91,19 @@ impl Running {
 
     fn is_log(&self) -> bool {
         self.lease.lane.as_str() == LEDGER_LANE
+    }
+}
+
+/// Tells that a lane has ended, however it ended.
+struct Ends {
+    done: Arc<AtomicBool>,
+    finished: Arc<Notify>,
+}
+
+impl Drop for Ends {
+    fn drop(&mut self) {
+        self.done.store(true, Ordering::Release);
+        self.finished.notify_one();
     }
 }
 
@@ -158,8 +169,7 @@ impl Worker {
     ) -> Result<(), Error> {
         let all_calls = Arc::new(Semaphore::new(self.options.calls_in_flight_total.max(1)));
         let finished = Arc::new(Notify::new());
-        let somebody = LaneId::new(WORKERS_BELL).map(|bell| self.store.wakes().bell(&bell));
-        let somebody = somebody.unwrap_or_default();
+        let somebody = self.store.wakes().workers();
         let mut running: Vec<Running> = vec![];
         let mut stop = Box::pin(stop);
         loop {
@@ -214,12 +224,17 @@ impl Worker {
         let serves = u32::try_from(wanted.len()).unwrap_or(u32::MAX);
         let terms = LeaseTerms { ttl: self.options.lease };
         let house = self.store.attend(&self.options.name, serves, terms).await?;
-        let mine: Vec<LaneId> =
-            running.iter().filter(|r| !r.is_stopping()).map(|r| r.lease.lane.clone()).collect();
+        let (ending, mine): (Vec<&Running>, Vec<&Running>) =
+            running.iter().partition(|r| r.is_stopping());
+        let lanes = |of: Vec<&Running>| -> Vec<LaneId> {
+            of.into_iter().map(|r| r.lease.lane.clone()).collect()
+        };
+        let (ending, mine) = (lanes(ending), lanes(mine));
         let decision = memory.decide(&View {
             me: &self.options.name,
             wanted,
             mine: &mine,
+            ending: &ending,
             house: &house,
             lease: self.options.lease,
             now: self.hands.runtime.monotonic(),
@@ -229,9 +244,7 @@ impl Worker {
             one.stop.store(true, Ordering::Relaxed);
             self.store.wakes().ring(&one.lease.lane);
         }
-        // one that is ending is taken back by nobody before it has ended
-        let take = decision.take.into_iter().filter(|lane| !runs(&lane)).collect();
-        Ok((take, decision.look_in))
+        Ok((decision.take, decision.look_in))
     }
 
     async fn take(
@@ -258,6 +271,7 @@ impl Worker {
         let (ended, rest): (Vec<Running>, Vec<Running>) =
             std::mem::take(running).into_iter().partition(|r| r.is_stopping() && r.is_done());
         *running = rest;
+        ended.iter().for_each(|r| r.held.end());
         let leases: Vec<Lease> = ended.into_iter().map(|r| r.lease).collect();
         if leases.is_empty() {
             return;
@@ -279,12 +293,13 @@ impl Worker {
             running.into_iter().partition(Running::is_log);
         self.drained(&others, finished, self.options.drain).await;
         self.drained(&log, finished, LAST_LEAVES).await;
-        let leases: Vec<Lease> = others.into_iter().chain(log).map(|r| r.lease).collect();
-        if attended {
-            self.store.leave(&self.options.name).await?;
-        }
+        let all: Vec<Running> = others.into_iter().chain(log).collect();
+        all.iter().for_each(|r| r.held.end());
+        let leases: Vec<Lease> = all.into_iter().map(|r| r.lease).collect();
+        // both, whatever becomes of the one
+        let left = if attended { self.store.leave(&self.options.name).await } else { Ok(()) };
         self.store.give_back(&leases).await?;
-        Ok(())
+        Ok(left?)
     }
 
     /// Asks these lanes to end and waits until they have, at most so long.
@@ -370,11 +385,10 @@ impl Worker {
         finished: &Arc<Notify>,
     ) -> Running {
         let done = Arc::new(AtomicBool::new(false));
-        let (ended, finished) = (done.clone(), finished.clone());
+        let ends = Ends { done: done.clone(), finished: finished.clone() };
         self.hands.runtime.spawn(Box::pin(async move {
+            let _ends = ends;
             work.await;
-            ended.store(true, Ordering::Release);
-            finished.notify_one();
         }));
         Running { lease, held, lost: Box::new(lost), stop, done }
     }

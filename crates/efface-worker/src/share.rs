@@ -34,6 +34,8 @@ pub(crate) struct View<'a> {
     pub wanted: &'a [LaneId],
     /// What it serves, and is not about to give up.
     pub mine: &'a [LaneId],
+    /// What it is about to give up, and still ends.
+    pub ending: &'a [LaneId],
     pub house: &'a Attendance,
     pub lease: Duration,
     /// The monotonic clock.
@@ -61,6 +63,8 @@ impl Memory {
         let room = share.saturating_sub(view.mine.len());
         let mut take: Vec<LaneId> = free.iter().take(room).copied().cloned().collect();
         let patience = view.lease / 2;
+        // what another was faster to take, or came to want, is no more kept than the rest
+        self.kept.retain(|lane| view.mine.contains(lane));
         self.free_since.retain(|lane, _| free.contains(&lane));
         for lane in free.iter().skip(room) {
             let since = *self.free_since.entry((*lane).clone()).or_insert(view.now);
@@ -106,7 +110,7 @@ fn quota(lanes: usize, house: &Attendance, name: &str) -> usize {
 
 /// Whether a lane could be taken: nobody's, out of its lease, or left by an earlier life of this name.
 fn is_free(view: &View<'_>, lane: &LaneId) -> bool {
-    if view.mine.contains(lane) {
+    if view.mine.contains(lane) || view.ending.contains(lane) {
         return false;
     }
     let row = view.house.lanes.iter().find(|l| l.lane == *lane);

@@ -64,7 +64,9 @@ impl Lane {
             let now = self.hands.clock.now();
             order.recoveries += 1;
             order.recovered_at.push(now);
-            order.state = OrderState::Unknown { since: now, look_at: now };
+            // its call may be out still: whoever had the lane may live
+            let look_at = now.plus(self.look_after(&order));
+            order.state = OrderState::Unknown { since: now, look_at };
             let why = "owner lost while the call was out";
             match self.move_all(&mut order, &items, &Event::OutcomeUnknown, why, None).await {
                 Ok(()) => {}

@@ -11,7 +11,7 @@ use std::{
 
 use efface_core::{brakes::GuardList, outside::Chance as _};
 use efface_store::{Connection, Policy};
-use efface_vault::{MasterKey, Vault};
+use efface_vault::{MasterKey, Month, MonthKey, MonthKeys, Vault};
 use serde_json::Value as Json;
 use tempfile::TempDir;
 
@@ -81,6 +81,29 @@ impl Ran {
     }
 }
 
+/// Where the program keeps the months' keys.
+const KEY_FOLDER: &str = "efface.keys";
+
+/// They are read as the program reads them, and made when the first request is filed from within.
+struct KeyFiles {
+    folder: PathBuf,
+    master: MasterKey,
+}
+
+impl MonthKeys for KeyFiles {
+    fn key(&self, month: &Month) -> Result<MonthKey, efface_vault::Error> {
+        let file = self.folder.join(format!("{month}.key"));
+        if let Ok(text) = fs::read_to_string(&file) {
+            return MonthKey::parse(&text, &self.master);
+        }
+        let key = MonthKey::generate(month.clone(), &mut |bytes| OsChance.fill(bytes));
+        fs::create_dir_all(&self.folder).expect("a folder");
+        let text = key.to_text(&self.master, &mut |bytes| OsChance.fill(bytes));
+        write_private(&file, &text);
+        Ok(key)
+    }
+}
+
 impl House {
     /// A house with an empty database.
     ///
@@ -92,6 +115,8 @@ impl House {
         let (vault, roots) = Vault::create(&master, &mut |bytes| OsChance.fill(bytes));
         let key = folder.path().join("efface.key");
         write_private(&key, &master.to_text());
+        let months = KeyFiles { folder: folder.path().join(KEY_FOLDER), master };
+        let vault = vault.with_months(Box::new(months));
         let house = Self { folder, key, vault: Arc::new(vault), vendors: vendors.to_vec() };
         let connection = Connection::connect(&house.url(), 2, true).await.expect("database");
         connection.migrate().await.expect("a schema");
@@ -108,6 +133,15 @@ impl House {
         let key = folder.path().join("efface.key");
         let text = fs::read_to_string(&self.key).expect("key");
         write_private(&key, &text);
+        // the months' keys as well, where something was filed
+        if let Ok(files) = fs::read_dir(self.path(KEY_FOLDER)) {
+            fs::create_dir(folder.path().join(KEY_FOLDER)).expect("a folder");
+            for file in files {
+                let name = file.expect("a file").file_name();
+                let to = folder.path().join(KEY_FOLDER).join(&name);
+                fs::copy(self.path(KEY_FOLDER).join(&name), to).expect("copied");
+            }
+        }
         let (vault, vendors) = (self.vault.clone(), self.vendors.clone());
         let fork = Self { folder, key, vault, vendors };
         fork.write_settings();

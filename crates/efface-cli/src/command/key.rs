@@ -197,14 +197,8 @@ async fn destroy(context: &Context, args: &DestroyArgs) -> Result<Exit> {
         &format!("Destroy the key of {month}, here and in the recovery folder, for good?"),
         args.yes,
     )?;
-    if let Some(folder) = context.keys.recovery().filter(|folder| !folder.is_dir()) {
-        return Err(Failure::refused(format!(
-            "nothing was done: the recovery folder {} is not there, and a copy of the key may lie in it",
-            folder.display()
-        ))
-        .hint("mount it, then try again")
-        .into());
-    }
+    context.keys.need_recovery().map_err(|error| Failure::refused(error.to_string()))?;
+    context.keys.ensure(&context.store, &context.actor).await?;
     let mut carried = 0;
     loop {
         let some = context.store.carry_over(&format!("month:{month}:")).await?;
@@ -248,11 +242,6 @@ async fn rotate(global: &GlobalArgs, yes: bool) -> Result<Exit> {
     let recovery = settings.vault.recovery_folder.clone();
     let rotation = Rotation { next_file: keys::next(&file), file, recovery };
     confirm("Bring in a new master key? Every process needs a restart afterwards.", yes)?;
-    if rotation.recovery.as_deref().is_some_and(|folder| !folder.is_dir()) {
-        bail!(
-            "nothing was done: the recovery folder is not there; mount it, or run `efface key init`"
-        );
-    }
     let connection = connect(&settings, false).await?;
     connection.check_schema().await?;
     let master = safe::master_key(&settings)?;
@@ -261,15 +250,35 @@ async fn rotate(global: &GlobalArgs, yes: bool) -> Result<Exit> {
         connection.meta(safe::ROOTS).await?.context("the database holds no keys yet")?;
     let roots: WrappedRoots = serde_json::from_str(&roots_text)
         .context("the database's row `vault_roots` cannot be read")?;
+    let folder = KeyFolder::of(&settings, master);
+    folder.need_recovery().map_err(|error| Failure::refused(error.to_string()))?;
+    let begun = rotation.begun()?;
     if roots.wrapped_by == old_id {
         // what the master wraps itself goes over to a month's key, while this master opens those
         let context = Context::open_without_vendors(global).await?;
+        if begun.is_none() {
+            context.keys.ensure(&context.store, &context.actor).await?;
+        }
         while context.store.carry_over("master:").await? > 0 {}
+    } else if begun.as_ref().is_none_or(|next| next.id() != roots.wrapped_by) {
+        return Err(Failure::refused(format!(
+            "nothing was done: the database's keys are wrapped by master {}, and {} is {old_id}",
+            roots.wrapped_by,
+            rotation.file.display()
+        ))
+        .hint("the key was rotated on another machine: copy the master key and the key folder from there")
+        .into());
     }
     let next = rotation.next_master()?;
-    let folder = KeyFolder::of(&settings, master);
+    let places: Vec<&Path> =
+        rotation.recovery.iter().map(PathBuf::as_path).chain([folder.folder()]).collect();
+    for place in &places {
+        for month in KeyFolder::months_in(place)? {
+            folder.opens_by_either(place, &month, &next)?;
+        }
+    }
     let mut resealed = 0;
-    for place in rotation.recovery.iter().map(PathBuf::as_path).chain([folder.folder()]) {
+    for place in places {
         for month in KeyFolder::months_in(place)? {
             resealed += usize::from(folder.reseal(place, &month, &next)?);
         }
@@ -305,6 +314,17 @@ async fn rotate(global: &GlobalArgs, yes: bool) -> Result<Exit> {
 impl Rotation {
     fn recovery_next(&self) -> Option<PathBuf> {
         self.recovery.as_deref().map(|folder| keys::next(&folder.join(MASTER_COPY)))
+    }
+
+    /// The next key of a rotation that was cut short.
+    fn begun(&self) -> Result<Option<MasterKey>> {
+        match fs::read_to_string(&self.next_file) {
+            Ok(text) => Ok(Some(MasterKey::parse(&text)?)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => {
+                Err(error).with_context(|| format!("cannot read {}", self.next_file.display()))
+            }
+        }
     }
 
     /// The key that is coming in: of a rotation that was cut short, or a new one. Its copy lies in the

@@ -53,9 +53,23 @@ fn settle(from: &Path, to: &Path, replace: bool) -> io::Result<()> {
         let why = "what is there is no plain file, and is not replaced";
         return Err(io::Error::new(io::ErrorKind::AlreadyExists, why));
     }
-    fs::rename(from, to)?;
+    if replace {
+        fs::rename(from, to)?;
+    } else {
+        put(from, to)?;
+    }
     let folder = to.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     sync_folder(folder)
+}
+
+/// Puts a file where there is none: of two who do so at once, one is refused.
+fn put(from: &Path, to: &Path) -> io::Result<()> {
+    match fs::hard_link(from, to) {
+        Ok(()) => fs::remove_file(from),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(error),
+        // a file system that knows no second names
+        Err(_) => fs::rename(from, to),
+    }
 }
 
 /// The name of a new file is on the disk once its folder is.

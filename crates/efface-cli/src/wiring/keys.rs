@@ -24,6 +24,8 @@ pub const MASTER_COPY: &str = "efface-master.key";
 pub struct KeyFolder {
     folder: PathBuf,
     recovery: Option<PathBuf>,
+    /// There while the master key is being replaced.
+    next_master: Option<PathBuf>,
     master: MasterKey,
 }
 
@@ -53,6 +55,7 @@ impl KeyFolder {
         Self {
             folder: settings.vault.key_folder.clone(),
             recovery: settings.vault.recovery_folder.clone(),
+            next_master: settings.vault.master_key_file.as_deref().map(next),
             master,
         }
     }
@@ -93,29 +96,36 @@ impl KeyFolder {
     /// # Errors
     /// When a key cannot be made, or another machine made another one for the month.
     pub async fn ensure(&self, store: &SqlStore, by: &str) -> Result<()> {
-        for month in store.months_in_use()? {
-            let made = match self.key(&month) {
-                Ok(key) => (key, false),
-                Err(VaultError::MonthKeyGone { .. }) => match self.come_back(&month)? {
-                    Some(key) => (key, false),
-                    None => (self.make(store, &month).await?, true),
-                },
-                Err(error) => return Err(error).context(self.shown(&month)),
-            };
-            let (key, new) = made;
-            let stands = store.claim_month(&month, &key.id(), by).await?;
-            if stands != key.id() {
-                if new {
-                    remove(&file_in(&self.folder, &month))?;
-                }
-                bail!(
-                    "{} is not the key that this database knows for {month} ({stands}); copy that file from the machine that made it, every process needs the same",
-                    self.shown(&month)
-                );
+        let [this, next] = store.months_in_use()?;
+        self.ensure_month(store, &this, by).await?;
+        if let Err(error) = self.ensure_month(store, &next, by).await {
+            // there are days left to mend it
+            tracing::warn!(month = %next, "next month's key is not there yet: {error:#}");
+        }
+        Ok(())
+    }
+
+    async fn ensure_month(&self, store: &SqlStore, month: &Month, by: &str) -> Result<()> {
+        let (key, is_new) = match self.key(month) {
+            Ok(key) => (key, false),
+            Err(VaultError::MonthKeyGone { .. }) => match self.come_back(month)? {
+                Some(key) => (key, false),
+                None => (self.make(store, month).await?, true),
+            },
+            Err(error) => return Err(error).context(self.shown(month)),
+        };
+        let stands = store.claim_month(month, &key.id(), by).await?;
+        if stands != key.id() {
+            if is_new {
+                remove(&file_in(&self.folder, month))?;
             }
-            if let Err(error) = self.copy(&month) {
-                tracing::warn!(%month, "the key is not in the recovery folder yet: {error:#}");
-            }
+            bail!(
+                "{} is not the key that this database knows for {month} ({stands}); copy that file from the machine that made it, every process needs the same",
+                self.shown(month)
+            );
+        }
+        if let Err(error) = self.copy(month) {
+            tracing::warn!(%month, "the key is not in the recovery folder yet: {error:#}");
         }
         Ok(())
     }
@@ -148,6 +158,11 @@ impl KeyFolder {
                 known.key_id
             );
         }
+        if self.next_master.as_deref().is_some_and(Path::exists) {
+            bail!(
+                "the key of {month} cannot be made while the master key is being replaced; `efface key rotate` ends that"
+            );
+        }
         let key = MonthKey::generate(month.clone(), &mut |bytes| OsChance.fill(bytes));
         let text = key.to_text(&self.master, &mut |bytes| OsChance.fill(bytes));
         match self.write(&self.folder, month, &text) {
@@ -170,6 +185,12 @@ impl KeyFolder {
     /// When it cannot be written, or another key of that month lies there.
     pub fn copy(&self, month: &Month) -> Result<()> {
         let Some(recovery) = self.recovery() else { return Ok(()) };
+        if !recovery.is_dir() {
+            bail!(
+                "the recovery folder {} is not there; mount it, or let `efface key init` make it",
+                recovery.display()
+            );
+        }
         let text = fs::read_to_string(file_in(&self.folder, month))
             .with_context(|| format!("cannot read {}", self.shown(month)))?;
         let place = file_in(recovery, month);
@@ -195,19 +216,27 @@ impl KeyFolder {
         key.is_some_and(|key| key.id() == key_id)
     }
 
+    /// Where a recovery folder is named, it must be the one that `efface key init` wrote to: another
+    /// one in its place holds no copy, and the copy lies elsewhere.
+    ///
+    /// # Errors
+    /// When it is not there, or not that one.
+    pub fn need_recovery(&self) -> Result<()> {
+        match self.recovery() {
+            Some(recovery) if !recovery.join(MASTER_COPY).is_file() => bail!(
+                "nothing was done: the copy of the master key is not in the recovery folder {}; is it mounted? `efface key init` makes one",
+                recovery.display()
+            ),
+            Some(_) | None => Ok(()),
+        }
+    }
+
     /// Removes a month's files, the copy first: what is written over and gone here is gone.
     ///
     /// # Errors
     /// When a folder cannot be reached; then nothing here was removed.
     pub fn destroy(&self, month: &Month) -> Result<usize> {
-        if let Some(recovery) = self.recovery()
-            && !recovery.is_dir()
-        {
-            bail!(
-                "the recovery folder {} is not there, and a copy of the key may lie in it; is it mounted?",
-                recovery.display()
-            );
-        }
+        self.need_recovery()?;
         let mut removed = 0;
         for folder in self.recovery().into_iter().chain([self.folder()]) {
             let file = file_in(folder, month);
@@ -217,8 +246,28 @@ impl KeyFolder {
                 remove(&file)?;
                 removed += 1;
             }
+            removed += remove_parts(folder, month)?;
         }
         Ok(removed)
+    }
+
+    /// Whether a month's file opens by the master in force or by the next.
+    ///
+    /// # Errors
+    /// When it opens by neither.
+    pub fn opens_by_either(&self, folder: &Path, month: &Month, next: &MasterKey) -> Result<()> {
+        let file = file_in(folder, month);
+        let shown = || {
+            format!(
+                "nothing was changed: {} cannot be used; move it away if it is not needed",
+                file.display()
+            )
+        };
+        let text = fs::read_to_string(&file).with_context(shown)?;
+        if MonthKey::parse(&text, next).is_err() {
+            MonthKey::parse(&text, &self.master).with_context(shown)?;
+        }
+        Ok(())
     }
 
     /// Seals a month's file anew, by another master; whether it was not already.
@@ -256,6 +305,20 @@ pub fn make_private(folder: &Path) -> Result<()> {
     builder.create(folder).with_context(|| format!("cannot make the folder {}", folder.display()))
 }
 
+/// What a process that was killed while it wrote a month's file left behind.
+fn remove_parts(folder: &Path, month: &Month) -> Result<usize> {
+    let (start, mut removed) = (format!(".{month}.{ENDING}."), 0);
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        if name.to_str().is_some_and(|name| name.starts_with(&start) && name.ends_with(".part")) {
+            overwrite(&entry.path()).context("a half-written key cannot be written over")?;
+            remove(&entry.path())?;
+            removed += 1;
+        }
+    }
+    Ok(removed)
+}
+
 fn overwrite(file: &Path) -> io::Result<()> {
     let mut open = fs::OpenOptions::new().write(true).open(file)?;
     let length = usize::try_from(open.metadata()?.len()).unwrap_or(0);
@@ -282,5 +345,66 @@ pub struct Shared(pub Arc<KeyFolder>);
 impl MonthKeys for Shared {
     fn key(&self, month: &Month) -> Result<MonthKey, VaultError> {
         self.0.key(month)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keys(folder: &Path, recovery: Option<&Path>) -> KeyFolder {
+        let master = MasterKey::generate(&mut |bytes| OsChance.fill(bytes));
+        KeyFolder {
+            folder: folder.join("keys"),
+            recovery: recovery.map(Path::to_owned),
+            next_master: None,
+            master,
+        }
+    }
+
+    fn made(keys: &KeyFolder, month: &Month) {
+        let key = MonthKey::generate(month.clone(), &mut |bytes| OsChance.fill(bytes));
+        let text = key.to_text(&keys.master, &mut |bytes| OsChance.fill(bytes));
+        keys.write(&keys.folder, month, &text).expect("written");
+    }
+
+    #[test]
+    fn a_destroyed_key_is_gone_here_there_and_half_written() {
+        let place = tempfile::tempdir().expect("a folder");
+        let recovery = place.path().join("recovery");
+        let keys = keys(place.path(), Some(&recovery));
+        let (old, new) =
+            (Month::parse("2026-01").expect("one"), Month::parse("2026-02").expect("one"));
+        made(&keys, &old);
+        made(&keys, &new);
+        // not mounted: nothing is copied into its place, and nothing is destroyed
+        assert!(keys.copy(&old).is_err() && !recovery.exists());
+        assert!(keys.destroy(&old).is_err());
+        assert!(file_in(&keys.folder, &old).exists());
+        make_private(&recovery).expect("mounted");
+        assert!(keys.destroy(&old).is_err(), "another folder lies in its place");
+        fs::write(recovery.join(MASTER_COPY), "a master").expect("written");
+        keys.copy(&old).expect("copied");
+        keys.copy(&new).expect("copied");
+        fs::write(keys.folder.join(".2026-01.key.77.part"), "half").expect("written");
+        assert_eq!(keys.destroy(&old).expect("destroyed"), 3);
+        assert_eq!(keys.destroy(&old).expect("again"), 0);
+        for folder in [keys.folder(), &recovery] {
+            assert_eq!(KeyFolder::months_in(folder).expect("listed"), [new.clone()]);
+            assert!(fs::read_dir(folder).expect("listed").count() <= 2);
+        }
+        assert!(keys.key(&new).is_ok() && keys.key(&old).is_err());
+    }
+
+    #[test]
+    fn of_two_who_make_a_months_key_one_is_refused() {
+        let place = tempfile::tempdir().expect("a folder");
+        let keys = keys(place.path(), None);
+        let month = Month::parse("2026-01").expect("one");
+        made(&keys, &month);
+        let first = keys.key(&month).expect("there").id();
+        assert!(keys.write(&keys.folder, &month, "another").is_err());
+        assert_eq!(keys.key(&month).expect("there").id(), first);
+        assert_eq!(fs::read_dir(&keys.folder).expect("listed").count(), 1, "nothing half-written");
     }
 }

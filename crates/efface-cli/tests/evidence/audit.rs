@@ -4,7 +4,7 @@ use std::fs;
 
 use super::{PROVED, house::House, key, touch};
 
-/// A house with a few requests and a checkpoint kept as `kept.checkpoint`.
+/// A house with two months' keys, a few requests and a checkpoint kept as `kept.checkpoint`.
 fn audited() -> (House, String) {
     let house = House::new();
     let mut args = vec!["request", "file", "--json", "--email"];
@@ -50,21 +50,21 @@ fn status_key_and_checkpoint_tell_where_the_log_stands() {
 fn an_altered_and_a_missing_row_of_the_journal_are_found() {
     for (sql, words, kind) in [
         (
-            "UPDATE journal SET body = replace(body, 'unauthenticated', 'authenticated') WHERE rowid = 2",
-            "a leaf was altered (first at leaf 1)",
+            "UPDATE journal SET body = replace(body, 'unauthenticated', 'authenticated') WHERE rowid = 4",
+            "a leaf was altered (first at leaf 3)",
             "altered",
         ),
-        ("DELETE FROM journal WHERE rowid = 2", "a leaf was taken out", "deleted"),
+        ("DELETE FROM journal WHERE rowid = 4", "a leaf was taken out", "deleted"),
         (
             "DELETE FROM journal WHERE rowid = (SELECT max(rowid) FROM journal)",
-            "it ends after 3 leaves of 4",
+            "it ends after 5 leaves of 6",
             "truncated",
         ),
     ] {
         let (house, _) = audited();
         let kept = ["audit", "verify", "--checkpoint", "kept.checkpoint"];
         for args in [&["audit", "verify"][..], &kept] {
-            house.run(args).ends(0, &["all 4 signed leaves are there, as they were signed"]);
+            house.run(args).ends(0, &["all 6 signed leaves are there, as they were signed"]);
         }
         assert_eq!(touch(&house, sql), 1);
         for args in [&["audit", "verify"][..], &kept] {
@@ -79,10 +79,10 @@ fn an_altered_and_a_missing_row_of_the_journal_are_found() {
 #[test]
 fn a_pack_of_an_altered_journal_is_not_written() {
     let (house, id) = audited();
-    let sql = "UPDATE journal SET body = replace(body, 'unauthenticated', 'authenticated') WHERE rowid = 1";
+    let sql = "UPDATE journal SET body = replace(body, 'unauthenticated', 'authenticated') WHERE rowid = 3";
     assert_eq!(touch(&house, sql), 1);
     let ran = house.run(&["evidence", "export", &id, "-o", "pack.zip"]);
-    ran.ends(1, &["was not written", "FAILS", "leaf 0", "audit verify"]);
+    ran.ends(1, &["was not written", "FAILS", "leaf 2", "audit verify"]);
     assert!(!house.path().join("pack.zip").exists());
 }
 
@@ -105,6 +105,6 @@ fn a_checkpoint_of_another_log_and_one_that_was_altered_are_refused() {
     fs::copy(other.path().join("kept.checkpoint"), &place).expect("copied");
     house.run(&verify).ends(1, &["is no checkpoint of this log", "is not signed by"]);
     let note = fs::read_to_string(house.path().join("kept.checkpoint")).expect("a note");
-    fs::write(&place, note.replacen("\n4\n", "\n3\n", 1)).expect("written");
+    fs::write(&place, note.replacen("\n6\n", "\n5\n", 1)).expect("written");
     house.run(&verify).ends(1, &["does not belong to this checkpoint"]);
 }

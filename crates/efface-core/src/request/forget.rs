@@ -28,8 +28,8 @@ pub enum Forgetting {
     Due,
 }
 
-/// `None` where nothing is forgotten by itself: the request is not over, it was marked as filed in
-/// error, it is forgotten already, or it suppressed somebody, whose earlier state an honest lift needs.
+/// `None` where nothing is forgotten by itself: the request is not over, it is on hold, it was marked
+/// as filed in error, it is forgotten already, or it suppressed somebody, whose earlier state an honest lift needs.
 #[must_use]
 pub fn forgetting(request: &Request, keeping: Keeping, now: Timestamp) -> Option<Forgetting> {
     let ended_at = match &request.state {

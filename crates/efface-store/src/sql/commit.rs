@@ -346,7 +346,8 @@ async fn write_proved(tx: &mut Tx<'_>, units: &[PreparedUnit], proof: Proof) -> 
     for (id, answer, now) in units.iter().flat_map(|u| &u.errands) {
         let cells =
             [Cell::from(id.as_bytes()), Cell::from(answer.clone()), Cell::from(now.millis())];
-        let sql = "UPDATE errand SET answer = $2, done_at = $3 WHERE id = $1 RETURNING id";
+        let sql =
+            "UPDATE errand SET answer = $2, done_at = $3, sealed = NULL WHERE id = $1 RETURNING id";
         let hit = tx.small(sql, &cells).await?;
         all_there("errand", hit.is_empty().then(|| vec![*id]))?;
     }

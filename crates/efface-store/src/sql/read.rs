@@ -95,8 +95,23 @@ impl Opener<'_> {
 }
 
 fn open_all(sealer: &Sealer, found: &[Returned]) -> Result<Vec<DueTask>, Error> {
+    open_those(sealer, found, |_| true)
+}
+
+/// Opens those that are asked for: of the others the person may be forgotten.
+fn open_those(
+    sealer: &Sealer,
+    found: &[Returned],
+    asked_for: impl Fn(&TaskState) -> bool,
+) -> Result<Vec<DueTask>, Error> {
     let mut opener = Opener { sealer, keys: HashMap::new() };
-    found.iter().map(|row| opener.open(row)).collect()
+    let mut opened = Vec::with_capacity(found.len());
+    for row in found {
+        if asked_for(&rows::read_task(row)?.task.state) {
+            opened.push(opener.open(row)?);
+        }
+    }
+    Ok(opened)
 }
 
 pub(crate) const DUE_TASKS: &str = concat!(
@@ -165,11 +180,12 @@ pub(super) async fn tasks_by_id(
     database: &Database,
     sealer: &Sealer,
     ids: &[TaskId],
+    still: impl Fn(&TaskState) -> bool,
 ) -> Result<Vec<DueTask>, Error> {
     let found = database
         .rows_by_batch(TASKS_BY_ID.0, TASKS_BY_ID.1, &Batch::ids(ids.iter().map(TaskId::bytes)))
         .await?;
-    open_all(sealer, &found)
+    open_those(sealer, &found, still)
 }
 
 /// Without an order of its own: PostgreSQL would go by the ids, and see every order there ever was.
@@ -207,8 +223,8 @@ async fn with_items(
     let mut open = vec![];
     for row in found {
         let order: Order = rows::read_order(&row.text(0)?)?;
-        let mut items = tasks_by_id(database, sealer, &order.items).await?;
-        items.retain(|i| matches!(&i.task.state, TaskState::Sending { order: o } | TaskState::Unknown { order: o, .. } if *o == order.id));
+        let out = |state: &TaskState| matches!(state, TaskState::Sending { order: o } | TaskState::Unknown { order: o, .. } if *o == order.id);
+        let items = tasks_by_id(database, sealer, &order.items, out).await?;
         open.push(OpenOrder { order, items });
     }
     open.sort_by_key(|o| o.order.id);

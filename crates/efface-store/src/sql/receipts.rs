@@ -1,6 +1,6 @@
 //! Receipts asked for by name, whenever their next poll is due.
 
-use efface_core::{ReceiptId, order::StoredReceipt};
+use efface_core::{ReceiptId, order::StoredReceipt, task::TaskState};
 
 use crate::{
     DueReceipt, Error,
@@ -33,8 +33,8 @@ pub(super) async fn with_items(
     for row in found {
         let receipt: StoredReceipt = rows::decode("receipt", &row.text(0)?)?;
         let order = rows::read_order(&row.text(1)?)?;
-        let mut items = read::tasks_by_id(database, sealer, &order.items).await?;
-        items.retain(|i| i.task.state.waits_on() == Some(receipt.id));
+        let waits = |state: &TaskState| state.waits_on() == Some(receipt.id);
+        let items = read::tasks_by_id(database, sealer, &order.items, waits).await?;
         receipts.push(DueReceipt { receipt, order, items });
     }
     Ok(receipts)

@@ -171,6 +171,18 @@ impl SqlStore {
         })
     }
 
+    /// Keys that were destroyed by another process are forgotten by this one too.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn forget_destroyed_months(&self) -> Result<(), Error> {
+        let sql = "SELECT month FROM month_key WHERE destroyed_at IS NOT NULL";
+        for row in self.database.rows(sql, &[]).await? {
+            self.sealer.forget_month(&Month::parse(&row.text(0)?)?);
+        }
+        Ok(())
+    }
+
     /// Says that a month's key is destroyed, when it wraps nothing any more; its files may be removed
     /// then.
     ///

@@ -44,6 +44,7 @@ impl SqlStore {
     /// When the database refuses.
     pub async fn tidy(&self) -> Result<&'static str, Error> {
         self.drop_old_answers().await?;
+        self.ask_to_forget().await?;
         if self.database.is_postgres() {
             return Ok("old answers dropped; PostgreSQL looks after the rest itself");
         }
@@ -53,12 +54,28 @@ impl SqlStore {
         Ok("old answers dropped, log moved into the database file, free pages given back")
     }
 
+    /// Requests that were over before anybody thought of forgetting them are looked at.
+    async fn ask_to_forget(&self) -> Result<(), Error> {
+        let mut tx = self.database.begin().await?;
+        tx.small(
+            "INSERT INTO follow_up (request_id, due_at, seq) SELECT r.id, $1, 1 FROM request r \
+             WHERE r.state IN ('closed', 'denied', 'cancelled', 'expired', 'duplicate') AND r.wrapped_by <> '' \
+             AND NOT (r.state = 'closed' AND r.action IN ('suppress', 'erase_and_suppress')) \
+             AND NOT EXISTS (SELECT 1 FROM follow_up f WHERE f.request_id = r.id) \
+             ORDER BY r.id LIMIT 5000 ON CONFLICT (request_id) DO NOTHING",
+            &[Cell::from(self.now().millis())],
+        )
+        .await?;
+        tx.commit().await
+    }
+
     /// Answers kept for callers that ask again, and answers to errands, hold what people are called.
     async fn drop_old_answers(&self) -> Result<(), Error> {
         let before = self.now().millis().saturating_sub(ANSWERS_KEPT_MILLIS);
         let mut tx = self.database.begin().await?;
         tx.small("DELETE FROM idempotency WHERE at < $1", &[Cell::from(before)]).await?;
-        tx.small("DELETE FROM errand WHERE done_at < $1", &[Cell::from(before)]).await?;
+        tx.small("DELETE FROM errand WHERE COALESCE(done_at, at) < $1", &[Cell::from(before)])
+            .await?;
         tx.commit().await
     }
 

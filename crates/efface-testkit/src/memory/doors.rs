@@ -137,7 +137,10 @@ impl MemoryStore {
             rows.follow_ups.insert(id, (at, 1));
         }
         let (request, dossier) = (adopted.request, adopted.dossier);
-        rows.requests.insert(id, RequestRow { request, dossier, nobody_found_decided: false });
+        rows.requests.insert(
+            id,
+            RequestRow { request, dossier, nobody_found_decided: false, is_forgotten: false },
+        );
         drop(rows);
         self.ring(&LaneId::new(REQUESTS_LANE).into_iter().collect::<Vec<_>>());
     }

@@ -19,7 +19,11 @@ const ERRANDS: usize = 20;
 
 impl Rows {
     fn open(&self, stored: &StoredTask) -> Result<DueTask, Error> {
-        let request = self.request(stored.row.task.request)?;
+        let id = stored.row.task.request;
+        let request = self.request(id)?;
+        if request.is_forgotten {
+            return Err(Error::Forgotten(id));
+        }
         let kept_back = match (&request.request.hold, &request.request.state) {
             (Some(hold), _) => Some(KeptBack::Hold { reason: hold.reason.clone() }),
             (

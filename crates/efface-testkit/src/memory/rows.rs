@@ -29,6 +29,8 @@ pub(super) struct RequestRow {
     pub request: Request,
     pub dossier: Dossier,
     pub nobody_found_decided: bool,
+    /// Its dossier is kept no more.
+    pub is_forgotten: bool,
 }
 
 #[derive(Clone, Debug)]

@@ -198,6 +198,7 @@ fn write(rows: &mut Rows, unit: Unit, now: Timestamp) {
     for id in unit.forgets {
         if let Some(stored) = rows.requests.get_mut(&id) {
             stored.dossier.identifiers.clear();
+            stored.is_forgotten = true;
         }
         for task in rows.tasks.values_mut().filter(|t| t.row.task.request == id) {
             (task.memo, task.prior) = (None, None);
