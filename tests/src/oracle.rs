@@ -272,7 +272,8 @@ impl Verdict {
         }
     }
 
-    /// Only where an answer was lost may the vendor have done its work before it was asked again.
+    /// Only where an answer was lost may the vendor have done its work before it was asked again; and
+    /// where a person sent a task again, which others of its request had not waited for.
     fn who_was_held_is_not_found(&mut self, evidence: &Evidence<'_>, task: &Task) {
         let frozen: HashSet<OrderId> = evidence
             .journal
@@ -285,7 +286,10 @@ impl Verdict {
         let lost = |order: &Order| frozen.contains(&order.id);
         let mine = evidence.orders.iter().filter(|order| order.items.contains(&task.id));
         let mut changing = mine.filter(|order| order.class != EffectClass::ReadOnly);
-        if changing.any(lost) {
+        let changes = evidence.journal.iter().flat_map(|entry| &entry.changes);
+        let mut mine = changes.filter(|change| change.task == task.id);
+        let is_decided = mine.any(|change| change.event == "retried by a person");
+        if changing.any(lost) || is_decided {
             self.tally.gone_when_asked_again += 1;
         } else {
             self.fault(format!(

@@ -168,3 +168,35 @@ fn a_month_that_goes_on_is_not_destroyed() {
     assert!(this_month(&house).exists());
     opens(&house, &id);
 }
+
+#[test]
+fn nothing_is_rotated_under_a_worker_and_no_copy_is_made_beside_the_keys() {
+    let (house, id) = lived_in();
+    house.run(&["key", "init"]).done();
+    let database = rusqlite::Connection::open(house.path().join("efface.db")).expect("opens");
+    let sql = "INSERT INTO lane (name, owner, epoch, lease_until) VALUES ('mail', 'night-shift', 1, 99999999999999)";
+    assert_eq!(database.execute(sql, []).expect("runs"), 1);
+    house
+        .run(&["key", "rotate", "--yes"])
+        .ends(3, &["night-shift holds lanes", "stop `efface serve`"]);
+    assert!(!house.path().join("efface.key.next").exists());
+    assert_eq!(database.execute("DELETE FROM lane", []).expect("runs"), 1);
+    drop(database);
+    house.run(&["key", "rotate", "--yes"]).done();
+    opens(&house, &id);
+    // half-written keys of a killed process go with the next rotation
+    let file = this_month(&house);
+    let name = file.file_name().and_then(|name| name.to_str()).expect("a name");
+    let part = file.with_file_name(format!(".{name}.77.part"));
+    fs::write(&part, "half a key").expect("written");
+    house.run(&["key", "rotate", "--yes"]).done();
+    assert!(!part.exists());
+    let settings = house.path().join("efface.toml");
+    let text = fs::read_to_string(&settings).expect("settings");
+    fs::write(
+        &settings,
+        text.replace("recovery_folder = \"copy\"", "recovery_folder = \"efface.keys\""),
+    )
+    .expect("written");
+    house.run(&["key", "init"]).ends(3, &["no copy was made", "another disk"]);
+}

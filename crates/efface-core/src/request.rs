@@ -294,6 +294,11 @@ pub fn apply(request: &Request, event: &Event, now: Timestamp) -> Result<Request
     let refusal = |hint| Refusal { state: request.state.word(), event: event.word(), hint };
     match (&request.state, event) {
         // facts beside the state
+        (S::Received | S::Identified | S::Released { .. }, Event::Told { .. }) => {
+            return Err(refusal(
+                "nothing was done yet, so there is no outcome to tell; deny it with a reason, or wait until it runs",
+            ));
+        }
         (_, Event::Told { by, notice }) => match request.told {
             Some(_) => return Err(refusal("the person has been told already")),
             None => next.told = Some(Told { at: now, by: by.clone(), notice: notice.clone() }),

@@ -88,9 +88,9 @@ impl Turns<'_> {
 }
 
 impl Lane {
-    /// For a call that was launched: its first request has its turn.
+    /// For a call that was launched: as a rule its first request has its turn.
     pub(crate) fn turns(&self) -> Turns<'_> {
-        self.turns_of(true)
+        self.turns_of(self.is_paid())
     }
 
     /// For a call beside those that are launched.

@@ -44,6 +44,8 @@ pub(crate) struct Lane {
     pub in_flight: AtomicU32,
     /// Answers that are in and not yet written.
     pub unwritten: AtomicU32,
+    /// Calls that were launched without a turn.
+    pub unpaid: AtomicU32,
     /// Further requests of calls under way that wait for their turn.
     pub waiting: AtomicU32,
     pub all_calls: Arc<Semaphore>,
@@ -143,6 +145,7 @@ impl Lane {
             bell,
             in_flight: AtomicU32::new(0),
             unwritten: AtomicU32::new(0),
+            unpaid: AtomicU32::new(0),
             waiting: AtomicU32::new(0),
             all_calls,
             stop,
@@ -196,6 +199,12 @@ impl Lane {
             pace.take(1, now);
             Duration::ZERO
         })
+    }
+
+    /// Whether a call that begins has its turn already. Which of them has not is all the same.
+    pub(crate) fn is_paid(&self) -> bool {
+        let one_less = |unpaid: u32| unpaid.checked_sub(1);
+        self.unpaid.fetch_update(Ordering::AcqRel, Ordering::Acquire, one_less).is_err()
     }
 
     /// Counts a request of a call under way that waits for its turn.
@@ -429,7 +438,10 @@ impl Lane {
         F: Future<Output = ()> + Send,
     {
         self.in_flight.fetch_add(1, Ordering::AcqRel);
-        self.with_pace(|pace, now| pace.take(1, now));
+        if !self.take_turn().is_zero() {
+            // a call under way was faster: one that is launched waits for its turn as well
+            self.unpaid.fetch_add(1, Ordering::AcqRel);
+        }
         self.soft().begun += 1;
         let mut out = Out { lane: self.clone(), permit: None };
         self.hands.runtime.spawn(Box::pin(async move {

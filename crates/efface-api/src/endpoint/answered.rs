@@ -52,7 +52,11 @@ mod tests {
     #[tokio::test]
     async fn the_person_is_told_once() {
         let rig = Rig::new().await;
-        let path = format!("/v1/requests/{}/answered", rig.filed("ada@example.org").await);
+        let id = rig.filed("ada@example.org").await;
+        let path = format!("/v1/requests/{id}/answered");
+        let early = rig.post_json(&path, json!({"notice": "letter of today"})).await;
+        assert_eq!(early.fault(), (409, ""), "nothing was done yet: {}", early.text);
+        rig.post_json(&format!("/v1/requests/{id}/cancel"), json!({})).await;
         for (body, fault) in [
             (json!({}), (422, "notice")),
             (json!({"notice": ""}), (422, "notice")),

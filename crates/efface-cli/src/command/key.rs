@@ -19,7 +19,7 @@ use crate::{
     exit::{Exit, Failure},
     print::{self, Table, say, when},
     wiring::{
-        Context, KeyFolder, OsChance, connect,
+        Context, KeyFolder, OsChance, connect, database_file,
         files::write_whole,
         keys::{self, MASTER_COPY, file_in},
         load_settings_with, safe,
@@ -110,8 +110,13 @@ async fn init(context: &Context) -> Result<Exit> {
             .hint("set it to a folder on another disk or machine; what happens to this one must not happen to both")
             .into());
     };
+    refuse_beside(context, recovery)?;
+    if !recovery.is_dir() {
+        fs::create_dir(recovery)
+            .with_context(|| format!("cannot make the folder {}", recovery.display()))?;
+        print::aside(format!("made {}; is the other disk mounted there?", recovery.display()));
+    }
     context.keys.ensure(&context.store, &context.actor).await?;
-    keys::make_private(recovery)?;
     let master = recovery.join(MASTER_COPY);
     let text = context.settings.vault.master_key_text()?;
     match fs::read_to_string(&master) {
@@ -140,17 +145,45 @@ async fn init(context: &Context) -> Result<Exit> {
     Ok(Exit::Done)
 }
 
+/// A copy that shares the fate of what it copies is none.
+fn refuse_beside(context: &Context, recovery: &Path) -> Result<()> {
+    let whole = |path: &Path| {
+        let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        path.canonicalize().unwrap_or(path)
+    };
+    let vault = &context.settings.vault;
+    let master = vault.master_key_file.as_deref().and_then(Path::parent);
+    let database = database_file(&context.settings);
+    let own =
+        [Some(vault.key_folder.as_path()), master, database.as_deref().and_then(Path::parent)];
+    if own.into_iter().flatten().any(|own| whole(own) == whole(recovery)) {
+        return Err(Failure::refused(format!(
+            "no copy was made: {} is where the keys or the database themselves lie",
+            recovery.display()
+        ))
+        .hint("vault.recovery_folder belongs on another disk or machine")
+        .into());
+    }
+    Ok(())
+}
+
 /// How a month's key stands at a place.
-fn at(folder: &Path, month: &Month) -> &'static str {
-    if file_in(folder, month).exists() { "there" } else { "missing" }
+fn at(keys: &KeyFolder, folder: &Path, row: &MonthKeyRow) -> &'static str {
+    if keys.opens(folder, &row.month, &row.key_id) {
+        "there"
+    } else if file_in(folder, &row.month).symlink_metadata().is_ok() {
+        "unusable"
+    } else {
+        "missing"
+    }
 }
 
 async fn status(context: &Context) -> Result<Exit> {
     let rows = context.store.month_keys().await?;
     let by_master = context.store.wrapped_by_master().await?;
-    let here = |row: &MonthKeyRow| at(context.keys.folder(), &row.month);
+    let here = |row: &MonthKeyRow| at(&context.keys, context.keys.folder(), row);
     let copy = |row: &MonthKeyRow| match context.keys.recovery() {
-        Some(folder) => at(folder, &row.month),
+        Some(folder) => at(&context.keys, folder, row),
         None => "no folder set",
     };
     if context.json {
@@ -254,6 +287,7 @@ async fn rotate(global: &GlobalArgs, yes: bool) -> Result<Exit> {
     folder.need_recovery().map_err(|error| Failure::refused(error.to_string()))?;
     let begun = rotation.begun()?;
     if roots.wrapped_by == old_id {
+        refuse_while_workers_live(&Context::open_without_vendors(global).await?).await?;
         // what the master wraps itself goes over to a month's key, while this master opens those
         let context = Context::open_without_vendors(global).await?;
         if begun.is_none() {
@@ -278,7 +312,7 @@ async fn rotate(global: &GlobalArgs, yes: bool) -> Result<Exit> {
         }
     }
     let mut resealed = 0;
-    for place in places {
+    for place in &places {
         for month in KeyFolder::months_in(place)? {
             resealed += usize::from(folder.reseal(place, &month, &next)?);
         }
@@ -292,6 +326,11 @@ async fn rotate(global: &GlobalArgs, yes: bool) -> Result<Exit> {
         }
     }
     rotation.put_in_place()?;
+    // what a process left behind that was killed while it wrote a key
+    for place in places {
+        keys::remove_half_written(place)?;
+    }
+    keys::remove_half_written(rotation.file.parent().unwrap_or(Path::new(".")))?;
     let context = Context::open_without_vendors(global).await?;
     let change = format!("rotated, {old_id} to {}", next.id());
     context.store.note_key("master", &change, &context.actor).await?;
@@ -311,6 +350,21 @@ async fn rotate(global: &GlobalArgs, yes: bool) -> Result<Exit> {
     Ok(Exit::Done)
 }
 
+/// A worker reads months' keys as it needs them, by the master it was started with.
+async fn refuse_while_workers_live(context: &Context) -> Result<()> {
+    let leases = context.store.leases().await?;
+    let Some(until) = leases.iter().map(|(_, _, until)| *until).max() else { return Ok(()) };
+    let mut owners: Vec<&str> = leases.iter().map(|(_, owner, _)| owner.as_str()).collect();
+    owners.sort_unstable();
+    owners.dedup();
+    let message = format!("nothing was done: {} holds lanes, by the old key", owners.join(", "));
+    let hint = format!(
+        "stop `efface serve` and `efface worker` everywhere; the lanes of one that was killed are free at {}",
+        when(until)
+    );
+    Err(Failure::refused(message).hint(hint).into())
+}
+
 impl Rotation {
     fn recovery_next(&self) -> Option<PathBuf> {
         self.recovery.as_deref().map(|folder| keys::next(&folder.join(MASTER_COPY)))
@@ -320,11 +374,21 @@ impl Rotation {
     fn begun(&self) -> Result<Option<MasterKey>> {
         match fs::read_to_string(&self.next_file) {
             Ok(text) => Ok(Some(MasterKey::parse(&text)?)),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => self.begun_elsewhere(),
             Err(error) => {
                 Err(error).with_context(|| format!("cannot read {}", self.next_file.display()))
             }
         }
+    }
+
+    /// It was lost here, and its copy was not.
+    fn begun_elsewhere(&self) -> Result<Option<MasterKey>> {
+        let copy = self.recovery_next().and_then(|copy| fs::read_to_string(copy).ok());
+        let Some(text) = copy else { return Ok(None) };
+        let key = MasterKey::parse(&text)?;
+        write_whole(&self.next_file, text.as_bytes(), false)
+            .with_context(|| format!("cannot write {}", self.next_file.display()))?;
+        Ok(Some(key))
     }
 
     /// The key that is coming in: of a rotation that was cut short, or a new one. Its copy lies in the

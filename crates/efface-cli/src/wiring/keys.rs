@@ -246,7 +246,7 @@ impl KeyFolder {
                 remove(&file)?;
                 removed += 1;
             }
-            removed += remove_parts(folder, month)?;
+            removed += remove_parts(folder, &format!(".{month}.{ENDING}."))?;
         }
         Ok(removed)
     }
@@ -305,12 +305,25 @@ pub fn make_private(folder: &Path) -> Result<()> {
     builder.create(folder).with_context(|| format!("cannot make the folder {}", folder.display()))
 }
 
-/// What a process that was killed while it wrote a month's file left behind.
-fn remove_parts(folder: &Path, month: &Month) -> Result<usize> {
-    let (start, mut removed) = (format!(".{month}.{ENDING}."), 0);
+/// Keys that were half written when their process was killed.
+///
+/// # Errors
+/// When one cannot be removed.
+pub fn remove_half_written(folder: &Path) -> Result<()> {
+    for month in KeyFolder::months_in(folder)? {
+        remove_parts(folder, &format!(".{month}.{ENDING}."))?;
+    }
+    remove_parts(folder, &format!(".{MASTER_COPY}"))?;
+    remove_parts(folder, ".efface.key")?;
+    Ok(())
+}
+
+/// Files of this beginning that were half written when their process was killed.
+fn remove_parts(folder: &Path, start: &str) -> Result<usize> {
+    let mut removed = 0;
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let name = entry.file_name();
-        if name.to_str().is_some_and(|name| name.starts_with(&start) && name.ends_with(".part")) {
+        if name.to_str().is_some_and(|name| name.starts_with(start) && name.ends_with(".part")) {
             overwrite(&entry.path()).context("a half-written key cannot be written over")?;
             remove(&entry.path())?;
             removed += 1;
@@ -390,7 +403,7 @@ mod tests {
         assert_eq!(keys.destroy(&old).expect("destroyed"), 3);
         assert_eq!(keys.destroy(&old).expect("again"), 0);
         for folder in [keys.folder(), &recovery] {
-            assert_eq!(KeyFolder::months_in(folder).expect("listed"), [new.clone()]);
+            assert_eq!(KeyFolder::months_in(folder).expect("listed"), std::slice::from_ref(&new));
             assert!(fs::read_dir(folder).expect("listed").count() <= 2);
         }
         assert!(keys.key(&new).is_ok() && keys.key(&old).is_err());

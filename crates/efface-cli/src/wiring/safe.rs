@@ -9,6 +9,7 @@ use efface_store::Connection;
 use efface_vault::{MasterKey, Vault, WrappedRoots};
 
 use super::keys::{self, KeyFolder};
+use crate::print;
 
 /// Where the wrapped roots stand in the `meta` table.
 pub const ROOTS: &str = "vault_roots";
@@ -42,6 +43,11 @@ pub async fn open_with_keys(
     settings: &Settings,
 ) -> Result<(Vault, Arc<KeyFolder>)> {
     let master = master_key(settings)?;
+    if settings.vault.master_key_file.as_deref().is_some_and(|f| keys::next(f).exists()) {
+        print::aside(
+            "warning: a rotation of the master key was cut short; `efface key rotate` ends it",
+        );
+    }
     let vault = open(connection, &master).await.map_err(|error| unfinished(error, settings))?;
     let keys = Arc::new(KeyFolder::of(settings, master));
     let vault = vault.with_months(Box::new(keys::Shared(keys.clone())));

@@ -243,6 +243,10 @@ pub async fn answered_is_recorded_once_and_late_too(bench: Bench) {
         &["running", "answered", "told already"],
     );
     let over = w.file_new(erase(vec![email("joan")])).await;
+    refused(
+        w.store.answered(over, "letter 8", "tester").await,
+        &["identified", "answered", "nothing was done yet"],
+    );
     w.store.cancel(over, "tester").await.expect("cancelled");
     w.store.answered(over, "letter 8", "tester").await.expect("told after the end");
 }

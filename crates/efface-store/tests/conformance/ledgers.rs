@@ -96,7 +96,7 @@ pub async fn errands_wait_are_answered_and_ring_no_wrong_lane(bench: Bench) {
 pub async fn breaches_are_marked_once(bench: Bench) {
     let w = bench.world().await;
     let late = w.file_new(erase(vec![email("late")])).await;
-    let told = w.file_new(erase(vec![email("told")])).await;
+    let told = w.start(erase(vec![email("told")])).await;
     let over = w.file_new(erase(vec![email("over")])).await;
     w.store.answered(told, "letter", "ada").await.expect("told");
     w.store.cancel(over, "ada").await.expect("cancelled");
