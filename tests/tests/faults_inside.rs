@@ -22,6 +22,7 @@ const LONG: Duration = Duration::from_secs(60);
 
 on_both_databases! {
     a_worker_that_ends_at_any_moment_of_its_work_loses_and_repeats_nothing,
+    an_order_whose_commit_was_not_answered_is_sent_all_the_same,
     a_connector_that_panics_is_a_recovery_and_stops_nobody_else,
     a_connector_that_always_panics_is_put_before_a_person,
     a_connector_that_never_returns_is_cut_off,
@@ -57,6 +58,16 @@ fn options(name: &str) -> Options {
 async fn world(place: &Place, vendors: &[&'static str]) -> World {
     let plan = Plan { call_timeout: Duration::from_millis(400), ..Plan::new(&place.url, vendors) };
     World::build(Plan { batch_items: Some(2), ..plan }).await
+}
+
+async fn an_order_whose_commit_was_not_answered_is_sent_all_the_same(place: Place) {
+    let world = world(&place, &["mailchimp", "sendgrid"]).await;
+    let filed = world.file(RequestAction::Erase, 0..8).await;
+    let closed = async || world.store.closed_and_open().await.is_ok_and(|(_, open)| open == 0);
+    // in one life: nobody takes the lane over and looks into what was out
+    assert!(!live(&world, Flawed::new(world.store.clone(), Flaw::Unanswered), closed).await);
+    let tally = world.expect_sound(&filed).await;
+    assert_eq!(tally.unknown_orders, 0, "nothing had left: {tally:?}");
 }
 
 /// A life that ends where the store ends it, or when `enough` holds; whether the store ended it.

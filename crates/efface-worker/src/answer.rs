@@ -179,7 +179,7 @@ impl Lane {
     }
 
     /// An answer that cannot be written is a lost one: its order is looked into.
-    async fn lose(&self, order: &Order) {
+    pub(crate) async fn lose(&self, order: &Order) {
         while let Some(OpenOrder { mut order, items }) = self.still_open(order).await {
             if order.state != OrderState::Sending {
                 return;

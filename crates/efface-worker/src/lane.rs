@@ -11,7 +11,7 @@ use std::{
 };
 
 use efface_core::{
-    AccountId, LaneId, TaskId, Timestamp,
+    AccountId, LaneId, OrderId, TaskId, Timestamp,
     account::{Breaker, BreakerWindow, Condition},
     task::Queue,
 };
@@ -76,6 +76,9 @@ pub(crate) struct Soft {
     pub lingers: Option<Timestamp>,
     /// Orders being resolved.
     pub resolving: HashSet<uuid::Uuid>,
+    /// Orders whose commit was not answered, and since when: nothing of them left, and they may stand
+    /// as sent.
+    pub in_doubt: HashMap<OrderId, Duration>,
     /// The accounts, and when everything was last looked at.
     accounts: Option<(Duration, Accounts)>,
     /// Calls begun since then: a fifth of them is owed to polls and look-ups.
@@ -324,6 +327,7 @@ impl Lane {
         let now = self.hands.clock.now();
         self.store.wake_due(&self.name, now).await?;
         let accounts = self.read_accounts().await?;
+        self.settle_doubts().await?;
         let mut busy = self.errands().await?;
         busy |= self.half_open(&accounts).await?;
         let free = self.free_calls();

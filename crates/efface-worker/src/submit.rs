@@ -7,7 +7,7 @@ use std::{
 
 use efface_connector::Call;
 use efface_core::{
-    AccountId, EntryId, Scope, TaskAction,
+    AccountId, EntryId, OrderId, Scope, TaskAction,
     account::Condition,
     desk::{Reason, Subject},
     journal::{About, Entry, TaskChange},
@@ -99,14 +99,20 @@ impl Lane {
             }
             return Ok(0);
         }
+        let ids: Vec<OrderId> = formed.iter().map(|f| f.order.id).collect();
         let formed = match self.commit_orders(row, formed).await {
             Ok(formed) => formed,
-            // somebody else moved first: the next round reads anew
-            Err(StoreError::Stale { .. }) => {
-                self.forget_accounts();
-                return Ok(1);
+            Err(error) => {
+                self.doubt(ids);
+                // somebody else moved first: the next round reads anew
+                return match error {
+                    StoreError::Stale { .. } => {
+                        self.forget_accounts();
+                        Ok(1)
+                    }
+                    other => Err(other),
+                };
             }
-            Err(error) => return Err(error),
         };
         let count = u32::try_from(formed.len()).unwrap_or(u32::MAX);
         for one in formed {

@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use efface_connector::{Answer, Call, ConnectorError, Found};
 use efface_core::{
+    OrderId,
     desk::{Reason, Subject},
     journal::About,
     manifest::EffectClass,
@@ -247,6 +248,37 @@ impl Lane {
         }
     }
 
+    /// A commit that was not answered may have been carried out.
+    pub(crate) fn doubt(&self, orders: Vec<OrderId>) {
+        let now = self.hands.runtime.monotonic();
+        self.soft().in_doubt.extend(orders.into_iter().map(|id| (id, now)));
+    }
+
+    /// Orders that stand as sent by a commit nobody answered: they were not. A database that was silent
+    /// may carry out what it was told a moment later, so they are looked for as long as a lease lasts.
+    pub(crate) async fn settle_doubts(&self) -> Result<(), StoreError> {
+        if self.soft().in_doubt.is_empty() {
+            return Ok(());
+        }
+        for OpenOrder { mut order, items } in self.store.open_orders(&self.name).await? {
+            if order.state != OrderState::Sending || !self.soft().in_doubt.contains_key(&order.id) {
+                continue;
+            }
+            let Some(account) = self.members.get(&order.account).cloned() else { continue };
+            if order.repeats == 0 {
+                self.never_arrived(&mut order, &items, &account, vec![]).await;
+            } else {
+                // what became of the times before is as unknown as it was
+                self.lose(&order).await;
+            }
+            self.soft().in_doubt.remove(&order.id);
+        }
+        let now = self.hands.runtime.monotonic();
+        let lease = self.options.lease;
+        self.soft().in_doubt.retain(|_, since| now.saturating_sub(*since) < lease);
+        Ok(())
+    }
+
     async fn halve(&self, order: &mut Order, items: &[DueTask]) -> Result<(), StoreError> {
         let half = items.len().div_ceil(2);
         self.soft().company.extend(items.iter().map(|i| (i.task.id, half)));
@@ -344,7 +376,10 @@ impl Lane {
         let (mut unit, _, _) =
             record.finish(Some(About::OrderSent { order: Box::new(order.clone()) }));
         unit.orders.push(order.clone());
-        self.store.commit(unit).await?;
+        if let Err(error) = self.store.commit(unit).await {
+            self.doubt(vec![order.id]);
+            return Err(error);
+        }
         let turns = if account.manifest.finds { self.unpaid_turns() } else { self.turns() };
         let call = Call::new(&account.http, self.hands.clock.now()).in_turn(&turns);
         let ended = if self.is_surely_ours() {

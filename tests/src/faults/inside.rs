@@ -64,6 +64,8 @@ pub enum Flaw {
     Ends { at: Work, after: bool, times: u32 },
     /// Says that an order which changes somebody is committed, and commits none.
     NoOrders,
+    /// Writes orders, and every second time says that the database did not answer.
+    Unanswered,
     /// Checks no lease, and never learns that one is lost.
     NoFence,
 }
@@ -137,7 +139,9 @@ impl Store for Flawed {
     async fn renew(&self, leases: &[Lease], terms: LeaseTerms) -> Result<Vec<Lease>, Error> {
         match self.flaw {
             Flaw::NoFence => Ok(leases.to_vec()),
-            Flaw::Ends { .. } | Flaw::NoOrders => self.inner.renew(leases, terms).await,
+            Flaw::Ends { .. } | Flaw::NoOrders | Flaw::Unanswered => {
+                self.inner.renew(leases, terms).await
+            }
         }
     }
     async fn give_back(&self, leases: &[Lease]) -> Result<(), Error> {
@@ -209,7 +213,14 @@ impl Store for Flawed {
         match self.flaw {
             Flaw::NoOrders if changes(&unit) => return Ok(()),
             Flaw::NoFence => unit.fence = None,
-            Flaw::Ends { .. } | Flaw::NoOrders => {}
+            Flaw::Unanswered
+                if !unit.new_orders.is_empty()
+                    && self.met.fetch_add(1, Ordering::SeqCst).is_multiple_of(2) =>
+            {
+                self.inner.commit(unit).await?;
+                return Err(Error::Unavailable("the way was cut".into()));
+            }
+            Flaw::Ends { .. } | Flaw::NoOrders | Flaw::Unanswered => {}
         }
         self.passes(work, self.inner.commit(unit)).await
     }
