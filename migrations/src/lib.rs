@@ -15,11 +15,61 @@ pub struct Migrator;
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
         vec![
-            Box::new(m0001_first::Migration),
-            Box::new(m0002_ledger::Migration),
-            Box::new(m0003_workers::Migration),
-            Box::new(m0004_keys::Migration),
+            Box::new(m0001_first::STEP),
+            Box::new(m0002_ledger::STEP),
+            Box::new(m0003_workers::STEP),
+            Box::new(m0004_keys::STEP),
         ]
+    }
+}
+
+/// One step of the schema.
+struct Step {
+    name: &'static str,
+    tables: &'static str,
+    /// What PostgreSQL needs besides.
+    on_postgresql: &'static str,
+    back: Back,
+}
+
+/// The way back from a step.
+enum Back {
+    Statement(&'static str),
+    /// There is none, and what to do instead.
+    Refused(&'static str),
+}
+
+impl MigrationName for Step {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+}
+
+#[async_trait::async_trait]
+impl MigrationTrait for Step {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        let db = manager.get_connection();
+        let backend = manager.get_database_backend();
+        let besides = if backend == DbBackend::Postgres { self.on_postgresql } else { "" };
+        for statement in statements(backend, &[self.tables, besides].concat()) {
+            db.execute_unprepared(&statement).await?;
+        }
+        Ok(())
+    }
+
+    /// A start that is cut short leaves nothing behind.
+    fn use_transaction(&self) -> Option<bool> {
+        Some(true)
+    }
+
+    async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        match self.back {
+            Back::Statement(statement) => {
+                manager.get_connection().execute_unprepared(statement).await?;
+                Ok(())
+            }
+            Back::Refused(why) => Err(DbErr::Custom(why.into())),
+        }
     }
 }
 

@@ -7,17 +7,15 @@
 //! On SQLite only small rows live in their primary key's tree: there a row beyond a quarter of a
 //! page spills into a page of its own. What is only ever appended has no index of its ids there.
 
-use sea_orm_migration::prelude::*;
+use crate::{Back, Step};
 
-use crate::statements;
-
-pub struct Migration;
-
-impl MigrationName for Migration {
-    fn name(&self) -> &'static str {
-        "m0001_first"
-    }
-}
+pub const STEP: Step = Step {
+    name: "m0001_first",
+    tables: TABLES,
+    on_postgresql: "",
+    // going back would destroy requests and evidence
+    back: Back::Refused("the first schema is not taken back; restore a backup instead"),
+};
 
 const TABLES: &str = "
 CREATE TABLE meta (
@@ -212,24 +210,3 @@ CREATE TABLE schedule (
   last_result TEXT
 ) {strict};
 ";
-
-#[async_trait::async_trait]
-impl MigrationTrait for Migration {
-    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        let db = manager.get_connection();
-        for statement in statements(manager.get_database_backend(), TABLES) {
-            db.execute_unprepared(&statement).await?;
-        }
-        Ok(())
-    }
-
-    /// A start that is cut short leaves nothing behind.
-    fn use_transaction(&self) -> Option<bool> {
-        Some(true)
-    }
-
-    /// Going back would destroy requests and evidence: restore a backup instead.
-    async fn down(&self, _manager: &SchemaManager) -> Result<(), DbErr> {
-        Err(DbErr::Custom("the first schema is not taken back; restore a backup instead".into()))
-    }
-}

@@ -2,18 +2,15 @@
 //! position. On SQLite the journal's rows follow one another as they were committed, without a gap: the
 //! position is the row's number.
 
-use sea_orm_migration::prelude::*;
-use sea_orm_migration::sea_orm::DbBackend;
+use crate::{Back, Step};
 
-use crate::statements;
-
-pub struct Migration;
-
-impl MigrationName for Migration {
-    fn name(&self) -> &'static str {
-        "m0002_ledger"
-    }
-}
+pub const STEP: Step = Step {
+    name: "m0002_ledger",
+    tables: TABLES,
+    on_postgresql: POSITIONS,
+    // going back would destroy evidence
+    back: Back::Refused("the log is not taken back; restore a backup instead"),
+};
 
 const TABLES: &str = "
 CREATE TABLE tile (
@@ -46,26 +43,3 @@ CREATE TABLE leaf (
 );
 CREATE UNIQUE INDEX leaf_entry ON leaf (entry_id);
 ";
-
-#[async_trait::async_trait]
-impl MigrationTrait for Migration {
-    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        let db = manager.get_connection();
-        let backend = manager.get_database_backend();
-        let positions = if backend == DbBackend::Postgres { POSITIONS } else { "" };
-        for statement in statements(backend, &[TABLES, positions].concat()) {
-            db.execute_unprepared(&statement).await?;
-        }
-        Ok(())
-    }
-
-    /// A start that is cut short leaves nothing behind.
-    fn use_transaction(&self) -> Option<bool> {
-        Some(true)
-    }
-
-    /// Going back would destroy evidence: restore a backup instead.
-    async fn down(&self, _manager: &SchemaManager) -> Result<(), DbErr> {
-        Err(DbErr::Custom("the log is not taken back; restore a backup instead".into()))
-    }
-}

@@ -1,16 +1,14 @@
 //! Workers that live, so that they can share the lanes. Times are the database's own.
 
-use sea_orm_migration::prelude::*;
+use crate::{Back, Step};
 
-use crate::statements;
-
-pub struct Migration;
-
-impl MigrationName for Migration {
-    fn name(&self) -> &'static str {
-        "m0003_workers"
-    }
-}
+pub const STEP: Step = Step {
+    name: "m0003_workers",
+    tables: TABLES,
+    on_postgresql: "",
+    // nothing in it outlives a restart
+    back: Back::Statement("DROP TABLE worker"),
+};
 
 const TABLES: &str = "
 CREATE TABLE worker (
@@ -19,25 +17,3 @@ CREATE TABLE worker (
   seen_until {int} NOT NULL
 ) {strict_no_rowid};
 ";
-
-#[async_trait::async_trait]
-impl MigrationTrait for Migration {
-    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        let db = manager.get_connection();
-        for statement in statements(manager.get_database_backend(), TABLES) {
-            db.execute_unprepared(&statement).await?;
-        }
-        Ok(())
-    }
-
-    /// A start that is cut short leaves nothing behind.
-    fn use_transaction(&self) -> Option<bool> {
-        Some(true)
-    }
-
-    /// Nothing in it outlives a restart.
-    async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        manager.get_connection().execute_unprepared("DROP TABLE worker").await?;
-        Ok(())
-    }
-}

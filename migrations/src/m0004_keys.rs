@@ -1,17 +1,15 @@
 //! The months' keys this database was sealed under: which key is a month's, and which was destroyed.
 //! The keys themselves lie outside.
 
-use sea_orm_migration::prelude::*;
+use crate::{Back, Step};
 
-use crate::statements;
-
-pub struct Migration;
-
-impl MigrationName for Migration {
-    fn name(&self) -> &'static str {
-        "m0004_keys"
-    }
-}
+pub const STEP: Step = Step {
+    name: "m0004_keys",
+    tables: TABLES,
+    on_postgresql: "",
+    // going back would lose which key is a month's
+    back: Back::Refused("the register of keys is not taken back; restore a backup instead"),
+};
 
 const TABLES: &str = "
 CREATE TABLE month_key (
@@ -22,26 +20,3 @@ CREATE TABLE month_key (
   destroyed_by TEXT
 ) {strict_no_rowid};
 ";
-
-#[async_trait::async_trait]
-impl MigrationTrait for Migration {
-    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        let db = manager.get_connection();
-        for statement in statements(manager.get_database_backend(), TABLES) {
-            db.execute_unprepared(&statement).await?;
-        }
-        Ok(())
-    }
-
-    /// A start that is cut short leaves nothing behind.
-    fn use_transaction(&self) -> Option<bool> {
-        Some(true)
-    }
-
-    /// Going back would lose which key is a month's: restore a backup instead.
-    async fn down(&self, _manager: &SchemaManager) -> Result<(), DbErr> {
-        Err(DbErr::Custom(
-            "the register of keys is not taken back; restore a backup instead".into(),
-        ))
-    }
-}
