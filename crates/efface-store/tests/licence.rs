@@ -10,9 +10,10 @@ use async_trait::async_trait;
 use efface_core::{RequestId, outside::Chance};
 use efface_store::{Connection, Filed, NewRequest, SqlStore, Store, TaskRow};
 use efface_testkit::{
+    hand::{HandClock, Seeded},
     memory::{Broken, Made, MemoryStore},
     postgres::TempPostgres,
-    store_sentences::{HandClock, Rig, SENTENCES, Seeded, directory},
+    store_sentences::{Rig, SENTENCES, directory},
 };
 use efface_vault::{MasterKey, Vault};
 

@@ -2,6 +2,8 @@
 
 pub mod conformance;
 #[cfg(feature = "memory")]
+pub mod hand;
+#[cfg(feature = "memory")]
 pub mod memory;
 pub mod postgres;
 #[cfg(feature = "memory")]

@@ -1,24 +1,15 @@
 //! Months' keys: files outside the database, without which its requests do not open.
 
+mod common;
+
 use efface_vault::{
     Context, Error, MasterKey, Month, MonthKey, MonthKeyFault, MonthKeys, Vault, WrappedRoots,
 };
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
-fn chance(seed: u64) -> impl FnMut(&mut [u8]) {
-    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ 0xD1B5_4A32_D192_ED03;
-    move |out| {
-        for byte in out {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            *byte = (state >> 32) as u8;
-        }
-    }
-}
+use common::{REQUEST, chance};
 
-const REQUEST: [u8; 16] = [7; 16];
 const FIELD: Context<'static> = Context { request_id: REQUEST, field: "dossier" };
 
 #[derive(Clone, Default)]

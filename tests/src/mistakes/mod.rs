@@ -41,23 +41,6 @@ pub async fn play(kind: Kind) -> Vec<Played> {
     }
 }
 
-/// Plays them all.
-///
-/// # Panics
-/// When a brake does not hold.
-pub async fn play_all() -> Vec<Played> {
-    let small = async {
-        let mut all = vec![];
-        for kind in Kind::ALL.into_iter().filter(|k| *k != Kind::WholeExport) {
-            all.extend(play(kind).await);
-        }
-        all
-    };
-    let (mut all, exports) = tokio::join!(small, play(Kind::WholeExport));
-    all.extend(exports);
-    all
-}
-
 async fn each<F: Future<Output = Played>>(count: usize, play: fn(usize) -> F) -> Vec<Played> {
     futures::stream::iter(0..count).map(play).buffer_unordered(TOGETHER).collect().await
 }

@@ -3,11 +3,10 @@
 use std::time::Duration;
 
 use efface_core::{
-    DeskId, EntryId, OrderId, ReceiptId, TaskId,
-    desk::{DeskItem, Reason, Subject},
+    EntryId, TaskId,
+    desk::{Reason, Subject},
     evidence::Evidence,
     journal::{About, Entry, TaskChange},
-    manifest::EffectClass,
     order::{Order, OrderState, StoredReceipt},
     request,
     task::{self, Answered, Cause, Effect, Event, Task, TaskState},
@@ -17,7 +16,7 @@ use efface_store::{
     RequestWrite, Store, TaskWrite, Unit,
 };
 
-use super::{World, lane};
+use super::{World, hand, lane};
 
 pub const TTL: LeaseTerms = LeaseTerms { ttl: Duration::from_secs(600) };
 
@@ -41,9 +40,7 @@ impl World {
     }
 
     pub fn desk_open(&self, subject: Subject, reason: Reason) -> DeskOpen {
-        let opened_at = self.now();
-        let id = DeskId::new(opened_at, &*self.chance);
-        DeskOpen { item: DeskItem { id, subject, reason, opened_at, closed: None }, sealed: None }
+        hand::desk_open(self.now(), &*self.chance, subject, reason)
     }
 
     /// Applies an event to a task, as the rules have it, and adds it to the unit.
@@ -96,25 +93,7 @@ impl World {
     }
 
     pub fn new_order(&self, tasks: &[Task], number: u64) -> Order {
-        let now = self.now();
-        let first = &tasks[0];
-        Order {
-            id: OrderId::new(now, &*self.chance),
-            lane: lane(first.account.as_str()),
-            number,
-            account: first.account.clone(),
-            action: first.action,
-            step: first.step.clone(),
-            class: EffectClass::NaturallyIdempotent,
-            items: tasks.iter().map(|t| t.id).collect(),
-            key: "key".into(),
-            body_digest: "digest".into(),
-            first_sent_at: now,
-            repeats: 0,
-            recoveries: 0,
-            recovered_at: vec![],
-            state: OrderState::Sending,
-        }
+        hand::order_of(self.now(), &*self.chance, tasks, number)
     }
 
     /// Commits an order over ready tasks.
@@ -168,22 +147,8 @@ impl World {
         }
         let mut order = self.order(None, &tasks, 1).await.expect("ordered");
         order.state = OrderState::Answered;
-        let now = self.now();
-        let receipt = StoredReceipt {
-            id: ReceiptId::new(now, &*self.chance),
-            order: order.id,
-            lane: order.lane.clone(),
-            account: order.account.clone(),
-            format: 1,
-            body: "job 1".into(),
-            polls: 0,
-            poll_after,
-            next_poll: now.plus(poll_after),
-            bound_at: now.plus(Duration::from_secs(86_400)),
-            slow_told: false,
-            done: false,
-            asked_back: None,
-        };
+        let _now = self.now();
+        let receipt = hand::receipt_of(self.now(), &*self.chance, &order, poll_after);
         let mut unit = Unit::default();
         let mut changes = vec![];
         for id in ids {

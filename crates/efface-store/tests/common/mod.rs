@@ -8,22 +8,13 @@ pub mod lane;
 pub mod people;
 pub mod raw;
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicI64, AtomicU64, Ordering},
-    },
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use efface_core::{
-    AccountId, ConnectorId, ControllerId, EvidenceLevel, IdentifierKind, LaneId, Manifest,
-    RequestId, Scope, TaskAction, Timestamp,
+    ConnectorId, ControllerId, EvidenceLevel, IdentifierKind, Manifest, RequestId, Scope,
+    TaskAction, Timestamp,
     brakes::GuardList,
-    manifest::{
-        ActionCard, EffectClass, Latency, LookUpCard, Pace, Reversibility, Step, StepId,
-        SuppressEffect, SuppressOrder,
-    },
+    manifest::{ActionCard, LookUpCard, SuppressEffect},
     outside::{Chance, Clock},
     task::{Cause, Task, TaskState},
 };
@@ -34,110 +25,30 @@ use efface_store::{
 use efface_vault::Vault;
 
 pub use bench::Bench;
+pub use efface_testkit::hand::{self, HandClock, Seeded, account, controller, lane, step};
 pub use people::*;
 pub use raw::Raw;
 
 /// The cooling-off of every world.
 pub const COOLING: Duration = Duration::from_secs(3600);
 
-/// A clock in the test's hand. Each look moves it by a millisecond, so that ids made one after the
-/// other sort so.
-pub struct TestClock(AtomicI64);
-
-impl TestClock {
-    fn new() -> Self {
-        Self(AtomicI64::new(1_795_000_000_000))
-    }
-
-    pub fn advance(&self, by: Duration) {
-        self.0.fetch_add(i64::try_from(by.as_millis()).expect("short"), Ordering::SeqCst);
-    }
-}
-
-impl Clock for TestClock {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_millis(self.0.fetch_add(1, Ordering::SeqCst))
-    }
-}
-
-/// Chance that repeats itself from run to run (splitmix64).
-pub struct Seeded(AtomicU64);
-
-impl Seeded {
-    pub fn new(seed: u64) -> Self {
-        Self(AtomicU64::new(seed))
-    }
-
-    fn next(&self) -> u64 {
-        let mut z = self.0.fetch_add(0x9E37_79B9_7F4A_7C15, Ordering::SeqCst);
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    }
-
-    /// A number below `most`.
-    pub fn below(&self, most: usize) -> usize {
-        usize::try_from(self.next() % most as u64).expect("small")
-    }
-}
-
-impl Chance for Seeded {
-    fn fill(&self, bytes: &mut [u8]) {
-        for chunk in bytes.chunks_mut(8) {
-            chunk.copy_from_slice(&self.next().to_le_bytes()[..chunk.len()]);
-        }
-    }
-}
-
-fn step(name: &'static str) -> Step {
-    Step {
-        id: StepId::named(name),
-        class: EffectClass::NaturallyIdempotent,
-        batch_items: 100,
-        batch_bytes: 1 << 20,
-    }
-}
-
+/// As the plainest card, of two steps.
 fn card(action: TaskAction, keyed_by: Vec<IdentifierKind>, highest: EvidenceLevel) -> ActionCard {
-    let steps =
-        vec![step(if action == TaskAction::Erase { "delete" } else { "change" }), step("second")];
+    let first = if action == TaskAction::Erase { "delete" } else { "change" };
     let stops = (action != TaskAction::Erase).then_some(SuppressEffect::AllMail);
     ActionCard {
-        action,
-        steps,
         keyed_by,
         stops,
-        side_effects: vec![],
-        reversibility: Reversibility::Irreversible,
-        latency: Latency::AT_ONCE,
         highest,
         verified_by_look_up: highest == EvidenceLevel::Verified,
-        tells_absence: true,
+        ..hand::card(action, vec![step(first), step("second")])
     }
 }
 
-fn manifest(id: &'static str, actions: Vec<ActionCard>, suppress_order: SuppressOrder) -> Manifest {
+fn manifest(id: &'static str, actions: Vec<ActionCard>) -> Manifest {
     let by = vec![IdentifierKind::Email, IdentifierKind::UserId];
-    Manifest {
-        id,
-        title: id,
-        category: "test",
-        actions,
-        suppress_order,
-        look_up: Some(LookUpCard { batch_items: 10, by }),
-        finds: false,
-        recalls: true,
-        receives: false,
-        does_nothing_at: &[],
-        pace: Pace { calls_per_second: 10.0, calls_in_flight: 2 },
-        quota: None,
-        hosts: &[],
-        body_cap_bytes: 1 << 20,
-        keeps: &[],
-        scopes: &[],
-        documentation: "",
-        read_on: "2026-01-01",
-    }
+    let look_up = Some(LookUpCard { batch_items: 10, by });
+    Manifest { look_up, ..hand::manifest(id, actions) }
 }
 
 fn spec(id: &'static str, controller: &ControllerId, manifest: Manifest) -> AccountSpec {
@@ -171,10 +82,10 @@ pub fn directory() -> Directory {
     Directory {
         controllers: [(first.clone(), rules.clone()), (second.clone(), rules)].into(),
         accounts: vec![
-            spec("mail", &first, manifest("mail", mail, SuppressOrder::Before)),
-            spec("shop", &first, manifest("shop", shop, SuppressOrder::Before)),
-            spec("calls", &first, manifest("calls", calls.clone(), SuppressOrder::Before)),
-            spec("far", &second, manifest("far", calls, SuppressOrder::Before)),
+            spec("mail", &first, manifest("mail", mail)),
+            spec("shop", &first, manifest("shop", shop)),
+            spec("calls", &first, manifest("calls", calls.clone())),
+            spec("far", &second, manifest("far", calls)),
         ],
         policy: Policy {
             cooling_off: COOLING,
@@ -185,22 +96,10 @@ pub fn directory() -> Directory {
     }
 }
 
-pub fn controller(name: &str) -> ControllerId {
-    ControllerId::new(name).expect("name")
-}
-
-pub fn account(name: &str) -> AccountId {
-    AccountId::new(name).expect("name")
-}
-
-pub fn lane(name: &str) -> LaneId {
-    LaneId::new(name).expect("name")
-}
-
 /// A store, and what stands around it.
 pub struct World {
     pub store: Arc<SqlStore>,
-    pub clock: Arc<TestClock>,
+    pub clock: Arc<HandClock>,
     pub chance: Arc<Seeded>,
     pub vault: Arc<Vault>,
     pub bench: Bench,
@@ -209,7 +108,7 @@ pub struct World {
 
 impl World {
     pub async fn open(bench: Bench, directory: Directory, live: bool) -> Self {
-        let clock = Arc::new(TestClock::new());
+        let clock = Arc::new(HandClock::ticking());
         let chance = Arc::new(Seeded::new(7));
         let master = efface_vault::MasterKey::generate(&mut |b| chance.fill(b));
         let vault = Arc::new(Vault::create(&master, &mut |b| chance.fill(b)).0);

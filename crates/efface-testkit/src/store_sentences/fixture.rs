@@ -1,141 +1,26 @@
-//! What the sentences are said with: two vendors' cards, a clock and chance in the hand, and the
-//! smallest owner of a lane.
+//! What the sentences are said with: two vendors' cards and the smallest owner of a lane.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicI64, AtomicU64, Ordering},
-    },
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use efface_core::{
-    AccountId, ConnectorId, ControllerId, DeskId, EntryId, EvidenceLevel, Identifier,
-    IdentifierKind, LaneId, Manifest, OrderId, Provenance, ReceiptId, RequestAction, RequestId,
-    TaskAction, Timestamp,
+    ConnectorId, EntryId, Identifier, IdentifierKind, Provenance, RequestAction, RequestId,
+    TaskAction,
     brakes::GuardList,
-    desk::{DeskItem, Reason, Subject},
     journal::{About, Entry, TaskChange},
-    manifest::{
-        ActionCard, EffectClass, Latency, Pace, Reversibility, Step, StepId, SuppressOrder,
-    },
-    order::{Order, OrderState, StoredReceipt},
-    outside::{Chance, Clock},
+    order::Order,
     request,
     task::{self, Event, Task},
 };
 use efface_store::{
-    AccountSpec, ControllerRules, DeskOpen, Directory, EntryRow, Lease, LeaseTerms, NewRequest,
-    Policy, Proof, RequestWrite, TaskWrite, Unit,
+    AccountSpec, ControllerRules, Directory, EntryRow, Lease, LeaseTerms, NewRequest, Policy,
+    Proof, RequestWrite, TaskWrite, Unit,
 };
 
 use super::Rig;
+use crate::hand::{account, card, controller, lane, manifest, order_of, step};
 
 /// Longer than any test.
 pub(super) const LONG: LeaseTerms = LeaseTerms { ttl: Duration::from_secs(600) };
-
-/// A clock that goes on when it is moved.
-pub struct HandClock(AtomicI64);
-
-impl Default for HandClock {
-    fn default() -> Self {
-        Self(AtomicI64::new(1_795_000_000_000))
-    }
-}
-
-impl HandClock {
-    pub fn advance(&self, by: Duration) {
-        self.0.fetch_add(i64::try_from(by.as_millis()).unwrap_or(i64::MAX), Ordering::SeqCst);
-    }
-}
-
-impl Clock for HandClock {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_millis(self.0.load(Ordering::SeqCst))
-    }
-}
-
-/// Chance that repeats itself from run to run (splitmix64).
-pub struct Seeded(AtomicU64);
-
-impl Seeded {
-    #[must_use]
-    pub const fn new(seed: u64) -> Self {
-        Self(AtomicU64::new(seed))
-    }
-
-    /// A number below `most`.
-    #[must_use]
-    pub fn below(&self, most: usize) -> usize {
-        usize::try_from(self.number() % most.max(1) as u64).unwrap_or(0)
-    }
-}
-
-impl Chance for Seeded {
-    fn fill(&self, bytes: &mut [u8]) {
-        for chunk in bytes.chunks_mut(8) {
-            let mut z = self.0.fetch_add(0x9E37_79B9_7F4A_7C15, Ordering::SeqCst);
-            z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-            z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-            chunk.copy_from_slice(&(z ^ (z >> 31)).to_le_bytes()[..chunk.len()]);
-        }
-    }
-}
-
-#[must_use]
-pub fn account(name: &str) -> AccountId {
-    AccountId::new(name).expect("a name")
-}
-
-#[must_use]
-pub fn lane(name: &str) -> LaneId {
-    LaneId::new(name).expect("a name")
-}
-
-fn controller() -> ControllerId {
-    ControllerId::new("default").expect("a name")
-}
-
-fn manifest(id: &'static str) -> Manifest {
-    let step = Step {
-        id: StepId::named("erase"),
-        class: EffectClass::NaturallyIdempotent,
-        batch_items: 100,
-        batch_bytes: 1 << 20,
-    };
-    let erase = ActionCard {
-        action: TaskAction::Erase,
-        steps: vec![step],
-        keyed_by: vec![IdentifierKind::Email],
-        stops: None,
-        side_effects: vec![],
-        reversibility: Reversibility::Irreversible,
-        latency: Latency::AT_ONCE,
-        highest: EvidenceLevel::Confirmed,
-        verified_by_look_up: false,
-        tells_absence: true,
-    };
-    Manifest {
-        id,
-        title: id,
-        category: "test",
-        actions: vec![erase],
-        suppress_order: SuppressOrder::Before,
-        look_up: None,
-        finds: false,
-        recalls: true,
-        receives: false,
-        does_nothing_at: &[],
-        pace: Pace { calls_per_second: 10.0, calls_in_flight: 2 },
-        quota: None,
-        hosts: &[],
-        body_cap_bytes: 1 << 20,
-        keeps: &[],
-        scopes: &[],
-        documentation: "",
-        read_on: "2026-01-01",
-    }
-}
 
 /// Two accounts, `mail` and `shop`, each with a lane of its own; both erase by e-mail.
 #[must_use]
@@ -143,9 +28,9 @@ pub fn directory() -> Directory {
     let spec = |id: &'static str| AccountSpec {
         id: account(id),
         connector: ConnectorId::new(id).expect("a name"),
-        controller: controller(),
+        controller: controller("default"),
         lane: lane(id),
-        manifest: Arc::new(manifest(id)),
+        manifest: Arc::new(manifest(id, vec![card(TaskAction::Erase, vec![step("erase")])])),
         keyed_by: vec![],
         people_per_day: 100,
         time_scale: 1.0,
@@ -154,7 +39,7 @@ pub fn directory() -> Directory {
     let rules =
         ControllerRules { zone: jiff::tz::TimeZone::UTC, default_phone_region: None, guard };
     Directory {
-        controllers: [(controller(), rules)].into(),
+        controllers: [(controller("default"), rules)].into(),
         accounts: vec![spec("mail"), spec("shop")],
         policy: Policy { cooling_off: Duration::ZERO, ..Policy::default() },
         ..Directory::default()
@@ -170,7 +55,7 @@ pub fn erase(name: &str) -> NewRequest {
     NewRequest {
         proof: Some(Proof { how: "account login".into(), by: "tester".into() }),
         release_by: Some("tester".into()),
-        ..NewRequest::new(controller(), RequestAction::Erase, vec![who], "tester")
+        ..NewRequest::new(controller("default"), RequestAction::Erase, vec![who], "tester")
     }
 }
 
@@ -244,28 +129,6 @@ pub(super) fn happen(rig: &dyn Rig, task: &Task, event: &Event) -> (TaskWrite, T
     (TaskWrite::new(task.version, moved), change)
 }
 
-pub(super) fn order_of(rig: &dyn Rig, tasks: &[Task], number: u64) -> Order {
-    let now = rig.now();
-    let first = tasks.first().expect("somebody");
-    Order {
-        id: OrderId::new(now, rig.chance()),
-        lane: lane(first.account.as_str()),
-        number,
-        account: first.account.clone(),
-        action: first.action,
-        step: first.step.clone(),
-        class: EffectClass::NaturallyIdempotent,
-        items: tasks.iter().map(|t| t.id).collect(),
-        key: "key".into(),
-        body_digest: "digest".into(),
-        first_sent_at: now,
-        repeats: 0,
-        recoveries: 0,
-        recovered_at: vec![],
-        state: OrderState::Sending,
-    }
-}
-
 /// Commits an order over ready tasks.
 pub(super) async fn order(
     rig: &dyn Rig,
@@ -273,7 +136,7 @@ pub(super) async fn order(
     tasks: &[Task],
     number: u64,
 ) -> Order {
-    let order = order_of(rig, tasks, number);
+    let order = order_of(rig.now(), rig.chance(), tasks, number);
     let mut unit = Unit { fence, new_orders: vec![order.clone()], ..Unit::default() };
     let mut changes = vec![];
     for task in tasks {
@@ -286,29 +149,4 @@ pub(super) async fn order(
     unit.entries.push(entry(rig, about, &changes));
     rig.store().commit(unit).await.expect("ordered");
     order
-}
-
-pub(super) fn receipt_of(rig: &dyn Rig, order: &Order, poll_after: Duration) -> StoredReceipt {
-    let now = rig.now();
-    StoredReceipt {
-        id: ReceiptId::new(now, rig.chance()),
-        order: order.id,
-        lane: order.lane.clone(),
-        account: order.account.clone(),
-        format: 1,
-        body: "job 1".into(),
-        polls: 0,
-        poll_after,
-        next_poll: now.plus(poll_after),
-        bound_at: now.plus(Duration::from_secs(86_400)),
-        slow_told: false,
-        done: false,
-        asked_back: None,
-    }
-}
-
-pub(super) fn desk_open(rig: &dyn Rig, subject: Subject, reason: Reason) -> DeskOpen {
-    let opened_at = rig.now();
-    let id = DeskId::new(opened_at, rig.chance());
-    DeskOpen { item: DeskItem { id, subject, reason, opened_at, closed: None }, sealed: None }
 }
