@@ -25,20 +25,21 @@ const AFTER: &str = "\
 Examples:
   efface verify efface-evidence-0193….zip --key @efface.vkey
   efface verify unpacked-folder --key 'efface.example.org/log+1a2b3c4d+AQ…'
+  efface verify first-quarter/packs/*.zip --key @efface.vkey
   efface verify pack.zip --key @efface.vkey --json
 
 Take the key from whoever runs the log, by a way of its own (`efface audit key` prints it there): a key
 that came along with the pack proves nothing.
 
-Ends with 0 when the pack is verified, else with 1.";
+Ends with 0 when every pack is verified, else with 1.";
 
 /// `efface verify`
 #[derive(Debug, ClapArgs)]
 #[command(after_help = AFTER)]
 pub struct Args {
-    /// The archive, or a folder with its unpacked parts
-    #[arg(value_name = "PACK")]
-    pack: PathBuf,
+    /// The archives, or folders with the unpacked parts of one
+    #[arg(value_name = "PACK", required = true)]
+    packs: Vec<PathBuf>,
     /// The log's verifier key, or @FILE with the key in it
     #[arg(long, value_name = "VKEY")]
     key: String,
@@ -48,21 +49,68 @@ pub struct Args {
 /// When pack or key cannot be read.
 pub fn run(global: &GlobalArgs, args: &Args) -> Result<Exit> {
     let key = read_key(&args.key)?;
-    let read = read(&args.pack)?;
+    if let [pack] = &args.packs[..] {
+        let (read, report) = look(pack, &key)?;
+        if global.json {
+            print::json(&body(&read, &report)?)?;
+        } else {
+            tell(&report)?;
+        }
+        return Ok(ended(report.is_verified()));
+    }
+    several(global, &args.packs, &key)
+}
+
+fn look(path: &Path, key: &VerifierKey) -> Result<(ReadPack, Report)> {
+    let read = read(path)?;
     for name in &read.not_looked_at {
         print::aside(format!("warning: {name} is no part of a pack; it was not looked at"));
     }
-    let report = pack::verify(&read.pack, &key);
-    if global.json {
-        let mut body = serde_json::to_value(&report)?;
-        body["verified"] = json!(report.is_verified());
-        body["limits"] = json!(LIMITS);
-        body["not_looked_at"] = json!(read.not_looked_at);
-        print::json(&body)?;
-    } else {
-        tell(&report)?;
+    let report = pack::verify(&read.pack, key);
+    Ok((read, report))
+}
+
+const fn ended(verified: bool) -> Exit {
+    if verified { Exit::Done } else { Exit::Failed }
+}
+
+fn body(read: &ReadPack, report: &Report) -> Result<serde_json::Value> {
+    let mut body = serde_json::to_value(report)?;
+    body["verified"] = json!(report.is_verified());
+    body["limits"] = json!(LIMITS);
+    body["not_looked_at"] = json!(read.not_looked_at);
+    Ok(body)
+}
+
+/// One line each; one that cannot be read keeps no other from being looked at.
+fn several(global: &GlobalArgs, paths: &[PathBuf], key: &VerifierKey) -> Result<Exit> {
+    let (mut verified, mut bodies) = (0, vec![]);
+    for path in paths {
+        let shown = path.display().to_string();
+        let (line, mut told) = match look(path, key) {
+            Ok((read, report)) if report.is_verified() => {
+                verified += 1;
+                (format!("VERIFIED      {shown}"), body(&read, &report)?)
+            }
+            Ok((read, report)) => {
+                let why = "`efface verify` of it alone says why";
+                (format!("NOT VERIFIED  {shown}: {why}"), body(&read, &report)?)
+            }
+            Err(error) => (
+                format!("NOT VERIFIED  {shown}: {error:#}"),
+                json!({ "verified": false, "error": format!("{error:#}") }),
+            ),
+        };
+        told["pack"] = json!(shown);
+        if global.json { bodies.push(told) } else { say!("{line}") }
     }
-    Ok(if report.is_verified() { Exit::Done } else { Exit::Failed })
+    if global.json {
+        print::json(&json!({ "packs": bodies, "verified": verified == paths.len() }))?;
+    } else {
+        say!("");
+        say!("{verified} of {} verified", print::count(paths.len(), "pack"));
+    }
+    Ok(ended(verified == paths.len()))
 }
 
 fn tell(report: &Report) -> Result<()> {

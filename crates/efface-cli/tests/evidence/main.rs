@@ -6,6 +6,7 @@ mod audit;
 #[path = "../house/mod.rs"]
 mod house;
 mod packs;
+mod period;
 mod person;
 #[path = "../house/play.rs"]
 mod play;

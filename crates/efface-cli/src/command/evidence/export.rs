@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use clap::Args as ClapArgs;
 use efface_core::{
-    RequestId,
+    ControllerId, RequestId,
     journal::{About, Leaf},
     request::Request,
     subject::{Dossier, Value},
@@ -16,9 +16,13 @@ use efface_ledger::{
     pack::{self, Opening, PackedLeaf, Report, Standing},
 };
 use efface_store::{ExchangeView, RequestView};
+use jiff::civil::Date;
 use serde_json::json;
 
-use super::record;
+use super::{
+    period::{self, Period},
+    record,
+};
 use crate::{
     exit::{Exit, Failure},
     history::exchanges,
@@ -37,6 +41,7 @@ const AFTER: &str = "\
 Examples:
   efface evidence export 0193…
   efface evidence export 0193… --for ada@example.org -o ada.zip
+  efface evidence export --from 2026-01-01 --to 2026-03-31 -o first-quarter
   efface verify efface-evidence-0193….zip --key @efface.vkey
 
 The pack holds the request, its tasks, what was exchanged with each vendor, and every entry of the
@@ -53,12 +58,21 @@ const LEAST_TELLING: usize = 6;
 #[command(after_help = AFTER)]
 pub struct Args {
     /// The request
-    #[arg(value_name = "REQUEST")]
-    id: String,
+    #[arg(value_name = "REQUEST", conflicts_with_all = ["from", "to"])]
+    id: Option<String>,
+    /// Instead of one request: all that were received from this day on
+    #[arg(long, value_name = "YYYY-MM-DD", requires = "to")]
+    from: Option<Date>,
+    /// … up to this day, which is included
+    #[arg(long, value_name = "YYYY-MM-DD", requires = "from")]
+    to: Option<Date>,
+    /// Only this controller's
+    #[arg(long, value_name = "ID", requires = "from")]
+    controller: Option<ControllerId>,
     /// Let the pack prove that the request is about this identifier
-    #[arg(long = "for", value_name = "IDENTIFIER", value_parser = personal)]
+    #[arg(long = "for", value_name = "IDENTIFIER", value_parser = personal, requires = "id")]
     made_for: Option<Value>,
-    /// Where to write [default: efface-evidence-<request>.zip]
+    /// Where to write [default: efface-evidence-<request>.zip; for a period a folder, efface-evidence-<from>-<to>]
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
     /// Overwrite the file if it exists
@@ -81,7 +95,14 @@ pub(super) struct Material {
 /// # Errors
 /// When there is no such request, it does not name the person, or the file cannot be written.
 pub async fn run(context: &Context, args: &Args) -> Result<Exit> {
-    let id = context.store.resolve_request(&args.id).await?;
+    let Some(id) = &args.id else {
+        let (Some(from), Some(to)) = (args.from, args.to) else {
+            return Err(Failure::usage("name a REQUEST, or a period with --from and --to").into());
+        };
+        let period = Period { from, to, controller: args.controller.clone() };
+        return period::export(context, &period, args.output.as_deref(), args.force).await;
+    };
+    let id = context.store.resolve_request(id).await?;
     // whether there is one at all, before anything else is said
     context.store.request(id).await?;
     let path = place(args.output.as_deref(), id);
@@ -133,13 +154,19 @@ async fn opening(
 }
 
 /// A pack with the key it is for.
-struct Made {
+pub(super) struct Made {
     pack: Pack,
     key: efface_ledger::VerifierKey,
     signed: Signed,
 }
 
-async fn make(context: &Context, id: RequestId, opening: Option<Opening>) -> Result<Made> {
+/// # Errors
+/// When the log cannot be signed, or the request's rows are not what its leaves say.
+pub(super) async fn make(
+    context: &Context,
+    id: RequestId,
+    opening: Option<Opening>,
+) -> Result<Made> {
     let progress = spinner("waiting until every leaf of the request has its place in the log");
     let placing = Placing::begin(context, progress).await?;
     loop {
@@ -243,7 +270,10 @@ fn agree(material: &Material, report: &Report) -> Result<bool> {
 }
 
 /// The archive's bytes, read back and verified.
-fn proven(made: &Made) -> Result<Vec<u8>> {
+///
+/// # Errors
+/// When the pack does not verify.
+pub(super) fn proven(made: &Made) -> Result<Vec<u8>> {
     let mut bytes = vec![];
     pack::write(&made.pack, &mut bytes)?;
     let report = pack::verify(&pack::read(&bytes[..])?, &made.key);
