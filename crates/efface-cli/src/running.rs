@@ -11,21 +11,24 @@ use anyhow::{Context as _, Result};
 use efface_settings::Settings;
 use efface_worker::{Metronome, Worker};
 use tokio::sync::watch;
-use tracing_subscriber::{EnvFilter, fmt};
+use tracing_subscriber::{
+    EnvFilter, Layer as _, fmt, layer::SubscriberExt as _, util::SubscriberInitExt as _,
+};
 
 use crate::{
     exit::{Exit, Failure},
     jobs,
-    wiring::{Context, anchor, database_file, fleet},
+    wiring::{Context, anchor, database_file, fleet, telemetry::Traces},
 };
 
 const METRONOME: &str = "tokio_cron_scheduler";
 
-/// Sends logs to standard error, in the form the settings ask for.
+/// Sends logs to standard error, in the form the settings ask for, and traces to where they want them
+/// as long as what is returned lives.
 ///
 /// # Errors
 /// When the filter cannot be read.
-pub fn log(settings: &Settings) -> Result<()> {
+pub fn log(settings: &Settings) -> Result<Traces> {
     // the metronome tells of every tick; whoever wants to see that names it
     let own = match settings.log.filter.contains(METRONOME) {
         true => settings.log.filter.clone(),
@@ -35,18 +38,19 @@ pub fn log(settings: &Settings) -> Result<()> {
         Failure::new(Exit::Failed, format!("config: log.filter cannot be read: {error}"))
             .hint("for example \"info\" or \"info,efface_worker=debug\"")
     })?;
-    let builder = fmt()
-        .with_env_filter(filter)
+    let lines = fmt::layer()
         .with_writer(std::io::stderr)
         // whoever reads the log may go away; the work goes on
         .log_internal_errors(false)
         .with_ansi(std::io::stderr().is_terminal());
-    let set = match settings.log.format.as_str() {
-        "json" => builder.json().flatten_event(true).try_init(),
-        _ => builder.try_init(),
+    let lines = match settings.log.format.as_str() {
+        "json" => lines.json().flatten_event(true).with_filter(filter).boxed(),
+        _ => lines.with_filter(filter).boxed(),
     };
+    let traces = Traces::to(&settings.telemetry)?;
+    let set = tracing_subscriber::registry().with(lines).with(traces.layer()).try_init();
     set.map_err(|_| Failure::new(Exit::Failed, "the log was set up twice; please report this"))?;
-    Ok(())
+    Ok(traces)
 }
 
 /// Whether this process was asked to stop.

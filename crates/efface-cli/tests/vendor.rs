@@ -1,6 +1,8 @@
 //! The real binary against a vendor's stand-in: check, rehearse, enable, plan; and the service's
 //! start and end.
 
+#[path = "house/collector.rs"]
+mod collector;
 mod house;
 #[path = "house/play.rs"]
 mod play;
@@ -11,6 +13,7 @@ use std::{
     process::Command,
 };
 
+use collector::Collector;
 use efface_connector::IdentifierKind;
 use house::House;
 use play::{KEY, Play, VENDOR, serve};
@@ -256,6 +259,42 @@ fn the_service_answers_and_ends_when_told_to() {
     log.read_to_string(&mut rest).expect("the rest of the log");
     assert_eq!(child.wait().expect("ended").code(), Some(0), "{rest}");
     assert!(rest.contains("stopping") && rest.contains("stopped"), "{rest}");
+}
+
+#[cfg(unix)]
+#[test]
+fn traces_of_calls_go_to_the_collector_and_name_nobody() {
+    let play = Play::new();
+    let (house, collector) = (&play.house, Collector::start());
+    play.account(KEY, "");
+    let key = house.path().join("collector.key");
+    std::fs::write(&key, "Bearer c0llector").expect("written");
+    let own = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+    std::fs::set_permissions(&key, own).expect("its owner's alone");
+    let path = house.path().join("efface.toml");
+    let text = std::fs::read_to_string(&path).expect("settings");
+    let to = format!(
+        "sample_ratio = 1.0\notlp_endpoint = \"{}\"\notlp_authorization_file = \"collector.key\"",
+        collector.endpoint
+    );
+    std::fs::write(&path, text.replace("sample_ratio = 1.0", &to)).expect("written");
+    let (mut child, _, _log) = serve(house);
+    house
+        .run(&["connector", "rehearse", "news", "--email", "ada@example.org"])
+        .ends(0, &["1 not there"]);
+    let pid = child.id().to_string();
+    assert!(Command::new("kill").args(["-TERM", &pid]).status().expect("kill").success());
+    // whatever was not sent is sent at the end
+    assert_eq!(child.wait().expect("ended").code(), Some(0));
+    let heard = collector.heard();
+    for part in
+        ["POST /v1/traces", "Bearer c0llector", "vendor call", "look_up", "answered", "news"]
+    {
+        assert!(heard.contains(part), "{part}: {heard}");
+    }
+    for secret in ["ada", KEY, "example.org"] {
+        assert!(!heard.contains(secret), "{secret}: {heard}");
+    }
 }
 
 #[test]

@@ -33,8 +33,8 @@ pub use error::{Error, Problem};
 pub use load::VendorSecrets;
 pub use secret::{Secret, VendorSettings};
 pub use sections::{
-    Account, Controller, Database, Import, Log, Policy, Retry, Schedule, Server, Settings, Vault,
-    Worker,
+    Account, Controller, Database, Import, Log, Policy, Retry, Schedule, Server, Settings,
+    Telemetry, Vault, Worker,
 };
 
 /// The commented default file, as `efface init` writes it.

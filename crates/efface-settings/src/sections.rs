@@ -27,6 +27,8 @@ pub struct Settings {
     pub ledger: Ledger,
     /// What is logged.
     pub log: Log,
+    /// Traces of vendor calls.
+    pub telemetry: Telemetry,
     /// Filing many requests from a file.
     pub import: Import,
     /// Recurring jobs.
@@ -59,6 +61,7 @@ impl Settings {
             part("policy", Kind::Section(Policy::FIELDS)),
             part("ledger", Kind::Section(Ledger::FIELDS)),
             part("log", Kind::Section(Log::FIELDS)),
+            part("telemetry", Kind::Section(Telemetry::FIELDS)),
             part("import", Kind::Section(Import::FIELDS)),
             part("schedule", Kind::Section(Schedule::FIELDS)),
             part("controllers", Kind::Each(Controller::FIELDS, no_more)),
@@ -207,6 +210,18 @@ section! {
         format: String = Kind::Text(shapes::log_format);
         /// What is logged, in the syntax of tracing's filter.
         filter: String = Kind::Text(shapes::not_empty);
+    }
+}
+
+section! {
+    /// `[telemetry]`
+    Telemetry {
+        /// Base address of an OpenTelemetry collector (OTLP over HTTP); none: nothing is exported.
+        otlp_endpoint: Option<String> = Kind::Text(shapes::collector);
+        /// The `Authorization` header it wants, whole.
+        otlp_authorization: Option<Secret> = Kind::Secret(shapes::header_value);
+        /// How many traces out of one are exported.
+        sample_ratio: f64 = Kind::Positive(1.0);
     }
 }
 

@@ -151,6 +151,24 @@ pub(crate) fn base_url(text: &str) -> Checked {
     Ok(())
 }
 
+/// Where traces go: over TLS, unless the collector is on this machine.
+pub(crate) fn collector(text: &str) -> Checked {
+    base_url(text)?;
+    let local = |url: &Url| match url.host() {
+        Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
+        Some(url::Host::Domain(name)) => name == "localhost",
+        None => false,
+    };
+    let safe = Url::parse(text).is_ok_and(|url| url.scheme() == "https" || local(&url));
+    wants(safe, "an https:// URL; http:// is for a collector on this machine")
+}
+
+pub(crate) fn header_value(text: &str) -> Checked {
+    let fits = !text.trim().is_empty() && text.chars().all(|c| matches!(c, ' '..='~'));
+    wants(fits, "the value of a header: printable ASCII on one line")
+}
+
 pub(crate) fn has_userinfo(url: &Url) -> bool {
     !url.username().is_empty() || url.password().is_some()
 }

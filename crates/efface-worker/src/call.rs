@@ -11,6 +11,7 @@ use efface_connector::{ConnectorError, Item, Order as WireOrder, Turn};
 use efface_core::{Identifier, TaskAction, order::Order};
 use efface_store::DueTask;
 use futures::{FutureExt, future::BoxFuture};
+use tracing::{Instrument as _, field::Empty};
 
 use crate::{lane::Lane, record::read_memo};
 
@@ -21,6 +22,20 @@ pub(crate) enum Ended<T> {
     Failed(ConnectorError),
     /// The connector panicked: counts like a lost owner.
     Panicked,
+}
+
+impl<T> Ended<T> {
+    const fn word(&self) -> &'static str {
+        match self {
+            Self::Answered(_) => "answered",
+            Self::Failed(ConnectorError::Retryable { .. }) => "not done, worth another try",
+            Self::Failed(ConnectorError::Permanent { .. }) => "refused",
+            Self::Failed(ConnectorError::NeedsPerson(_)) => "needs a person",
+            Self::Failed(ConnectorError::QuotaSpent { .. }) => "quota spent",
+            Self::Failed(ConnectorError::Unknown { .. }) => "outcome unknown",
+            Self::Panicked => "panicked",
+        }
+    }
 }
 
 /// The turns of one call's requests at the account's pace. A connector may make one request or ten:
@@ -60,8 +75,21 @@ impl Turns<'_> {
     }
 
     /// Runs a connector's future under the time limit, not counting what it waits for its turns, and
-    /// catches its panic.
+    /// catches its panic. Traced as `vendor call`: lane, what was asked, how it ended.
     pub(crate) async fn guarded<T>(
+        &self,
+        asked: &'static str,
+        limit: Duration,
+        work: impl Future<Output = Result<T, ConnectorError>> + Send,
+    ) -> Ended<T> {
+        let span =
+            tracing::debug_span!("vendor call", lane = %self.lane.name, asked, ended = Empty);
+        let ended = self.limited(limit, work).instrument(span.clone()).await;
+        span.record("ended", ended.word());
+        ended
+    }
+
+    async fn limited<T>(
         &self,
         mut limit: Duration,
         work: impl Future<Output = Result<T, ConnectorError>> + Send,

@@ -113,7 +113,7 @@ impl Lane {
         let turns = self.unpaid_turns();
         let call = Call::new(&account.http, self.hands.clock.now()).in_turn(&turns);
         let work = account.connector.probe(&call);
-        let ended = turns.guarded(self.options.call_timeout * 2, work).await;
+        let ended = turns.guarded("probe", self.options.call_timeout * 2, work).await;
         (ended, call.take_exchanges())
     }
 
@@ -299,7 +299,7 @@ impl Lane {
             let turns = self.unpaid_turns();
             let call = Call::new(&account.http, self.hands.clock.now()).in_turn(&turns);
             let work = account.connector.look_up(&call, &items);
-            let ended = turns.guarded(self.options.call_timeout * 2, work).await;
+            let ended = turns.guarded("look_up", self.options.call_timeout * 2, work).await;
             for (m, item) in items.iter().enumerate() {
                 let person = n * batch + m;
                 let failed = |error: String| RehearsalAnswer {

@@ -123,7 +123,7 @@ impl Lane {
         let turns = self.turns();
         let call = Call::new(&account.http, self.hands.clock.now()).in_turn(&turns);
         let work = account.connector.look_up(&call, &items);
-        let ended = turns.guarded(self.options.call_timeout * 2, work).await;
+        let ended = turns.guarded("look_up", self.options.call_timeout * 2, work).await;
         let exchanges = call.take_exchanges();
         let condition = self.condition(id).await;
         let mut record = Record::new(

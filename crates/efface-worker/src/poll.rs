@@ -88,7 +88,7 @@ impl Lane {
         let turns = self.turns();
         let call = Call::new(&account.http, self.hands.clock.now()).in_turn(&turns);
         let work = account.connector.poll(&call, &wire, &body);
-        let ended = turns.guarded(self.options.call_timeout * 2, work).await;
+        let ended = turns.guarded("poll", self.options.call_timeout * 2, work).await;
         let exchanges = call.take_exchanges();
         let now = self.hands.clock.now();
         let condition = self.condition(&order.account).await;

@@ -139,7 +139,8 @@ impl Lane {
         // a vendor may be asked once for each person
         let people = u32::try_from(named.len()).unwrap_or(u32::MAX);
         let limit = self.options.call_timeout.saturating_mul(people.saturating_add(2));
-        let ended = turns.guarded(limit, account.connector.recall(&call, &wire, &body)).await;
+        let ended =
+            turns.guarded("recall", limit, account.connector.recall(&call, &wire, &body)).await;
         let exchanges = call.take_exchanges();
         let mut moved = 0;
         while moved < ATTEMPTS {

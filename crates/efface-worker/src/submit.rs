@@ -284,7 +284,7 @@ impl Lane {
             .digested(&prepared, &digest)
             .in_turn(&turns);
         let work = account.connector.submit(&call, &wire, &prepared);
-        let ended = turns.guarded(self.options.call_timeout * 2, work).await;
+        let ended = turns.guarded("submit", self.options.call_timeout * 2, work).await;
         crash_point("answer-read");
         let exchanges = call.take_exchanges();
         // the vendor's place is free; the answer still has to be written

@@ -190,7 +190,7 @@ impl Lane {
             let turns = self.turns();
             let call = Call::new(&account.http, self.hands.clock.now()).in_turn(&turns);
             let work = account.connector.find(&call, &wire);
-            let ended = turns.guarded(self.options.call_timeout * 2, work).await;
+            let ended = turns.guarded("find", self.options.call_timeout * 2, work).await;
             let exchanges = call.take_exchanges();
             match ended {
                 Ended::Answered(Found::Arrived(answer)) if tells(&answer, &unknown) => {
@@ -384,7 +384,7 @@ impl Lane {
         let call = Call::new(&account.http, self.hands.clock.now()).in_turn(&turns);
         let ended = if self.is_surely_ours() {
             let submit = account.connector.submit(&call, &wire, &prepared);
-            turns.guarded(self.options.call_timeout * 2, submit).await
+            turns.guarded("submit", self.options.call_timeout * 2, submit).await
         } else {
             // what became of the first time is as unknown as before
             Ended::Failed(ConnectorError::unknown("not sent again: the lease was about to end"))

@@ -37,7 +37,7 @@ pub struct Args {
 pub async fn run(global: &GlobalArgs, args: &Args) -> Result<Exit> {
     let context = Context::open(global).await?;
     need_some_zone(&context.settings)?;
-    running::log(&context.settings)?;
+    let _traces = running::log(&context.settings)?;
     let listener = listen(context.settings.server.listen).await?;
     let address = listener.local_addr().context("the address cannot be read back")?;
     let stop = Stop::on_signals()?;

@@ -26,7 +26,7 @@ pub struct Args {}
 /// When the database does not answer, or a worker of this name runs already.
 pub async fn run(global: &GlobalArgs, _args: &Args) -> Result<Exit> {
     let context = Context::open(global).await?;
-    running::log(&context.settings)?;
+    let _traces = running::log(&context.settings)?;
     let stop = Stop::on_signals()?;
     running::work(&context, &stop).await?;
     Ok(Exit::Done)

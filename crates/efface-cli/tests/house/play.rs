@@ -49,10 +49,12 @@ pub fn serve(house: &House) -> (Child, String, BufReader<ChildStderr>) {
         .spawn()
         .expect("serve starts");
     let mut log = BufReader::new(child.stderr.take().expect("a log"));
-    let mut line = String::new();
+    let (mut line, mut before) = (String::new(), String::new());
     while !line.contains("listening") {
+        before.push_str(&line);
         line.clear();
-        assert!(log.read_line(&mut line).expect("a line") > 0, "serve ended: {:?}", child.wait());
+        let read = log.read_line(&mut line).expect("a line");
+        assert!(read > 0, "serve ended: {:?}: {before}", child.wait());
     }
     let line: serde_json::Value = serde_json::from_str(&line).expect("JSON");
     (child, line["address"].as_str().expect("an address").to_owned(), log)

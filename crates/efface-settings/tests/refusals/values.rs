@@ -223,3 +223,31 @@ fn a_secret_file_that_everybody_can_read_is_refused() {
         &[&format!("database.url_file {message} [in efface.toml, line 2]")],
     );
 }
+
+#[test]
+fn traces_go_over_tls_or_stay_on_this_machine() {
+    for endpoint in ["http://127.0.0.1:4318", "http://[::1]:4318/", "https://collector.example"] {
+        check(&format!("[telemetry]\notlp_endpoint = '{endpoint}'\n"), &[], &[]);
+    }
+    let local = "is not an https:// URL; http:// is for a collector on this machine";
+    for (endpoint, why) in [
+        ("http://collector.example:4318", local),
+        ("http://127.0.0.1.example.com", local),
+        (
+            "https://me:sesame@collector.example",
+            "holds a user or password, which belong into the vendor's settings",
+        ),
+        ("collector:4318", "is not an https:// URL with a host"),
+    ] {
+        let said = format!("telemetry.otlp_endpoint {why} [in efface.toml, line 2]");
+        check(&format!("[telemetry]\notlp_endpoint = '{endpoint}'\n"), &[], &[&said]);
+    }
+    check(
+        "[telemetry]\notlp_authorization = \"Bearer sesame\\nx: y\"\nsample_ratio = 0.0\n",
+        &[],
+        &[
+            "telemetry.otlp_authorization is not the value of a header: printable ASCII on one line [in efface.toml, line 2]",
+            "telemetry.sample_ratio is 0, allowed is above 0 up to 1 [in efface.toml, line 3]",
+        ],
+    );
+}
