@@ -8,6 +8,7 @@
 //! | `checkpoint` | the signed note |
 //! | `opening.json` | only in a pack made for somebody: what opens one commitment |
 //! | `record.html` | the same for people |
+//! | `record.pdf` | that record as PDF; packs of before it was made have none |
 //!
 //! # What a verified pack proves
 //!
@@ -57,7 +58,7 @@ pub const LIMITS: [&str; 6] = [
     "When the leaves were written, unless a checkpoint that covers them lay with somebody else by then.",
     "That nothing happened after the last leaf shown of the request and of each task: what came last for a task that is still open can be left out.",
     "That accounts which were not connected held nothing about the person.",
-    "record.html, and request.json beyond its member `request`, are not in the journal: they were not altered by accident, but only the leaves are proven.",
+    "record.html, record.pdf, and request.json beyond its member `request`, are not in the journal: they were not altered by accident, but only the leaves are proven.",
 ];
 
 /// One request's evidence.
@@ -75,6 +76,8 @@ pub struct Pack {
     pub opening: Option<Opening>,
     /// `record.html`.
     pub record: String,
+    /// `record.pdf`.
+    pub paper: Option<Vec<u8>>,
 }
 
 /// A pack that cannot be read or written.

@@ -7,12 +7,14 @@ use efface_ledger::pack::{LIMITS, PART_NAMES, TITLE};
 use super::{PROVED, export, house::House, key};
 
 /// What stands in the archive, opened by another's program.
-fn parts(bytes: &[u8]) -> Vec<(&'static str, String)> {
+fn parts(bytes: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
     let mut archive = zip::ZipArchive::new(std::io::Cursor::new(bytes)).expect("an archive");
     let mut found = vec![];
     for name in PART_NAMES {
-        if let Ok(file) = archive.by_name(name) {
-            found.push((name, std::io::read_to_string(file).expect("text")));
+        if let Ok(mut file) = archive.by_name(name) {
+            let mut part = vec![];
+            std::io::Read::read_to_end(&mut file, &mut part).expect("a part");
+            found.push((name, part));
         }
     }
     assert_eq!(found.len(), archive.len());
@@ -127,7 +129,11 @@ fn the_record_for_people_is_one_page_without_script_and_escapes_what_was_typed()
     let made = export(&house, &id, &[]);
     assert_eq!(made["request"], *id);
     let all = parts(&fs::read(house.path().join("pack.zip")).expect("a pack"));
-    let page = &all.iter().find(|(name, _)| *name == "record.html").expect("a record").1;
+    let part = |wanted: &str| {
+        let found = all.iter().find(|(name, _)| *name == wanted).expect("a record");
+        String::from_utf8_lossy(&found.1).into_owned()
+    };
+    let (page, paper) = (part("record.html"), part("record.pdf"));
     let title = TITLE.replace('\'', "&#39;");
     assert!(page.contains(&format!("<h1>{title}</h1>")), "{page}");
     assert!(
@@ -142,5 +148,10 @@ fn the_record_for_people_is_one_page_without_script_and_escapes_what_was_typed()
     for strange in ["<script", " src=", "href=", "http://", "url("] {
         assert!(!page.contains(strange), "{strange}: {page}");
     }
+    // the same on paper: a title, what it does not prove, and what somebody wrote, taken apart by none
+    for part in ["%PDF-1.", TITLE, "What it does not prove", "That a vendor did what it answered"] {
+        assert!(paper.contains(part), "{part}: {paper}");
+    }
+    assert!(paper.contains("alert('x')"), "{paper}");
     house.run(&["verify", "pack.zip", "--key", &key(&house)]).done();
 }

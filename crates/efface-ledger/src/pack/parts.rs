@@ -9,13 +9,14 @@ use super::{Error, FORMAT, Pack, PackedLeaf, TITLE};
 use crate::Checkpoint;
 
 /// Every part there is, in the archive's order, and the most bytes it may have.
-const LAYOUT: [(&str, usize); 6] = [
+const LAYOUT: [(&str, usize); 7] = [
     (META, 64 * 1024),
     (REQUEST, 4 * 1024 * 1024),
     (LEAVES, 64 * 1024 * 1024),
     (CHECKPOINT, 64 * 1024),
     (OPENING, 64 * 1024),
     (RECORD, 16 * 1024 * 1024),
+    (PAPER, 16 * 1024 * 1024),
 ];
 
 const META: &str = "pack.json";
@@ -24,9 +25,12 @@ const LEAVES: &str = "leaves.jsonl";
 const CHECKPOINT: &str = "checkpoint";
 const OPENING: &str = "opening.json";
 const RECORD: &str = "record.html";
+const PAPER: &str = "record.pdf";
+/// What a pack need not have.
+const MAY_BE_ABSENT: [&str; 2] = [OPENING, PAPER];
 
-/// The parts' names, in the archive's order; `opening.json` may be absent.
-pub const PART_NAMES: [&str; 6] = [META, REQUEST, LEAVES, CHECKPOINT, OPENING, RECORD];
+/// The parts' names, in the archive's order; `opening.json` and `record.pdf` may be absent.
+pub const PART_NAMES: [&str; 7] = [META, REQUEST, LEAVES, CHECKPOINT, OPENING, RECORD, PAPER];
 
 /// A pack's parts by name, none larger than a pack may have.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -96,6 +100,9 @@ impl Parts {
             parts.add(OPENING, encode(OPENING, opening)?.into_bytes())?;
         }
         parts.add(RECORD, pack.record.clone().into_bytes())?;
+        if let Some(paper) = &pack.paper {
+            parts.add(PAPER, paper.clone())?;
+        }
         let meta = parts.meta(pack)?;
         parts.add(META, meta)?;
         Ok(parts)
@@ -149,6 +156,7 @@ impl Parts {
             leaves,
             opening,
             record: self.text(RECORD)?.to_owned(),
+            paper: self.get(PAPER).map(<[u8]>::to_vec),
         };
         // each part is written in one way only, and this way leads back to it
         let written = Self::of(&pack)?;
@@ -165,7 +173,7 @@ impl Parts {
         for name in PART_NAMES.into_iter().filter(|name| *name != META) {
             let stated = meta.parts.iter().find(|part| part.name == name);
             match (stated, self.get(name)) {
-                (None, None) if name == OPENING => {}
+                (None, None) if MAY_BE_ABSENT.contains(&name) => {}
                 (_, None) => return Err(Error::Missing { part: name }),
                 (Some(stated), Some(bytes))
                     if stated.bytes == bytes.len()

@@ -195,6 +195,7 @@ impl Journal {
                 opening: OPENING,
             }),
             record: "<!doctype html><title>Record of request and vendor answers</title>".into(),
+            paper: Some(b"%PDF-1.7 the same".to_vec()),
         }
     }
 }

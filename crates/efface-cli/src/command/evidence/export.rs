@@ -224,12 +224,14 @@ fn packed(context: &Context, material: &Material) -> Result<Pack> {
         .map(|(task, exchange)| json!({ "task": task, "exchange": exchange }))
         .collect();
     let request = json!({ "request": material.request, "tasks": tasks, "exchanges": all });
+    let record::Record { html, pdf } = record::record(material, context.now())?;
     Ok(Pack {
         checkpoint: material.signed.row.note.clone(),
         request: request.to_string(),
         leaves: material.leaves.clone(),
         opening: material.opening.clone(),
-        record: record::page(material, context.now())?,
+        record: html,
+        paper: Some(pdf),
     })
 }
 
