@@ -218,6 +218,7 @@ fn request_arrows() -> Result<Arrows, Box<dyn std::error::Error>> {
                 breached_at: None,
                 in_error: None,
                 forgotten_at: None,
+                listed: None,
             };
             if let Ok(after) = request::apply(&before, event, NOW) {
                 add(&mut arrows, state.word(), after.state.word(), event.word());

@@ -10,8 +10,8 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ControllerId, ImportId, RequestAction, RequestId, Scope, Timestamp, action::words,
-    subject::Relation,
+    AccountId, ControllerId, ImportId, RequestAction, RequestId, Scope, SuppressionId, Timestamp,
+    action::words, subject::Relation,
 };
 
 pub use advance::{Advance, advance, anything_sent, ending, patience};
@@ -149,6 +149,19 @@ pub struct InError {
     pub reason: String,
 }
 
+/// What a request has to do with the suppression list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Listed {
+    /// The entry it was filed for, or left.
+    pub entry: SuppressionId,
+    /// Planned over these accounts alone; over all of its controller's when empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub only: Vec<AccountId>,
+    /// Since when the entry knows how it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub noted_at: Option<Timestamp>,
+}
+
 /// The part of a request that is not personal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Request {
@@ -190,6 +203,8 @@ pub struct Request {
     /// Since when nothing personal of it is kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub forgotten_at: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub listed: Option<Listed>,
 }
 
 /// What can happen to a request.
@@ -240,6 +255,10 @@ pub enum Event {
     },
     /// Its key and everything sealed under it were destroyed.
     Forgotten,
+    /// The suppression list knows how it ended.
+    Listed {
+        entry: SuppressionId,
+    },
 }
 
 impl Event {
@@ -261,6 +280,7 @@ impl Event {
             Self::Breached => "breached",
             Self::MarkedInError { .. } => "marked in error",
             Self::Forgotten => "forgotten",
+            Self::Listed { .. } => "listed",
         }
     }
 }
@@ -312,6 +332,15 @@ pub fn apply(request: &Request, event: &Event, now: Timestamp) -> Result<Request
                 None => next.forgotten_at = Some(now),
             }
         }
+        (state, Event::Listed { entry }) if state.is_over() => match &request.listed {
+            Some(Listed { noted_at: Some(_), .. }) => {
+                return Err(refusal("the list knows of it already"));
+            }
+            before => {
+                let only = before.as_ref().map(|l| l.only.clone()).unwrap_or_default();
+                next.listed = Some(Listed { entry: *entry, only, noted_at: Some(now) });
+            }
+        },
         (_, Event::MarkedInError { .. }) if request.forgotten_at.is_some() => {
             return Err(refusal("nothing personal of it is kept any more"));
         }
@@ -405,4 +434,4 @@ pub fn apply(request: &Request, event: &Event, now: Timestamp) -> Result<Request
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

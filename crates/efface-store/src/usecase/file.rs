@@ -271,6 +271,7 @@ impl Directory {
             breached_at: None,
             in_error: None,
             forgotten_at: None,
+            listed: None,
         };
         if let Some(proof) = &new.proof {
             proof.check()?;
