@@ -157,9 +157,26 @@ pub struct Listed {
     /// Planned over these accounts alone; over all of its controller's when empty.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub only: Vec<AccountId>,
+    /// What proves that the person wants to be taken off the list: with a lift alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub consent: Option<String>,
     /// Since when the entry knows how it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub noted_at: Option<Timestamp>,
+}
+
+impl Listed {
+    /// Filed for an entry, over some accounts alone.
+    #[must_use]
+    pub const fn for_accounts(entry: SuppressionId, only: Vec<AccountId>) -> Self {
+        Self { entry, only, consent: None, noted_at: None }
+    }
+
+    /// Filed to take an entry off the list.
+    #[must_use]
+    pub const fn off_the_list(entry: SuppressionId, consent: String) -> Self {
+        Self { entry, only: vec![], consent: Some(consent), noted_at: None }
+    }
 }
 
 /// The part of a request that is not personal.
@@ -205,6 +222,20 @@ pub struct Request {
     pub forgotten_at: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub listed: Option<Listed>,
+}
+
+impl Request {
+    /// Whether an account is among those it is planned over.
+    #[must_use]
+    pub fn is_for(&self, account: &AccountId) -> bool {
+        self.listed.as_ref().is_none_or(|l| l.only.is_empty() || l.only.contains(account))
+    }
+
+    /// Whether it is planned over some of its controller's accounts alone.
+    #[must_use]
+    pub fn is_partial(&self) -> bool {
+        self.listed.as_ref().is_some_and(|l| !l.only.is_empty())
+    }
 }
 
 /// What can happen to a request.
@@ -337,8 +368,9 @@ pub fn apply(request: &Request, event: &Event, now: Timestamp) -> Result<Request
                 return Err(refusal("the list knows of it already"));
             }
             before => {
-                let only = before.as_ref().map(|l| l.only.clone()).unwrap_or_default();
-                next.listed = Some(Listed { entry: *entry, only, noted_at: Some(now) });
+                let (only, consent) =
+                    before.as_ref().map(|l| (l.only.clone(), l.consent.clone())).unwrap_or_default();
+                next.listed = Some(Listed { entry: *entry, only, consent, noted_at: Some(now) });
             }
         },
         (_, Event::MarkedInError { .. }) if request.forgotten_at.is_some() => {

@@ -101,7 +101,6 @@ pub struct Suppression {
     /// From then on it speaks for nobody.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,
-    #[serde(flatten)]
     pub state: EntryState,
 }
 

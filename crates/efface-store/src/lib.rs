@@ -41,10 +41,13 @@ pub use model::{
     WORKERS_BELL, WorkerRow,
 };
 pub use sql::{Connection, Database, SqlStore, journal_tail};
-pub use usecase::{MonthKeyRow, NewRequest, Proof};
+pub use usecase::{
+    Added, Asked, LiftBegun, MOST_CHECKED, MonthKeyRow, NewRequest, NewSuppression, Proof, Pushed,
+    Verdict,
+};
 pub use view::{
-    ApiKeyRow, Counts, DeskRow, ErrandState, ExchangeView, ImportRow, RequestFilter, RequestView,
-    StopReport, TaskView, WhyLine, is_request_state,
+    AccountStand, ApiKeyRow, Counts, DeskRow, ErrandState, ExchangeView, ImportRow, RequestFilter, RequestView,
+    StopReport, SuppressionFilter, SuppressionView, TaskView, WhyLine, is_request_state,
 };
 pub use wakes::Wakes;
 

@@ -104,7 +104,7 @@ pub fn after(
             }
             // given back at the vendors without a consent on record: that shows as drift
             EntryState::InForce | EntryState::Lifting { .. } | EntryState::Lifted { .. } => {
-                Event::Told
+                taken_off(request, known, closed.is_some()).unwrap_or(Event::Told)
             }
         },
         (
@@ -131,6 +131,14 @@ pub fn after(
     let entry = apply(known, &event, now).ok()?;
     let is_empty = matches!(entry.state, EntryState::Lifted { .. });
     Some(Noted { event: event.word(), entry, stands, is_empty })
+}
+
+/// A lift that brings a consent takes its entry off the list, though nobody said before that it was
+/// under way.
+fn taken_off(request: &Request, known: &Suppression, closed: bool) -> Option<Event> {
+    let consent = request.listed.as_ref().and_then(|l| l.consent.clone())?;
+    let stands = matches!(known.state, EntryState::InForce);
+    (stands && closed).then(|| Event::Lifted { by: request.filed_by.clone(), consent })
 }
 
 /// A new entry.

@@ -91,6 +91,15 @@ fn an_entry_moves_by_its_table_and_refuses_the_rest() {
 }
 
 #[test]
+fn an_entry_reads_back_in_every_state() {
+    for state in [EntryState::InForce, lifting(2), lifted()] {
+        let entry = entry(state);
+        let text = serde_json::to_string(&entry).expect("JSON");
+        assert_eq!(serde_json::from_str::<Suppression>(&text).expect("reads"), entry);
+    }
+}
+
+#[test]
 fn an_entry_speaks_until_it_is_lifted_or_ends() {
     for (state, expires_at, want) in [
         (EntryState::InForce, None, Desired::Suppressed),
@@ -171,7 +180,7 @@ fn cancelled() -> RequestState {
 }
 
 fn named(only: Vec<AccountId>) -> Option<Listed> {
-    Some(Listed { entry: id(1), only, noted_at: None })
+    Some(Listed::for_accounts(id(1), only))
 }
 
 #[test]
@@ -248,9 +257,13 @@ fn a_lift_takes_off_the_list_only_whom_it_was_filed_for_with_a_consent() {
     assert_eq!(noted.stands[0].observed, Observed::NotTold);
     let given_up = after(&lift(cancelled()), &[], Some(&ours), NOW, || id(6)).expect("noted");
     assert_eq!((given_up.entry.state.word(), given_up.is_empty), ("in_force", false));
+    // closed before anybody said that it was under way
+    let quick = Request { listed: Some(Listed::off_the_list(id(1), "form 7".into())), ..done };
+    let standing = entry(EntryState::InForce);
+    let noted = after(&quick, &back, Some(&standing), NOW, || id(6)).expect("noted");
+    assert_eq!(noted.entry.state.word(), "lifted");
     // by any other door: the vendor gave back, and the list says so without letting go
     let plain = request(RequestAction::Lift, closed(Ending::Completed));
-    let standing = entry(EntryState::InForce);
     let noted = after(&plain, &back, Some(&standing), NOW, || id(6)).expect("noted");
     assert_eq!((noted.event, noted.entry.state.word()), ("told", "in_force"));
     assert!(drifts(noted.entry.desired(NOW), noted.stands[0].observed));

@@ -74,7 +74,7 @@ UPDATE tag SET shared = 1 WHERE tag = ANY($1::bytea[]) AND shared = 0";
 
 /// OFFSET keeps PostgreSQL from beginning with the table, which it would do while that is empty.
 pub(super) const MATCH_TAGS: &str = "\
-SELECT t.tag, t.request_id, t.kind, t.drives, t.shared, r.controller, r.action, r.scope, r.state, r.version
+SELECT t.tag, t.request_id, t.kind, t.drives, t.shared, r.controller, r.action, r.scope, r.state, CASE WHEN r.body LIKE '%\"only\":[%' THEN 1::int8 ELSE 0::int8 END
 FROM unnest($1::bytea[]) AS x(tag) CROSS JOIN LATERAL (SELECT * FROM tag WHERE tag.tag = x.tag OFFSET 0) AS t JOIN request AS r ON r.id = t.request_id";
 
 pub(super) const KNOWN_FILINGS: &str = "\

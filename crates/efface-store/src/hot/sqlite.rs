@@ -87,7 +87,7 @@ UPDATE tag SET shared = 1 WHERE tag IN (VALUES {rows}) AND shared = 0";
 
 pub(super) const MATCH_TAGS: &str = "\
 WITH x(tag) AS (VALUES {rows})
-SELECT t.tag, t.request_id, t.kind, t.drives, t.shared, r.controller, r.action, r.scope, r.state, r.version
+SELECT t.tag, t.request_id, t.kind, t.drives, t.shared, r.controller, r.action, r.scope, r.state, CASE WHEN r.body LIKE '%\"only\":[%' THEN 1 ELSE 0 END
 FROM x CROSS JOIN tag AS t ON t.tag = x.tag JOIN request AS r ON r.id = t.request_id";
 
 pub(super) const KNOWN_FILINGS: &str = "\
