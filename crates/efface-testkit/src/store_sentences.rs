@@ -2,6 +2,7 @@
 //! the one on SQLite, the one on PostgreSQL, and the one in memory, which is licensed by nothing else.
 
 mod fixture;
+mod list;
 
 use std::{pin::Pin, sync::Arc, time::Duration};
 
@@ -22,6 +23,7 @@ use efface_store::{
 
 pub use fixture::{HandClock, Seeded, account, directory, erase, lane};
 use fixture::{LONG, desk_open, entry, happen, order, order_of, receipt_of, start};
+use list::an_entry_is_found_by_its_person_and_written_by_its_version;
 
 /// A store to be asked, and the few doors around it.
 #[async_trait]
@@ -87,6 +89,7 @@ sentences! {
     a_memo_is_kept_until_it_is_cleared,
     an_item_is_opened_once_per_subject_and_reason,
     each_leaf_gets_one_position_from_the_lanes_owner,
+    an_entry_is_found_by_its_person_and_written_by_its_version,
 }
 
 async fn fails(rig: &dyn Rig, unit: Unit) -> Error {
