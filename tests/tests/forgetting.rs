@@ -97,8 +97,7 @@ async fn what_suppressed_somebody_is_forgotten_and_the_list_gives_back_what_was_
     assert_eq!((told, view.drift()), (2, 0), "{:?}", view.accounts);
     let begun = world.store.lift(entry, "sign-up form 7", "test").await.expect("lifts");
     let LiftBegun::By(lift) = begun else { panic!("{begun:?}") };
-    let lifted =
-        async || world.store.request(lift).await.expect("request").request.state.is_over();
+    let lifted = async || world.store.request(lift).await.expect("request").request.state.is_over();
     assert!(world.run_until(LONG, lifted).await);
     let view = world.store.suppression(entry).await.expect("entry");
     assert_eq!(view.entry.state.word(), "lifted");

@@ -368,8 +368,10 @@ pub fn apply(request: &Request, event: &Event, now: Timestamp) -> Result<Request
                 return Err(refusal("the list knows of it already"));
             }
             before => {
-                let (only, consent) =
-                    before.as_ref().map(|l| (l.only.clone(), l.consent.clone())).unwrap_or_default();
+                let (only, consent) = before
+                    .as_ref()
+                    .map(|l| (l.only.clone(), l.consent.clone()))
+                    .unwrap_or_default();
                 next.listed = Some(Listed { entry: *entry, only, consent, noted_at: Some(now) });
             }
         },

@@ -197,9 +197,7 @@ pub fn apply(entry: &Suppression, event: &Event, now: Timestamp) -> Result<Suppr
         {
             S::Lifted { at: now, by: by.clone(), consent: consent.clone() }
         }
-        (S::Lifting { request, .. }, Event::LiftGivenUp { request: ended })
-            if request == ended =>
-        {
+        (S::Lifting { request, .. }, Event::LiftGivenUp { request: ended }) if request == ended => {
             S::InForce
         }
         (S::Lifting { .. }, Event::LiftAsked { .. } | Event::Lifted { .. }) => {

@@ -23,7 +23,8 @@ compile_error!(
 
 use async_trait::async_trait;
 use efface_core::{
-    AccountId, LaneId, ReceiptId, Timestamp, request::Request, suppression::Suppression, task::Queue,
+    AccountId, LaneId, ReceiptId, Timestamp, request::Request, suppression::Suppression,
+    task::Queue,
 };
 
 #[cfg(feature = "crash-points")]
@@ -36,9 +37,8 @@ pub use model::{
     AccountRow, AccountWrite, Attendance, CheckpointRow, Company, DeskClose, DeskOpen, DueFollowUp,
     DueReceipt, DueTask, EntryRow, Errand, ErrandDone, ErrandKind, ExchangeRow, Filed, Filing,
     FollowUp, Follows, KeptAnswer, KeptBack, LEDGER_LANE, LaneRow, Lease, LeaseTerms, Listing,
-    LogStatus,
-    MemoWrite, NewTag, NewTask, OpenOrder, REQUESTS_LANE, RequestWrite, TaskRow, TaskWrite, Unit,
-    WORKERS_BELL, WorkerRow,
+    LogStatus, MemoWrite, NewTag, NewTask, OpenOrder, REQUESTS_LANE, RequestWrite, TaskRow,
+    TaskWrite, Unit, WORKERS_BELL, WorkerRow,
 };
 pub use sql::{Connection, Database, SqlStore, journal_tail};
 pub use usecase::{
@@ -46,8 +46,9 @@ pub use usecase::{
     Verdict,
 };
 pub use view::{
-    AccountStand, ApiKeyRow, Counts, DeskRow, ErrandState, ExchangeView, ImportRow, RequestFilter, RequestView,
-    StopReport, SuppressionFilter, SuppressionView, TaskView, WhyLine, is_request_state,
+    AccountStand, ApiKeyRow, Counts, DeskRow, ErrandState, ExchangeView, ImportRow, RequestFilter,
+    RequestView, StopReport, SuppressionFilter, SuppressionView, TaskView, WhyLine,
+    is_request_state,
 };
 pub use wakes::Wakes;
 

@@ -41,11 +41,9 @@ impl Observed {
     #[must_use]
     pub const fn is_told(self) -> bool {
         match self {
-            Self::Told
-            | Self::Instructed
-            | Self::Confirmed
-            | Self::Verified
-            | Self::Attested => true,
+            Self::Told | Self::Instructed | Self::Confirmed | Self::Verified | Self::Attested => {
+                true
+            }
             Self::NotTold | Self::NotHeld | Self::Unsupported | Self::Waived => false,
         }
     }
@@ -109,10 +107,9 @@ fn suppressed(outcome: &Outcome, evidence: EvidenceLevel) -> Observed {
 /// A lift that was not done leaves what was there before.
 const fn lifted(outcome: &Outcome) -> Option<Observed> {
     match outcome {
-        Outcome::Lifted
-        | Outcome::Instructed { .. }
-        | Outcome::NotFound
-        | Outcome::NotHeld => Some(Observed::NotTold),
+        Outcome::Lifted | Outcome::Instructed { .. } | Outcome::NotFound | Outcome::NotHeld => {
+            Some(Observed::NotTold)
+        }
         Outcome::Suppressed
         | Outcome::Erased
         | Outcome::Anonymised

@@ -106,7 +106,11 @@ fn an_entry_speaks_until_it_is_lifted_or_ends() {
         (lifting(2), None, Desired::Suppressed),
         (lifted(), None, Desired::NotSuppressed),
         (EntryState::InForce, Some(NOW), Desired::NotSuppressed),
-        (EntryState::InForce, Some(NOW.plus(std::time::Duration::from_secs(1))), Desired::Suppressed),
+        (
+            EntryState::InForce,
+            Some(NOW.plus(std::time::Duration::from_secs(1))),
+            Desired::Suppressed,
+        ),
     ] {
         let entry = Suppression { expires_at, ..entry(state) };
         assert_eq!(entry.desired(NOW), want, "{entry:?}");
@@ -287,9 +291,8 @@ fn whoever_was_suppressed_is_forgotten_once_the_list_knows_what_a_lift_needs() {
 
 #[test]
 fn a_callers_hash_is_that_of_the_normal_form_and_reads_back() {
-    let parse = |kind, text| {
-        Identifier::parse(kind, text, Provenance::Stated, None).expect("identifier")
-    };
+    let parse =
+        |kind, text| Identifier::parse(kind, text, Provenance::Stated, None).expect("identifier");
     let hash = client_hash(&parse(IdentifierKind::Email, " Ada@Example.COM"));
     let lower = client_hash(&parse(IdentifierKind::Email, "ada@example.com"));
     assert_eq!(hash, lower);

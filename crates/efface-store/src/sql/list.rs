@@ -239,8 +239,7 @@ pub(super) async fn write<'a>(
     tx: &mut Tx<'_>,
     all: impl Iterator<Item = &'a PreparedListings> + Clone,
 ) -> Result<(), Error> {
-    let gathered =
-        |rows: fn(&PreparedListings) -> &Batch| Gathered::of(all.clone().map(rows));
+    let gathered = |rows: fn(&PreparedListings) -> &Batch| Gathered::of(all.clone().map(rows));
     let updates = gathered(|l| &l.updates);
     if tx.count(Hot::UPDATE_SUPPRESSIONS, &updates).await? != updates.len() {
         return Err(Error::Stale { tasks: vec![] });
@@ -258,7 +257,11 @@ pub(super) async fn write<'a>(
 async fn empty(tx: &mut Tx<'_>, entry: SuppressionId) -> Result<(), Error> {
     let id = [Cell::from(entry.bytes())];
     let emptied = [Cell::from(entry.bytes()), Cell::from(Vec::new())];
-    tx.small("UPDATE suppression SET sealed = NULL, wrapped_key = $2, wrapped_by = '' WHERE id = $1", &emptied).await?;
+    tx.small(
+        "UPDATE suppression SET sealed = NULL, wrapped_key = $2, wrapped_by = '' WHERE id = $1",
+        &emptied,
+    )
+    .await?;
     tx.small("UPDATE suppression_account SET prior = NULL WHERE suppression_id = $1", &id).await?;
     tx.small("DELETE FROM suppression_tag WHERE suppression_id = $1", &id).await?;
     Ok(())
@@ -352,7 +355,7 @@ pub(super) async fn prior(
     };
     let Some(row) = found.first() else { return Ok(None) };
     let entry = SuppressionId(row.id(0)?);
-    let key = sealer
-        .entry_key(entry, &WrappedKey { bytes: row.bytes(1)?, wrapped_by: row.text(2)? })?;
+    let key =
+        sealer.entry_key(entry, &WrappedKey { bytes: row.bytes(1)?, wrapped_by: row.text(2)? })?;
     sealer.open_entry(&key, entry, &prior_field(account), &row.bytes(3)?).map(Some)
 }

@@ -109,8 +109,7 @@ impl SqlStore {
     /// # Errors
     /// When there is none.
     pub async fn suppression(&self, id: SuppressionId) -> Result<SuppressionView, Error> {
-        let entry =
-            list::entry(&self.database, id).await?.ok_or_else(|| list::not_found(id))?;
+        let entry = list::entry(&self.database, id).await?.ok_or_else(|| list::not_found(id))?;
         let accounts = self.accounts_for_list().await?;
         self.suppression_view(entry, &accounts).await
     }
@@ -164,7 +163,8 @@ impl SqlStore {
                 since: Timestamp::from_millis(row.int(2)?),
             });
         }
-        let sql = "SELECT DISTINCT kind FROM suppression_tag WHERE suppression_id = $1 AND hashed = 0";
+        let sql =
+            "SELECT DISTINCT kind FROM suppression_tag WHERE suppression_id = $1 AND hashed = 0";
         let mut kinds: Vec<IdentifierKind> = vec![];
         for row in self.database.rows(sql, &id).await? {
             kinds.push(row.text(0)?.parse().map_err(|e| Error::corrupt("entry", e))?);

@@ -13,8 +13,8 @@ use efface_core::{
     task::{self, Answered, Cause, Effect, Event, Task, TaskState},
 };
 use efface_store::{
-    DeskClose, DeskOpen, DueFollowUp, EntryRow, Error, FollowUp, Lease, LeaseTerms, Listing, REQUESTS_LANE,
-    RequestWrite, Store, TaskWrite, Unit,
+    DeskClose, DeskOpen, DueFollowUp, EntryRow, Error, FollowUp, Lease, LeaseTerms, Listing,
+    REQUESTS_LANE, RequestWrite, Store, TaskWrite, Unit,
 };
 
 use super::{World, lane};

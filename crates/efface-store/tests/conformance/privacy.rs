@@ -154,7 +154,10 @@ async fn listed_with_its_prior(w: &World) {
     unit.tasks[0].prior = Some(Value::new(SECRETS[7]));
     w.store.commit(unit).await.expect("written");
     w.follow().await;
-    assert_eq!(w.raw.number("SELECT count(*) FROM suppression_account WHERE prior IS NOT NULL").await, 1);
+    assert_eq!(
+        w.raw.number("SELECT count(*) FROM suppression_account WHERE prior IS NOT NULL").await,
+        1
+    );
 }
 
 pub async fn nothing_personal_stands_in_any_column_or_file(bench: Bench) {

@@ -56,7 +56,8 @@ async fn told(w: &World, id: RequestId, prior: &str) {
     w.order(None, &[task.clone()], 1).await.expect("ordered");
     let before = w.now_of(task.id).await;
     let (mut unit, mut changes) = (Unit::default(), vec![]);
-    let event = efface_core::task::Event::Answered { answer: Answered::Confirmed { forwarded: false } };
+    let event =
+        efface_core::task::Event::Answered { answer: Answered::Confirmed { forwarded: false } };
     w.happen(&mut unit, &mut changes, &before, &event).expect("confirmed");
     unit.tasks[0].prior = Some(Value::new(prior));
     unit.tasks[0].memo = MemoWrite::Clear;
