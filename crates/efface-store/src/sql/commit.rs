@@ -46,7 +46,7 @@ pub(super) struct PreparedUnit {
 
 impl PreparedUnit {
     pub(super) fn weight(&self) -> usize {
-        self.tasks.len() + self.born.len() + self.journal.len()
+        self.tasks.len() + self.born.len() + self.journal.len() + self.listings.weight()
     }
 }
 

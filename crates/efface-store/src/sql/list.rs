@@ -45,6 +45,12 @@ pub(super) struct PreparedListings {
     emptied: Vec<SuppressionId>,
 }
 
+impl PreparedListings {
+    pub(super) fn weight(&self) -> usize {
+        self.inserts.len() + self.updates.len() + self.tags.len() + self.accounts.len()
+    }
+}
+
 /// An entry's key and the identifiers sealed under it; nothing where none is kept.
 pub(crate) struct OpenedEntry {
     pub key: Option<RequestKey>,

@@ -147,25 +147,3 @@ fn record(cells: &[String]) -> String {
     };
     cells.iter().map(quoted).collect::<Vec<_>>().join(",")
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use efface_core::{IdentifierKind, Provenance};
-
-    #[test]
-    fn a_person_with_two_addresses_has_two_columns_and_cells_are_quoted() {
-        let parse = |kind, text| {
-            Identifier::parse(kind, text, Provenance::Stated, None).expect("identifier")
-        };
-        let row = by_column(&[
-            parse(IdentifierKind::Email, "ada@example.org"),
-            parse(IdentifierKind::UserId, "U \"7\", old"),
-            parse(IdentifierKind::Email, "ada@example.com"),
-        ]);
-        let columns: Vec<&str> = row.keys().map(String::as_str).collect();
-        assert_eq!(columns, ["email", "email_2", "user_id"]);
-        let cells: Vec<String> = row.into_values().collect();
-        assert_eq!(record(&cells), "ada@example.org,ada@example.com,\"U \"\"7\"\", old\"");
-    }
-}
