@@ -2,8 +2,8 @@
 
 use std::{sync::Arc, time::Duration};
 
-use efface_core::{RequestAction, RequestId, outside::Clock, request::Keeping};
-use efface_store::{Error, Policy};
+use efface_core::{Outcome, RequestAction, RequestId, outside::Clock, request::Keeping};
+use efface_store::{Error, LiftBegun, Policy};
 use efface_tests::{
     on_both_databases,
     outside::MovedClock,
@@ -17,7 +17,8 @@ const SOON: Duration = Duration::from_millis(700);
 on_both_databases! {
     what_is_over_and_answered_is_forgotten_and_the_rest_still_verifies,
     what_nobody_answered_is_kept_longer,
-    what_suppressed_somebody_or_was_filed_in_error_is_kept,
+    what_was_filed_in_error_is_kept,
+    what_suppressed_somebody_is_forgotten_and_the_list_gives_back_what_was_before,
     a_clock_that_was_set_forward_forgets_nobody,
 }
 
@@ -68,21 +69,46 @@ async fn what_nobody_answered_is_kept_longer(place: Place) {
     assert!(world.run_until(LONG, async || forgotten(&world, filed[0]).await).await);
 }
 
-async fn what_suppressed_somebody_or_was_filed_in_error_is_kept(place: Place) {
+async fn what_was_filed_in_error_is_kept(place: Place) {
     let keeping = Keeping { after_answer: Duration::ZERO, unanswered: Duration::ZERO };
     let world = world(&place, keeping, Arc::new(WallClock)).await;
     let error = world.file(RequestAction::Erase, 0..1).await[0];
     world.store.mark_in_error(error, "not this one", "test").await.expect("marked");
     world.store.cancel(error, "test").await.expect("cancelled");
-    let suppressed = world.file(RequestAction::Suppress, 1..2).await[0];
     let plain = world.file(RequestAction::Erase, 2..3).await[0];
-    // both are looked at before it
+    // it is looked at before
     assert!(world.run_until(LONG, async || forgotten(&world, plain).await).await);
-    assert_eq!(world.run_until_closed(LONG).await, (3, 0));
-    for id in [error, suppressed] {
-        assert!(!forgotten(&world, id).await);
-        assert!(world.store.dossier_if_kept(id).await.expect("reads").is_some());
-    }
+    assert_eq!(world.run_until_closed(LONG).await, (2, 0));
+    assert!(!forgotten(&world, error).await);
+    assert!(world.store.dossier_if_kept(error).await.expect("reads").is_some());
+}
+
+async fn what_suppressed_somebody_is_forgotten_and_the_list_gives_back_what_was_before(
+    place: Place,
+) {
+    let keeping = Keeping { after_answer: Duration::ZERO, unanswered: Duration::ZERO };
+    let world = world(&place, keeping, Arc::new(WallClock)).await;
+    let suppressed = world.file(RequestAction::Suppress, 1..2).await[0];
+    assert!(world.run_until(LONG, async || forgotten(&world, suppressed).await).await);
+    let listed = world.store.request(suppressed).await.expect("request").request.listed;
+    let entry = listed.expect("the request knows its entry").entry;
+    let view = world.store.suppression(entry).await.expect("entry");
+    let told = view.accounts.iter().filter(|a| a.observed.is_told()).count();
+    // the other vendor offers nothing that fits the scope
+    assert_eq!((told, view.drift()), (1, 0), "{:?}", view.accounts);
+    let begun = world.store.lift(entry, "sign-up form 7", "test").await.expect("lifts");
+    let LiftBegun::By(lift) = begun else { panic!("{begun:?}") };
+    let lifted = async || world.store.request(lift).await.expect("request").request.state.is_over();
+    assert!(world.run_until(LONG, lifted).await);
+    let view = world.store.suppression(entry).await.expect("entry");
+    assert_eq!(view.entry.state.word(), "lifted");
+    assert_eq!(world.store.listed_person(entry).await.expect("reads"), []);
+    let given_back = world.store.request(lift).await.expect("request").tasks;
+    let words: Vec<_> = given_back
+        .iter()
+        .map(|t| (t.row.task.account.to_string(), t.row.task.state.outcome().cloned()))
+        .collect();
+    assert!(words.iter().any(|(_, o)| *o == Some(Outcome::Lifted)), "{words:?}");
 }
 
 async fn a_clock_that_was_set_forward_forgets_nobody(place: Place) {

@@ -209,6 +209,10 @@ pub fn identifiers(
 }
 
 impl IdentifierBody {
+    pub const fn new(kind: String, value: Value) -> Self {
+        Self { kind, value }
+    }
+
     /// # Errors
     /// A problem with `kind` or `value`.
     pub fn read(&self, rules: &ControllerRules) -> Result<Identifier, Problem> {

@@ -210,6 +210,24 @@ impl Rig {
         answer.body["id"].as_str().expect("an id").to_owned()
     }
 
+    /// Puts an address on the suppression list; the entry's id.
+    pub async fn listed(&self, email: &str) -> String {
+        let kind = efface_core::IdentifierKind::Email;
+        let stated = efface_core::Provenance::Stated;
+        let who = efface_core::Identifier::parse(kind, email, stated, None).expect("an address");
+        let new = efface_store::NewSuppression {
+            controller: ControllerId::new("default").expect("a name"),
+            scope: efface_core::Scope::Marketing,
+            identifiers: vec![who],
+            reason: efface_core::suppression::Reason::Added,
+            note: None,
+            legal_basis: None,
+            expires_at: None,
+            by: "test".into(),
+        };
+        self.store.suppress(new).await.expect("listed").id().to_string()
+    }
+
     /// The id of a request's only task at `account`.
     pub async fn task_of(&self, request: &str, account: &str) -> String {
         let answer = self.get(&format!("/v1/requests/{request}")).await;

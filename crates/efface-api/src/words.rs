@@ -8,6 +8,7 @@ use efface_core::{
     desk::Choice,
     request::{DenialCode, RequestState},
     subject::Relation,
+    suppression::{EntryState, Kind, Observed, Reason},
 };
 use serde::{Serialize, Serializer};
 use utoipa::{
@@ -55,6 +56,10 @@ word_schemas! {
     AccountMode = Mode::ALL.iter().map(|w| w.word()), "`observe`: look-ups only; `live`: requests are carried out.";
     TaskActionWord = TaskAction::ALL.iter().map(|w| w.word()), "What a task does at its vendor.";
     Evidence = EvidenceLevel::ALL.iter().map(|w| w.word()), "How much stands behind the outcome, weakest first.";
+    EntryKind = Kind::ALL.iter().map(|w| w.word()), "`sealed`: the person can still be told to an account connected later; `hash_only`: recognised, and no more.";
+    EntryReason = Reason::ALL.iter().map(|w| w.word()), "Why somebody stands on the suppression list.";
+    EntryStateWord = EntryState::WORDS, "Where an entry stands.";
+    ObservedWord = Observed::ALL.iter().map(|w| w.word()), "What an account was told.";
     RequestStateWord = RequestState::WORDS, "Where a request stands.";
     TaskStateWord = TASK_STATES, "Where a task stands.";
 }

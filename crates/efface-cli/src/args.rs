@@ -84,6 +84,9 @@ pub enum Command {
     /// Vendors and their accounts
     #[command(subcommand)]
     Connector(command::connector::Command),
+    /// Who is to be left alone from now on
+    #[command(subcommand)]
+    Suppression(Box<command::suppression::Command>),
     /// Stop sending, at once
     Stop(command::stop::Args),
     /// Run the API and a worker

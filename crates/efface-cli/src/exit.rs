@@ -87,6 +87,7 @@ fn exit_of(error: &StoreError) -> Exit {
         StoreError::Refused(_)
         | StoreError::Task(_)
         | StoreError::Request(_)
+        | StoreError::Suppression(_)
         | StoreError::Forgotten(_)
         | StoreError::FiledBefore(_) => Exit::Refused,
         StoreError::Unavailable(_)

@@ -103,6 +103,9 @@ pub fn event(entry: &ReadEntry, called: impl Fn(TaskId) -> String) -> EventJson 
         }
         About::ImportTaken { import, .. } => format!("import {import} taken"),
         About::KeyChanged { key, change, .. } => format!("{key} {change}"),
+        About::SuppressionMoved { event, entry, .. } => {
+            format!("suppression list: entry {} ({}) {event}", entry.id, entry.scope)
+        }
         About::Note { text } => text.clone(),
     };
     let moved: Vec<String> =

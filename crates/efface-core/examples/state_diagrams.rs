@@ -4,8 +4,8 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use efface_core::{
-    AccountId, EvidenceLevel, OrderId, ReceiptId, RequestAction, RequestId, TaskAction, TaskId,
-    Timestamp,
+    AccountId, EvidenceLevel, OrderId, ReceiptId, RequestAction, RequestId, SuppressionId,
+    TaskAction, TaskId, Timestamp,
     desk::Reason,
     ids::ControllerId,
     manifest::StepId,
@@ -190,6 +190,7 @@ fn request_arrows() -> Result<Arrows, Box<dyn std::error::Error>> {
         request::Event::Breached,
         request::Event::MarkedInError { by: by(), reason: String::new() },
         request::Event::Forgotten,
+        request::Event::Listed { entry: SuppressionId(Uuid::from_u128(3)) },
     ];
     let mut arrows = Arrows::new();
     for state in &states {
@@ -218,6 +219,7 @@ fn request_arrows() -> Result<Arrows, Box<dyn std::error::Error>> {
                 breached_at: None,
                 in_error: None,
                 forgotten_at: None,
+                listed: None,
             };
             if let Ok(after) = request::apply(&before, event, NOW) {
                 add(&mut arrows, state.word(), after.state.word(), event.word());

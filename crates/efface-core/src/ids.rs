@@ -71,6 +71,8 @@ row_id! {
     ImportId,
     /// One journal entry (a leaf of the audit tree).
     EntryId,
+    /// One entry of the suppression list; its key goes by the same name.
+    SuppressionId,
 }
 
 impl TaskId {

@@ -17,6 +17,7 @@ use crate::{
     manifest::StepId,
     order::Order,
     request::Request,
+    suppression::{Stand, Suppression},
     task::{Task, TaskState},
 };
 
@@ -145,6 +146,14 @@ pub enum About {
         key: String,
         change: String,
         by: String,
+    },
+    /// `event` says what happened to an entry of the suppression list; `entry` is as it stands now,
+    /// `accounts` what is known of those that it was about.
+    SuppressionMoved {
+        event: String,
+        entry: Box<Suppression>,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        accounts: Vec<Stand>,
     },
     Note {
         text: String,
@@ -366,6 +375,7 @@ impl Replay {
             | About::DeskClosed { .. }
             | About::ImportTaken { .. }
             | About::KeyChanged { .. }
+            | About::SuppressionMoved { .. }
             | About::Note { .. } => {}
         }
         for change in entry.changes {

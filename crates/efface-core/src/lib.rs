@@ -18,6 +18,7 @@ pub mod plan;
 pub mod request;
 pub mod retry;
 pub mod subject;
+pub mod suppression;
 pub mod task;
 pub mod time;
 
@@ -25,7 +26,7 @@ pub use action::{RequestAction, Scope, TaskAction};
 pub use evidence::{EvidenceLevel, Outcome};
 pub use ids::{
     AccountId, ConnectorId, ControllerId, DeskId, EntryId, ImportId, LaneId, OrderId, ReceiptId,
-    RequestId, TaskId,
+    RequestId, SuppressionId, TaskId,
 };
 pub use manifest::Manifest;
 pub use subject::{Identifier, IdentifierKind, Provenance, Standing};

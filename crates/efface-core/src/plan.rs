@@ -74,6 +74,21 @@ impl Account {
         self.keyed_by.is_empty() || self.keyed_by.contains(kind)
     }
 
+    /// Whether it offers a suppression that fits the scope.
+    #[must_use]
+    pub fn suppresses(&self, scope: Scope) -> bool {
+        let card = self.manifest.action(TaskAction::Suppress);
+        card.is_some_and(|c| c.first_step().is_some() && fits(c, Some(scope)))
+    }
+
+    /// Whether a person known by these kinds can be told of there by a suppress.
+    #[must_use]
+    pub fn suppresses_by(&self, kinds: &[IdentifierKind]) -> bool {
+        self.manifest
+            .action(TaskAction::Suppress)
+            .is_some_and(|c| kinds.iter().any(|k| c.keyed_by.contains(k) && self.is_keyed_by(k)))
+    }
+
     /// The highest evidence the account can reach for `action`.
     #[must_use]
     pub fn highest(&self, action: TaskAction) -> EvidenceLevel {

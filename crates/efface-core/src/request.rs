@@ -10,8 +10,8 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ControllerId, ImportId, RequestAction, RequestId, Scope, Timestamp, action::words,
-    subject::Relation,
+    AccountId, ControllerId, ImportId, RequestAction, RequestId, Scope, SuppressionId, Timestamp,
+    action::words, subject::Relation,
 };
 
 pub use advance::{Advance, advance, anything_sent, ending, patience};
@@ -149,6 +149,36 @@ pub struct InError {
     pub reason: String,
 }
 
+/// What a request has to do with the suppression list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Listed {
+    /// The entry it was filed for, or left.
+    pub entry: SuppressionId,
+    /// Planned over these accounts alone; over all of its controller's when empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub only: Vec<AccountId>,
+    /// What proves that the person wants to be taken off the list: with a lift alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub consent: Option<String>,
+    /// Since when the entry knows how it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub noted_at: Option<Timestamp>,
+}
+
+impl Listed {
+    /// Filed for an entry, over some accounts alone.
+    #[must_use]
+    pub const fn for_accounts(entry: SuppressionId, only: Vec<AccountId>) -> Self {
+        Self { entry, only, consent: None, noted_at: None }
+    }
+
+    /// Filed to take an entry off the list.
+    #[must_use]
+    pub const fn off_the_list(entry: SuppressionId, consent: String) -> Self {
+        Self { entry, only: vec![], consent: Some(consent), noted_at: None }
+    }
+}
+
 /// The part of a request that is not personal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Request {
@@ -190,6 +220,22 @@ pub struct Request {
     /// Since when nothing personal of it is kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub forgotten_at: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub listed: Option<Listed>,
+}
+
+impl Request {
+    /// Whether an account is among those it is planned over.
+    #[must_use]
+    pub fn is_for(&self, account: &AccountId) -> bool {
+        self.listed.as_ref().is_none_or(|l| l.only.is_empty() || l.only.contains(account))
+    }
+
+    /// Whether it is planned over some of its controller's accounts alone.
+    #[must_use]
+    pub fn is_partial(&self) -> bool {
+        self.listed.as_ref().is_some_and(|l| !l.only.is_empty())
+    }
 }
 
 /// What can happen to a request.
@@ -240,6 +286,10 @@ pub enum Event {
     },
     /// Its key and everything sealed under it were destroyed.
     Forgotten,
+    /// The suppression list knows how it ended.
+    Listed {
+        entry: SuppressionId,
+    },
 }
 
 impl Event {
@@ -261,6 +311,7 @@ impl Event {
             Self::Breached => "breached",
             Self::MarkedInError { .. } => "marked in error",
             Self::Forgotten => "forgotten",
+            Self::Listed { .. } => "listed",
         }
     }
 }
@@ -312,6 +363,18 @@ pub fn apply(request: &Request, event: &Event, now: Timestamp) -> Result<Request
                 None => next.forgotten_at = Some(now),
             }
         }
+        (state, Event::Listed { entry }) if state.is_over() => match &request.listed {
+            Some(Listed { noted_at: Some(_), .. }) => {
+                return Err(refusal("the list knows of it already"));
+            }
+            before => {
+                let (only, consent) = before
+                    .as_ref()
+                    .map(|l| (l.only.clone(), l.consent.clone()))
+                    .unwrap_or_default();
+                next.listed = Some(Listed { entry: *entry, only, consent, noted_at: Some(now) });
+            }
+        },
         (_, Event::MarkedInError { .. }) if request.forgotten_at.is_some() => {
             return Err(refusal("nothing personal of it is kept any more"));
         }
@@ -405,4 +468,4 @@ pub fn apply(request: &Request, event: &Event, now: Timestamp) -> Result<Request
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -1,6 +1,6 @@
 //! What can go wrong with the memory, by what the caller can do.
 
-use efface_core::{RequestId, TaskId, journal, request, task};
+use efface_core::{RequestId, TaskId, journal, request, suppression, task};
 use sea_orm::sqlx::sqlite::SqliteError;
 
 /// The store's error.
@@ -28,6 +28,8 @@ pub enum Error {
     Task(#[from] task::Refusal),
     #[error(transparent)]
     Request(#[from] request::Refusal),
+    #[error(transparent)]
+    Suppression(#[from] suppression::Refusal),
     /// The rules refuse this door.
     #[error("{0}")]
     Refused(String),

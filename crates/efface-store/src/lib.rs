@@ -22,7 +22,10 @@ compile_error!(
 );
 
 use async_trait::async_trait;
-use efface_core::{AccountId, LaneId, ReceiptId, Timestamp, task::Queue};
+use efface_core::{
+    AccountId, LaneId, ReceiptId, Timestamp, request::Request, suppression::Suppression,
+    task::Queue,
+};
 
 #[cfg(feature = "crash-points")]
 pub use crash::arm_crash_points;
@@ -33,15 +36,19 @@ pub use error::Error;
 pub use model::{
     AccountRow, AccountWrite, Attendance, CheckpointRow, Company, DeskClose, DeskOpen, DueFollowUp,
     DueReceipt, DueTask, EntryRow, Errand, ErrandDone, ErrandKind, ExchangeRow, Filed, Filing,
-    FollowUp, Follows, KeptAnswer, KeptBack, LEDGER_LANE, LaneRow, Lease, LeaseTerms, LogStatus,
-    MemoWrite, NewTag, NewTask, OpenOrder, REQUESTS_LANE, RequestWrite, TaskRow, TaskWrite, Unit,
-    WORKERS_BELL, WorkerRow,
+    FollowUp, Follows, KeptAnswer, KeptBack, LEDGER_LANE, LaneRow, Lease, LeaseTerms, Listing,
+    LogStatus, MemoWrite, NewTag, NewTask, OpenOrder, REQUESTS_LANE, RequestWrite, TaskRow,
+    TaskWrite, Unit, WORKERS_BELL, WorkerRow,
 };
 pub use sql::{Connection, Database, SqlStore, journal_tail};
-pub use usecase::{MonthKeyRow, NewRequest, Proof};
+pub use usecase::{
+    Added, Asked, LiftBegun, MOST_CHECKED, MonthKeyRow, NewRequest, NewSuppression, Proof, Pushed,
+    Verdict,
+};
 pub use view::{
-    ApiKeyRow, Counts, DeskRow, ErrandState, ExchangeView, ImportRow, RequestFilter, RequestView,
-    StopReport, TaskView, WhyLine, is_request_state,
+    AccountStand, ApiKeyRow, Counts, DeskRow, ErrandState, ExchangeView, ImportRow, RequestFilter,
+    RequestView, StopReport, SuppressionFilter, SuppressionView, TaskView, WhyLine,
+    is_request_state,
 };
 pub use wakes::Wakes;
 
@@ -95,6 +102,9 @@ pub trait Store: Send + Sync {
     /// These receipts, each with its order and the items still waiting on it.
     async fn receipts(&self, ids: &[ReceiptId]) -> Result<Vec<DueReceipt>, Error>;
     async fn due_follow_ups(&self, now: Timestamp, limit: u32) -> Result<Vec<DueFollowUp>, Error>;
+    /// The entry of the suppression list that a request names, or the one in force of the same person,
+    /// controller, scope and kind.
+    async fn entry_for(&self, request: &Request) -> Result<Option<Suppression>, Error>;
     async fn due_errands(&self, lane: &LaneId) -> Result<Vec<Errand>, Error>;
     /// When the lane has something to do next, if nothing happens before.
     async fn next_wake(&self, lane: &LaneId) -> Result<Option<Timestamp>, Error>;

@@ -11,6 +11,7 @@ use efface_core::{
     plan::Phase,
     request::Request,
     subject::{Dossier, Value},
+    suppression::{Noted, Stand, Suppression},
     task::{Cause, Event, Task},
 };
 
@@ -172,6 +173,38 @@ pub struct FollowUp {
     pub due_at: Timestamp,
 }
 
+/// An entry of the suppression list as it should stand; refused when the row is not at `read_version`.
+#[derive(Clone, Debug)]
+pub struct Listing {
+    /// None when it is new.
+    pub read_version: u32,
+    pub entry: Suppression,
+    /// The request whose identifiers, and states before a suppress, it takes up.
+    pub from: Option<RequestId>,
+    /// Identifiers that a door brings.
+    pub identifiers: Vec<Identifier>,
+    /// What has become known of accounts.
+    pub stands: Vec<Stand>,
+    /// Its key, and everything that would find the person, goes.
+    pub is_empty: bool,
+}
+
+impl Listing {
+    /// What a request leaves.
+    #[must_use]
+    pub fn after(request: &Request, noted: Noted) -> Self {
+        let takes_up = request.action != efface_core::RequestAction::Lift;
+        Self {
+            read_version: noted.read_version(),
+            entry: noted.entry,
+            from: takes_up.then_some(request.id),
+            identifiers: vec![],
+            stands: noted.stands,
+            is_empty: noted.is_empty,
+        }
+    }
+}
+
 /// One use case's writes: all or nothing.
 #[derive(Clone, Debug, Default)]
 pub struct Unit {
@@ -198,6 +231,7 @@ pub struct Unit {
     pub desk_opens: Vec<DeskOpen>,
     pub desk_closes: Vec<DeskClose>,
     pub errands_done: Vec<ErrandDone>,
+    pub listings: Vec<Listing>,
     /// Requests whose key, and everything sealed under it, is destroyed.
     pub forgets: Vec<RequestId>,
     /// Lanes that have something to do now.

@@ -32,6 +32,8 @@ mod privacy;
 mod queues;
 #[path = "conformance/rooms.rs"]
 mod rooms;
+#[path = "conformance/suppression.rs"]
+mod suppression;
 #[path = "conformance/units.rs"]
 mod units;
 
@@ -124,7 +126,17 @@ const CASES: &[Case] = cases! {
         two_people_change_an_account_and_both_changes_stand;
     keys:
         a_destroyed_month_opens_nothing_and_what_is_open_outlives_it,
+        an_entry_of_the_list_outlives_its_month,
         two_processes_that_make_a_months_key_agree_on_one;
+    suppression:
+        a_suppress_that_closes_leaves_a_sealed_entry_and_an_erasure_a_hash,
+        the_same_wish_again_renews_its_entry_and_the_first_state_stays,
+        a_forgotten_request_is_lifted_from_its_entry,
+        a_lift_where_nobody_was_told_is_done_at_once_and_a_cancelled_one_leaves_the_entry,
+        a_check_finds_by_address_and_by_hash_and_nobody_of_another_controller,
+        an_account_that_goes_live_later_is_told_by_the_ordinary_doors,
+        what_was_filed_for_one_account_stands_for_no_whole_wish,
+        an_entry_that_changed_meanwhile_refuses_the_whole_unit;
     ledgers:
         an_import_is_begun_once_per_file,
         api_keys_are_kept_as_hashes_and_revoked_once,

@@ -3,6 +3,7 @@
 //! sentences (`crate::store_sentences`); what it does not do is seal anything.
 
 mod doors;
+mod list;
 mod read;
 mod rows;
 mod unit;
@@ -18,6 +19,7 @@ use efface_core::{
     order::Order,
     outside::{Chance, Clock},
     request::Request,
+    suppression::Suppression,
     task::Queue,
 };
 use efface_store::{
@@ -177,6 +179,12 @@ impl MemoryStore {
     #[must_use]
     pub fn follow_ups(&self) -> Vec<(RequestId, Timestamp)> {
         self.rows().follow_ups.iter().map(|(id, (at, _))| (*id, *at)).collect()
+    }
+
+    /// Entries of the suppression list, oldest first.
+    #[must_use]
+    pub fn suppressions(&self) -> Vec<Suppression> {
+        self.rows().suppressions.values().map(|e| e.entry.clone()).collect()
     }
 
     /// Receipts that are not done: whose they are and when they are polled next.
@@ -345,6 +353,10 @@ impl Store for MemoryStore {
 
     async fn due_follow_ups(&self, now: Timestamp, limit: u32) -> Result<Vec<DueFollowUp>, Error> {
         Ok(self.rows().due_follow_ups(now, limit))
+    }
+
+    async fn entry_for(&self, request: &Request) -> Result<Option<Suppression>, Error> {
+        Ok(self.rows().entry_for(request))
     }
 
     async fn due_errands(&self, lane: &LaneId) -> Result<Vec<Errand>, Error> {

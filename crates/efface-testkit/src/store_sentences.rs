@@ -3,6 +3,7 @@
 
 mod fixture;
 mod lanes;
+mod list;
 mod queues;
 mod units;
 
@@ -14,6 +15,7 @@ use efface_store::{NewRequest, Store, TaskRow};
 
 pub use fixture::{directory, erase};
 use lanes::*;
+use list::an_entry_is_found_by_its_person_and_written_by_its_version;
 use queues::*;
 use units::*;
 
@@ -83,4 +85,5 @@ sentences! {
     a_memo_is_kept_until_it_is_cleared,
     an_item_is_opened_once_per_subject_and_reason,
     each_leaf_gets_one_position_from_the_lanes_owner,
+    an_entry_is_found_by_its_person_and_written_by_its_version,
 }

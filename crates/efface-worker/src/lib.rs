@@ -13,6 +13,7 @@ mod held;
 mod lane;
 mod ledger;
 mod linger;
+mod list;
 mod look;
 mod metronome;
 mod pace;

@@ -104,7 +104,8 @@ impl RequestsLane {
         let mut unit = Unit { fence: Some(self.lease.clone()), ..Unit::default() };
         unit.followed.push((due.request.id, due.seq));
         let mut changes = vec![];
-        let moved = self.move_request(&due.request, &advance)?;
+        let mut moved = self.move_request(&due.request, &advance)?;
+        self.list(&mut unit, &due, &tasks, &mut moved).await?;
         for row in due.tasks.iter().filter(|r| advance.open.contains(&r.task.id)) {
             self.task(&mut unit, &mut changes, row, &Event::CauseGone)?;
         }

@@ -14,7 +14,10 @@ use efface_connector::{
     Answer, Call, Connector, ConnectorError, Evidence, Found, Item, ItemId, Order, Prepared,
     Presence, Probe, Recalled, Receipt,
 };
-use efface_core::{AccountId, LaneId, ReceiptId, Timestamp, manifest::EffectClass, task::Queue};
+use efface_core::{
+    AccountId, LaneId, ReceiptId, Timestamp, manifest::EffectClass, request::Request,
+    suppression::Suppression, task::Queue,
+};
 use efface_store::{
     AccountRow, Attendance, CheckpointRow, Directory, DueFollowUp, DueReceipt, DueTask, Errand,
     Error, Lease, LeaseTerms, OpenOrder, SqlStore, Store, Unit, Wakes,
@@ -183,6 +186,9 @@ impl Store for Flawed {
     }
     async fn due_follow_ups(&self, now: Timestamp, limit: u32) -> Result<Vec<DueFollowUp>, Error> {
         self.inner.due_follow_ups(now, limit).await
+    }
+    async fn entry_for(&self, request: &Request) -> Result<Option<Suppression>, Error> {
+        self.inner.entry_for(request).await
     }
     async fn due_errands(&self, lane: &LaneId) -> Result<Vec<Errand>, Error> {
         self.inner.due_errands(lane).await

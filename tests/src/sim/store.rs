@@ -3,7 +3,10 @@
 use std::{future::pending, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use efface_core::{AccountId, LaneId, ReceiptId, Timestamp, task::Queue};
+use efface_core::{
+    AccountId, LaneId, ReceiptId, Timestamp, request::Request, suppression::Suppression,
+    task::Queue,
+};
 use efface_store::{
     AccountRow, Attendance, CheckpointRow, Directory, DueFollowUp, DueReceipt, DueTask, Errand,
     Error, Lease, LeaseTerms, OpenOrder, Store, Unit, Wakes,
@@ -164,6 +167,10 @@ impl Store for Faulty {
 
     async fn due_follow_ups(&self, now: Timestamp, limit: u32) -> Result<Vec<DueFollowUp>, Error> {
         through!(self, self.store.due_follow_ups(now, limit))
+    }
+
+    async fn entry_for(&self, request: &Request) -> Result<Option<Suppression>, Error> {
+        through!(self, self.store.entry_for(request))
     }
 
     async fn due_errands(&self, lane: &LaneId) -> Result<Vec<Errand>, Error> {

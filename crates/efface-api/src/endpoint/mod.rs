@@ -34,6 +34,7 @@ macro_rules! endpoints {
                 (name = "requests", description = "A person's wish, from filing to its end."),
                 (name = "tasks", description = "What is done for one person at one vendor account."),
                 (name = "accounts", description = "Connected vendor accounts and their brakes."),
+                (name = "suppressions", description = "Who is to be left alone from now on."),
                 (name = "desk", description = "What waits for a person."),
                 (name = "service", description = "The process itself. No key needed."),
             ),
@@ -78,6 +79,8 @@ endpoints! {
         get "/v1/accounts" list_accounts;
         post "/v1/accounts/{id}/pause" pause;
         post "/v1/accounts/{id}/resume" resume;
+        get "/v1/suppressions" list_suppressions;
+        post "/v1/suppressions/check" check_suppressions;
         get "/v1/desk" list_desk;
         post "/v1/desk/{id}/decide" decide;
     }

@@ -16,6 +16,7 @@ pub mod request;
 pub mod schedule;
 pub mod serve;
 pub mod stop;
+pub mod suppression;
 pub mod task;
 pub mod verify;
 pub mod worker;
@@ -73,6 +74,7 @@ pub async fn run(cli: Cli) -> Result<Exit> {
             audit::run(&Context::open_without_vendors(global).await?, command).await
         }
         Command::Key(command) => key::run(global, command).await,
+        Command::Suppression(command) => suppression::run(global, *command).await,
         Command::Stop(args) => stop::run(global, &args).await,
         Command::Schedule(command) => {
             schedule::run(&Context::open_without_vendors(global).await?, command).await

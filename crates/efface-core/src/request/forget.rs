@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Request, RequestState};
+use super::{Ending, Request, RequestState};
 use crate::{RequestAction, Timestamp};
 
 /// How long the personal part of a request is kept after it is over.
@@ -29,17 +29,26 @@ pub enum Forgetting {
 }
 
 /// `None` where nothing is forgotten by itself: the request is not over, it is on hold, it was marked
-/// as filed in error, it is forgotten already, or it suppressed somebody, whose earlier state an honest lift needs.
+/// as filed in error, it is forgotten already, or it suppressed somebody and the suppression list has not
+/// taken up yet what an honest lift needs.
 #[must_use]
 pub fn forgetting(request: &Request, keeping: Keeping, now: Timestamp) -> Option<Forgetting> {
+    let is_listed = request.listed.as_ref().is_some_and(|l| l.noted_at.is_some());
     let ended_at = match &request.state {
         RequestState::Received
         | RequestState::Identified
         | RequestState::Released { .. }
         | RequestState::Running { .. } => return None,
-        RequestState::Closed { at, .. } => match request.action {
-            RequestAction::Suppress | RequestAction::EraseAndSuppress => return None,
-            RequestAction::Erase | RequestAction::Lift => *at,
+        RequestState::Closed { at, ending } => match request.action {
+            RequestAction::Suppress | RequestAction::EraseAndSuppress
+                if *ending != Ending::Observed && !is_listed =>
+            {
+                return None;
+            }
+            RequestAction::Suppress
+            | RequestAction::EraseAndSuppress
+            | RequestAction::Erase
+            | RequestAction::Lift => *at,
         },
         RequestState::Denied { at, .. }
         | RequestState::Cancelled { at, .. }

@@ -15,7 +15,7 @@ use crate::{
 
 const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 
-fn sample(state: RequestState) -> Request {
+pub(crate) fn sample(state: RequestState) -> Request {
     Request {
         id: RequestId(Uuid::from_u128(2)),
         version: 1,
@@ -39,6 +39,7 @@ fn sample(state: RequestState) -> Request {
         breached_at: None,
         in_error: None,
         forgotten_at: None,
+        listed: None,
     }
 }
 

@@ -55,6 +55,7 @@ fn request(id: u128, version: u32, state: RequestState) -> Request {
         breached_at: None,
         in_error: None,
         forgotten_at: None,
+        listed: None,
     }
 }
 

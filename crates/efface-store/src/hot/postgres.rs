@@ -74,7 +74,7 @@ UPDATE tag SET shared = 1 WHERE tag = ANY($1::bytea[]) AND shared = 0";
 
 /// OFFSET keeps PostgreSQL from beginning with the table, which it would do while that is empty.
 pub(super) const MATCH_TAGS: &str = "\
-SELECT t.tag, t.request_id, t.kind, t.drives, t.shared, r.controller, r.action, r.scope, r.state, r.version
+SELECT t.tag, t.request_id, t.kind, t.drives, t.shared, r.controller, r.action, r.scope, r.state, CASE WHEN r.body LIKE '%\"only\":[%' THEN 1::int8 ELSE 0::int8 END
 FROM unnest($1::bytea[]) AS x(tag) CROSS JOIN LATERAL (SELECT * FROM tag WHERE tag.tag = x.tag OFFSET 0) AS t JOIN request AS r ON r.id = t.request_id";
 
 pub(super) const KNOWN_FILINGS: &str = "\
@@ -115,3 +115,24 @@ pub(super) const KEEP_ANSWERS: &str = "\
 INSERT INTO idempotency (key_hash, body_hash, at, status, answer)
 SELECT key_hash, body_hash, at, status, answer FROM unnest($1::bytea[], $2::bytea[], $3::int8[], $4::int8[], $5::bytea[]) AS x(key_hash, body_hash, at, status, answer)
 ON CONFLICT (key_hash) DO NOTHING";
+
+pub(super) const INSERT_SUPPRESSIONS: &str = "\
+INSERT INTO suppression (id, version, controller, scope, kind, state, since, body, sealed, wrapped_key, wrapped_by)
+SELECT id, version, controller, scope, kind, state, since, body, sealed, wrapped_key, wrapped_by FROM unnest($1::bytea[], $2::int8[], $3::text[], $4::text[], $5::text[], $6::text[], $7::int8[], $8::text[], $9::bytea[], $10::bytea[], $11::text[]) AS x(id, version, controller, scope, kind, state, since, body, sealed, wrapped_key, wrapped_by)";
+
+pub(super) const UPDATE_SUPPRESSIONS: &str = "\
+UPDATE suppression SET version = x.version, state = x.state, body = x.body, sealed = coalesce(x.sealed, suppression.sealed)
+FROM (SELECT * FROM unnest($1::bytea[], $2::int8[], $3::int8[], $4::text[], $5::text[], $6::bytea[]) AS u(id, read_version, version, state, body, sealed) ORDER BY id) AS x
+WHERE suppression.id = x.id AND suppression.version = x.read_version
+RETURNING suppression.id";
+
+pub(super) const INSERT_SUPPRESSION_TAGS: &str = "\
+INSERT INTO suppression_tag (tag, suppression_id, kind, hashed)
+SELECT tag, suppression_id, kind, hashed FROM unnest($1::bytea[], $2::bytea[], $3::text[], $4::int8[]) AS x(tag, suppression_id, kind, hashed)
+ON CONFLICT (tag, suppression_id) DO NOTHING";
+
+pub(super) const UPSERT_SUPPRESSION_ACCOUNTS: &str = "\
+INSERT INTO suppression_account (suppression_id, account, observed, since, task_id, prior)
+SELECT suppression_id, account, observed, since, task_id, prior FROM unnest($1::bytea[], $2::text[], $3::text[], $4::int8[], $5::bytea[], $6::bytea[]) AS x(suppression_id, account, observed, since, task_id, prior)
+ON CONFLICT (suppression_id, account) DO UPDATE SET observed = excluded.observed, since = excluded.since, task_id = excluded.task_id, prior = CASE WHEN excluded.observed = 'not_told' THEN NULL WHEN suppression_account.observed = 'not_told' THEN excluded.prior ELSE coalesce(suppression_account.prior, excluded.prior) END
+WHERE excluded.since >= suppression_account.since";

@@ -87,7 +87,7 @@ UPDATE tag SET shared = 1 WHERE tag IN (VALUES {rows}) AND shared = 0";
 
 pub(super) const MATCH_TAGS: &str = "\
 WITH x(tag) AS (VALUES {rows})
-SELECT t.tag, t.request_id, t.kind, t.drives, t.shared, r.controller, r.action, r.scope, r.state, r.version
+SELECT t.tag, t.request_id, t.kind, t.drives, t.shared, r.controller, r.action, r.scope, r.state, CASE WHEN r.body LIKE '%\"only\":[%' THEN 1 ELSE 0 END
 FROM x CROSS JOIN tag AS t ON t.tag = x.tag JOIN request AS r ON r.id = t.request_id";
 
 pub(super) const KNOWN_FILINGS: &str = "\
@@ -134,3 +134,28 @@ WITH x(key_hash, body_hash, at, status, answer) AS (VALUES {rows})
 INSERT INTO idempotency (key_hash, body_hash, at, status, answer)
 SELECT key_hash, body_hash, at, status, answer FROM x WHERE key_hash IS NOT NULL
 ON CONFLICT (key_hash) DO NOTHING";
+
+pub(super) const INSERT_SUPPRESSIONS: &str = "\
+WITH x(id, version, controller, scope, kind, state, since, body, sealed, wrapped_key, wrapped_by) AS (VALUES {rows})
+INSERT INTO suppression (id, version, controller, scope, kind, state, since, body, sealed, wrapped_key, wrapped_by)
+SELECT id, version, controller, scope, kind, state, since, body, sealed, wrapped_key, wrapped_by FROM x WHERE id IS NOT NULL";
+
+pub(super) const UPDATE_SUPPRESSIONS: &str = "\
+WITH x(id, read_version, version, state, body, sealed) AS (VALUES {rows})
+UPDATE suppression SET version = x.version, state = x.state, body = x.body, sealed = coalesce(x.sealed, suppression.sealed)
+FROM x
+WHERE suppression.id = x.id AND suppression.version = x.read_version
+RETURNING suppression.id";
+
+pub(super) const INSERT_SUPPRESSION_TAGS: &str = "\
+WITH x(tag, suppression_id, kind, hashed) AS (VALUES {rows})
+INSERT INTO suppression_tag (tag, suppression_id, kind, hashed)
+SELECT tag, suppression_id, kind, hashed FROM x WHERE tag IS NOT NULL
+ON CONFLICT (tag, suppression_id) DO NOTHING";
+
+pub(super) const UPSERT_SUPPRESSION_ACCOUNTS: &str = "\
+WITH x(suppression_id, account, observed, since, task_id, prior) AS (VALUES {rows})
+INSERT INTO suppression_account (suppression_id, account, observed, since, task_id, prior)
+SELECT suppression_id, account, observed, since, task_id, prior FROM x WHERE suppression_id IS NOT NULL
+ON CONFLICT (suppression_id, account) DO UPDATE SET observed = excluded.observed, since = excluded.since, task_id = excluded.task_id, prior = CASE WHEN excluded.observed = 'not_told' THEN NULL WHEN suppression_account.observed = 'not_told' THEN excluded.prior ELSE coalesce(suppression_account.prior, excluded.prior) END
+WHERE excluded.since >= suppression_account.since";

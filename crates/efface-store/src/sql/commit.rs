@@ -8,7 +8,7 @@ use efface_vault::WrappedKey;
 use crate::{
     Company, Error, MemoWrite, Unit,
     hot::{Batch, Cell, Gathered, Hot, Tx},
-    sql::{Database, company, filing, rows, seal::Sealer},
+    sql::{Database, company, filing, list, rows, seal::Sealer},
 };
 
 /// A unit turned into rows, ready to be written together with others.
@@ -39,13 +39,14 @@ pub(super) struct PreparedUnit {
     desk_closes: Batch,
     desk_opens: Batch,
     errands: Vec<(uuid::Uuid, Vec<u8>, Timestamp)>,
+    listings: list::PreparedListings,
     forgets: Vec<RequestId>,
     pub(super) wakes: BTreeSet<LaneId>,
 }
 
 impl PreparedUnit {
     pub(super) fn weight(&self) -> usize {
-        self.tasks.len() + self.born.len() + self.journal.len()
+        self.tasks.len() + self.born.len() + self.journal.len() + self.listings.weight()
     }
 }
 
@@ -84,14 +85,16 @@ async fn keys_for(
 pub(super) async fn prepare(
     database: &Database,
     sealer: &Sealer,
-    unit: Unit,
+    mut unit: Unit,
     now: Timestamp,
 ) -> Result<PreparedUnit, Error> {
     let keys = keys_for(database, &unit).await?;
-    prepare_with(sealer, unit, &keys, now)
+    let listings = std::mem::take(&mut unit.listings);
+    let listings = list::prepare(database, sealer, listings, now).await?;
+    Ok(PreparedUnit { listings, ..prepare_with(sealer, unit, &keys, now)? })
 }
 
-/// As [`prepare`], with the keys at hand.
+/// As [`prepare`], with the keys at hand, for a unit that touches no entry of the list.
 pub(super) fn prepare_with(
     sealer: &Sealer,
     unit: Unit,
@@ -351,6 +354,7 @@ async fn write_proved(tx: &mut Tx<'_>, units: &[PreparedUnit], proof: Proof) -> 
         let hit = tx.small(sql, &cells).await?;
         all_there("errand", hit.is_empty().then(|| vec![*id]))?;
     }
+    list::write(tx, units.iter().map(|u| &u.listings)).await?;
     for id in units.iter().flat_map(|u| &u.forgets) {
         forget(tx, *id).await?;
     }

@@ -35,6 +35,8 @@ pub(crate) struct Known {
     pub action: String,
     pub scope: Option<String>,
     pub open: bool,
+    /// Planned over some accounts alone.
+    pub partial: bool,
 }
 
 /// Requests by the tag they share.
@@ -65,6 +67,7 @@ pub(crate) fn read_matches(found: &[Returned]) -> Result<Matches, Error> {
             action: row.text(6)?,
             scope: (!scope.is_empty()).then_some(scope),
             open: is_open(&state),
+            partial: row.int(9)? != 0,
         });
     }
     Ok(matches)

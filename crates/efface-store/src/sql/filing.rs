@@ -231,7 +231,9 @@ impl Writer<'_, '_> {
             company::meet(&prepared.tags, &pairs, &theirs)
         };
         let first = met.same.iter().find(|m| {
+            // what was filed for some accounts alone stands for no wish over all of them
             m.open
+                && (!m.partial || request.is_partial())
                 && m.controller == request.controller.as_str()
                 && m.action == request.action.word()
                 && m.scope.as_deref() == request.scope.map(efface_core::Scope::word)
@@ -257,6 +259,7 @@ impl Writer<'_, '_> {
                 action: request.action.word().to_owned(),
                 scope: request.scope.map(|s| s.word().to_owned()),
                 open: true,
+                partial: request.is_partial(),
             });
         }
         Ok(Filed::New(request.id))

@@ -9,6 +9,7 @@ mod filing;
 mod keeper;
 mod kept;
 mod lanes;
+pub(crate) mod list;
 mod log;
 mod notify;
 pub(crate) mod read;
@@ -25,6 +26,8 @@ use async_trait::async_trait;
 use efface_core::{
     AccountId, LaneId, ReceiptId, Timestamp,
     outside::{Chance, Clock},
+    request::Request,
+    suppression::Suppression,
     task::Queue,
 };
 use efface_vault::Vault;
@@ -235,6 +238,10 @@ impl Store for SqlStore {
 
     async fn due_follow_ups(&self, now: Timestamp, limit: u32) -> Result<Vec<DueFollowUp>, Error> {
         read::due_follow_ups(&self.database, now, limit).await
+    }
+
+    async fn entry_for(&self, request: &Request) -> Result<Option<Suppression>, Error> {
+        list::entry_for(&self.database, request).await
     }
 
     async fn due_errands(&self, lane: &LaneId) -> Result<Vec<Errand>, Error> {

@@ -14,7 +14,7 @@ use crate::{
     AccountRow, DueFollowUp, DueReceipt, DueTask, Errand, Error, KeptBack, OpenOrder, TaskRow,
     hot::{Batch, Cell, Returned},
     sql::{
-        Database, receipts,
+        Database, list, receipts,
         rows::{self, TASK_COLUMNS, task_columns},
         seal::Sealer,
     },
@@ -136,13 +136,17 @@ pub(super) async fn due_tasks(
         .iter_mut()
         .filter(|t| t.task.action == efface_core::TaskAction::Lift && t.prior.is_none())
     {
-        due.prior = prior_of_suppress(database, sealer, due).await?;
+        let at = due.task.account.as_str();
+        due.prior = match list::prior(database, sealer, due.task.request, at).await? {
+            None => prior_of_suppress(database, sealer, due).await?,
+            kept => kept,
+        };
     }
     Ok(tasks)
 }
 
-/// What the first suppress of the same person at the same account kept: the state before efface
-/// changed anything.
+/// The same where the list has not taken it up yet: what the first suppress of the same person at the
+/// same account kept.
 async fn prior_of_suppress(
     database: &Database,
     sealer: &Sealer,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use efface_core::{
-    RequestId, TaskId, Timestamp,
+    RequestId, SuppressionId, TaskId, Timestamp,
     journal::Commitment,
     outside::Chance,
     subject::{Dossier, Identifier, Value},
@@ -66,15 +66,61 @@ impl Sealer {
         Ok(self.vault.unwrap(request.bytes(), wrapped)?)
     }
 
-    /// A request's wrapped key, wrapped anew by the key of another month.
+    /// A wrapped key of a request or an entry, wrapped anew by the key of another month.
     pub(crate) fn rewrap(
         &self,
-        request: RequestId,
+        owner: &[u8; 16],
         wrapped: &WrappedKey,
         month: &Month,
     ) -> Result<WrappedKey, Error> {
-        let key = self.key(request, wrapped)?;
-        Ok(self.vault.wrap(request.bytes(), &key, month, &mut self.fill())?)
+        let key = self.vault.unwrap(owner, wrapped)?;
+        Ok(self.vault.wrap(owner, &key, month, &mut self.fill())?)
+    }
+
+    /// The tag of a hash that was made of an identifier on a caller's side.
+    pub(crate) fn hash_tag(&self, kind: &str, hash: &str) -> [u8; 32] {
+        self.vault.tag(&format!("sha256:{kind}"), hash)
+    }
+
+    /// A new key for an entry of the suppression list, which the key of this month wraps.
+    pub(crate) fn new_entry_key(
+        &self,
+        entry: SuppressionId,
+        now: Timestamp,
+    ) -> Result<(RequestKey, WrappedKey), Error> {
+        let month = month_of(now)?;
+        Ok(self.vault.new_request_key(entry.bytes(), &month, &mut self.fill())?)
+    }
+
+    pub(crate) fn entry_key(
+        &self,
+        entry: SuppressionId,
+        wrapped: &WrappedKey,
+    ) -> Result<RequestKey, Error> {
+        Ok(self.vault.unwrap(entry.bytes(), wrapped)?)
+    }
+
+    /// Seals a field of an entry under its own key.
+    pub(crate) fn seal_entry(
+        &self,
+        key: &RequestKey,
+        entry: SuppressionId,
+        field: &str,
+        text: &Value,
+    ) -> Vec<u8> {
+        let context = Context { request_id: *entry.bytes(), field };
+        key.seal(&context, text.expose().as_bytes(), &mut self.fill())
+    }
+
+    pub(crate) fn open_entry(
+        &self,
+        key: &RequestKey,
+        entry: SuppressionId,
+        field: &str,
+        sealed: &[u8],
+    ) -> Result<Value, Error> {
+        let context = Context { request_id: *entry.bytes(), field };
+        Ok(Value::new(key.open(&context, sealed)?.text()?))
     }
 
     pub(crate) fn forget_month(&self, month: &Month) {
@@ -170,14 +216,14 @@ pub(crate) fn month_of(at: Timestamp) -> Result<Month, Error> {
     Ok(Month::parse(&format!("{:04}-{:02}", date.year(), date.month()))?)
 }
 
-fn zeroize_json<T: serde::Serialize>(value: &T) -> Result<Value, Error> {
+pub(crate) fn zeroize_json<T: serde::Serialize>(value: &T) -> Result<Value, Error> {
     serde_json::to_string(value)
         .map(Value::new)
         .map_err(|e| Error::corrupt("dossier", e.classify_only()))
 }
 
 /// serde_json's messages may quote the text they stumble over; only the class may pass.
-trait ClassifyOnly {
+pub(crate) trait ClassifyOnly {
     fn classify_only(&self) -> &'static str;
 }
 

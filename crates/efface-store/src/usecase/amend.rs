@@ -237,8 +237,9 @@ impl SqlStore {
         identifiers: &[Identifier],
     ) -> Result<Vec<PlannedTask>, Error> {
         let conditions = self.conditions().await?;
-        let accounts =
+        let mut accounts =
             self.directory.planned_accounts(&request.controller, |a| conditions.get(a).cloned());
+        accounts.retain(|a| request.is_for(&a.id));
         Ok(plan(Wish { action: request.action, scope: request.scope, identifiers }, &accounts))
     }
 

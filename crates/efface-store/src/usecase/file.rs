@@ -9,7 +9,7 @@ use efface_core::{
     deadline,
     outside::Chance,
     plan::{Account, PlannedTask, Wish, plan},
-    request::{self, Event, Request, RequestState},
+    request::{self, Event, Listed, Request, RequestState},
     subject::{Dossier, Relation, Requester},
     task::Task,
 };
@@ -60,6 +60,8 @@ pub struct NewRequest {
     pub filed_by: String,
     /// Released in the same breath by this person; cooling-off still runs.
     pub release_by: Option<String>,
+    /// For an entry of the suppression list: who stands there needs no new proof.
+    pub listed: Option<Listed>,
 }
 
 impl NewRequest {
@@ -92,6 +94,7 @@ impl NewRequest {
             filing_key: None,
             filed_by: filed_by.to_owned(),
             release_by: None,
+            listed: None,
         }
     }
 }
@@ -271,7 +274,9 @@ impl Directory {
             breached_at: None,
             in_error: None,
             forgotten_at: None,
+            listed: new.listed.clone(),
         };
+        let accounts = of_request(&request, accounts);
         if let Some(proof) = &new.proof {
             proof.check()?;
             request = request::apply(
@@ -279,6 +284,11 @@ impl Directory {
                 &Event::Identified { how: proof.how.clone(), by: proof.by.clone() },
                 now,
             )?;
+        }
+        if let (Some(listed), RequestState::Received) = (&new.listed, &request.state) {
+            let how = format!("stands on the suppression list: entry {}", listed.entry);
+            let proved = Event::Identified { how, by: new.filed_by.clone() };
+            request = request::apply(&request, &proved, now)?;
         }
         request = self.release_at_filing(request, &new, now)?;
         let tasks = new_tasks(
@@ -346,6 +356,14 @@ impl Directory {
     pub fn cooling_until(&self, action: RequestAction, now: Timestamp) -> Timestamp {
         if action.erases() { now.plus(self.policy.cooling_off) } else { now }
     }
+}
+
+/// The accounts a request is planned over.
+fn of_request(request: &Request, accounts: Arc<Vec<Account>>) -> Arc<Vec<Account>> {
+    if !request.is_partial() {
+        return accounts;
+    }
+    Arc::new(accounts.iter().filter(|a| request.is_for(&a.id)).cloned().collect())
 }
 
 /// What is missing before anything can be filed for a controller.

@@ -8,6 +8,7 @@ mod file;
 mod keys;
 mod request;
 mod stop;
+mod suppression;
 mod task;
 
 use efface_core::{
@@ -23,6 +24,7 @@ use efface_vault::WrappedKey;
 pub(crate) use admin::OVERDUE;
 pub use file::{NewRequest, Proof};
 pub use keys::MonthKeyRow;
+pub use suppression::{Added, Asked, LiftBegun, MOST_CHECKED, NewSuppression, Pushed, Verdict};
 
 use crate::{
     DeskClose, DeskOpen, EntryRow, Error, FollowUp, SqlStore, Store, TaskRow, TaskWrite, Unit,

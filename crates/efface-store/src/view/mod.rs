@@ -1,5 +1,6 @@
 //! What people are shown: lists, one request, why it is not done, the desk, counts.
 
+mod suppression;
 mod upkeep;
 mod why;
 
@@ -11,6 +12,7 @@ use efface_core::{
 use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, Statement, Value as SeaValue};
 use serde::Serialize;
 
+pub use suppression::{AccountStand, SuppressionFilter, SuppressionView};
 pub use why::WhyLine;
 
 use crate::{

@@ -60,7 +60,6 @@ impl SqlStore {
         tx.small(
             "INSERT INTO follow_up (request_id, due_at, seq) SELECT r.id, $1, 1 FROM request r \
              WHERE r.state IN ('closed', 'denied', 'cancelled', 'expired', 'duplicate') AND r.wrapped_by <> '' \
-             AND NOT (r.state = 'closed' AND r.action IN ('suppress', 'erase_and_suppress')) \
              AND NOT EXISTS (SELECT 1 FROM follow_up f WHERE f.request_id = r.id) \
              ORDER BY r.id LIMIT 5000 ON CONFLICT (request_id) DO NOTHING",
             &[Cell::from(self.now().millis())],

@@ -3,17 +3,17 @@
 use std::time::Duration;
 
 use efface_core::{
-    EntryId, TaskId,
+    EntryId, SuppressionId, TaskId,
     desk::{Reason, Subject},
     evidence::Evidence,
     journal::{About, Entry, TaskChange},
     order::{Order, OrderState, StoredReceipt},
-    request,
+    request, suppression,
     task::{self, Answered, Cause, Effect, Event, Task, TaskState},
 };
 use efface_store::{
-    DeskClose, DeskOpen, DueFollowUp, EntryRow, Error, FollowUp, Lease, LeaseTerms, REQUESTS_LANE,
-    RequestWrite, Store, TaskWrite, Unit,
+    DeskClose, DeskOpen, DueFollowUp, EntryRow, Error, FollowUp, Lease, LeaseTerms, Listing,
+    REQUESTS_LANE, RequestWrite, Store, TaskWrite, Unit,
 };
 
 use super::{World, hand, lane};
@@ -209,6 +209,35 @@ impl World {
         panic!("follow-ups do not end");
     }
 
+    /// What a request that is over leaves on the suppression list.
+    async fn list(
+        &self,
+        unit: &mut Unit,
+        next: &mut request::Request,
+        words: &mut Vec<&'static str>,
+        tasks: &[Task],
+    ) -> Result<(), Error> {
+        if !suppression::concerns_the_list(next) {
+            return Ok(());
+        }
+        let now = self.now();
+        let known = self.store.entry_for(next).await?;
+        let new_id = || SuppressionId::new(now, &*self.chance);
+        let Some(noted) = suppression::after(next, tasks, known.as_ref(), now, new_id) else {
+            return Ok(());
+        };
+        words.push("listed");
+        *next = request::apply(next, &request::Event::Listed { entry: noted.entry.id }, now)?;
+        let about = About::SuppressionMoved {
+            event: noted.event.into(),
+            entry: Box::new(noted.entry.clone()),
+            accounts: noted.stands.clone(),
+        };
+        unit.entries.push(self.entry(about, &[]));
+        unit.listings.push(Listing::after(next, noted));
+        Ok(())
+    }
+
     async fn follow_one(&self, due: DueFollowUp) -> Result<(), Error> {
         let directory = self.store.directory();
         let now = self.now();
@@ -252,6 +281,7 @@ impl World {
             words.push("closed");
             next = request::apply(&next, &request::Event::Closed { ending }, now)?;
         }
+        self.list(&mut unit, &mut next, &mut words, &tasks).await?;
         if next == due.request {
             unit.entries.push(self.entry(About::TasksMoved { cause: "phase".into() }, &changes));
         } else {

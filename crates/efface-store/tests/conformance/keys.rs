@@ -121,6 +121,45 @@ pub async fn a_destroyed_month_opens_nothing_and_what_is_open_outlives_it(bench:
     assert!(reclaimed.to_string().contains("was destroyed"), "{reclaimed}");
 }
 
+pub async fn an_entry_of_the_list_outlives_its_month(bench: Bench) {
+    let w = bench.world().await;
+    let mut fill = |b: &mut [u8]| efface_core::outside::Chance::fill(&*w.chance, b);
+    let master = MasterKey::generate(&mut fill);
+    let (_, roots) = Vault::create(&master, &mut fill);
+    let folder = Folder::default();
+    let ours = store(&w, &folder, &master, &roots).await;
+    folder.ensure(&ours, &w.chance).await.expect("keys");
+    let [month, _] = ours.months_in_use().expect("months");
+    let new = efface_store::NewSuppression {
+        controller: controller("default"),
+        scope: efface_core::Scope::Marketing,
+        identifiers: vec![email("jane")],
+        reason: efface_core::suppression::Reason::Added,
+        note: None,
+        legal_basis: None,
+        expires_at: None,
+        by: "test".into(),
+    };
+    let id = ours.suppress(new).await.expect("added").id();
+    assert_eq!(ours.wrapped_by_master().await.expect("counts"), 0);
+    w.clock.advance(62 * DAY);
+    folder.ensure(&ours, &w.chance).await.expect("keys");
+    let refused = ours.destroy_month(&month, "test").await.expect_err("still wraps");
+    assert!(refused.to_string().contains("still wraps 1"), "{refused}");
+    let mut rounds = 0;
+    while ours.carry_over(&format!("month:{month}:")).await.expect("carried") > 0 {
+        rounds += 1;
+    }
+    assert_eq!(rounds, 1, "it is carried over once");
+    ours.destroy_month(&month, "test").await.expect("destroyed");
+    folder.destroy(&month);
+    let fresh = store(&w, &folder, &master, &roots).await;
+    assert_eq!(fresh.listed_person(id).await.expect("opens"), [email("jane")]);
+    // one that lay under the master itself is counted, so that a rotation takes it along
+    w.raw.exec("UPDATE suppression SET wrapped_by = 'master:0000'").await;
+    assert_eq!(fresh.wrapped_by_master().await.expect("counts"), 1);
+}
+
 /// As the `requests` lane does it.
 async fn forget(store: &SqlStore, id: efface_core::RequestId) {
     let before = store.request(id).await.expect("request").request;

@@ -28,7 +28,14 @@ pub async fn packed(w: &World, id: RequestId, signed: &Checkpoint, note: &str) -
     let leaves = w.store.packed_leaves(id, signed).await.expect("leaves").expect("all are placed");
     let view = w.store.request(id).await.expect("request");
     let request = serde_json::json!({ "request": view.request }).to_string();
-    Pack { checkpoint: note.to_owned(), request, leaves, opening: None, record: String::new() }
+    Pack {
+        checkpoint: note.to_owned(),
+        request,
+        leaves,
+        opening: None,
+        record: String::new(),
+        paper: None,
+    }
 }
 
 async fn some_people(w: &World, from: usize, count: usize) -> Vec<RequestId> {

@@ -9,7 +9,8 @@ use efface_core::{
     task::{Answered, Event},
 };
 use efface_store::{
-    ErrandDone, ErrandKind, KeptAnswer, MemoWrite, NewRequest, Store, TaskWrite, Unit,
+    Asked, ErrandDone, ErrandKind, KeptAnswer, MemoWrite, NewRequest, NewSuppression, Store,
+    TaskWrite, Unit,
 };
 use md5::Md5;
 use sha2::{Digest as _, Sha256};
@@ -121,8 +122,42 @@ async fn live(w: &World) {
     };
     w.store.keep_answers(&[kept]).await.expect("kept");
     w.store.find_person(&canary()[0]).await.expect("found");
+    let new = NewSuppression {
+        controller: controller("default"),
+        scope: efface_core::Scope::Marketing,
+        identifiers: canary(),
+        reason: efface_core::suppression::Reason::Added,
+        note: None,
+        legal_basis: None,
+        expires_at: None,
+        by: "ada".into(),
+    };
+    w.store.suppress(new).await.expect("on the list");
+    let asked = canary().into_iter().map(Asked::Plain).chain(Asked::hashed(&canary()[0]));
+    let asked: Vec<Asked> = asked.collect();
+    let found = w.store.check_list(&controller("default"), &asked).await.expect("checked");
+    assert!(found.iter().all(|v| v.len() == 1), "{found:?}");
+    listed_with_its_prior(w).await;
     w.follow().await;
     w.store.cancel(id, "ada").await.expect("cancelled");
+}
+
+/// What stood before a suppress goes over to the entry.
+async fn listed_with_its_prior(w: &World) {
+    let id = w.start(suppress(vec![email("listed.person"), user("listed canary")])).await;
+    let task = w.task(id, "mail").await;
+    w.order(None, &[w.now_of(task.id).await], 1).await.expect("ordered");
+    let (mut unit, mut changes) = (Unit::default(), vec![]);
+    let answer = Answered::Confirmed { forwarded: false };
+    w.happen(&mut unit, &mut changes, &w.now_of(task.id).await, &Event::Answered { answer })
+        .expect("confirmed");
+    unit.tasks[0].prior = Some(Value::new(SECRETS[7]));
+    w.store.commit(unit).await.expect("written");
+    w.follow().await;
+    assert_eq!(
+        w.raw.number("SELECT count(*) FROM suppression_account WHERE prior IS NOT NULL").await,
+        1
+    );
 }
 
 pub async fn nothing_personal_stands_in_any_column_or_file(bench: Bench) {
@@ -142,7 +177,12 @@ pub async fn nothing_personal_stands_in_any_column_or_file(bench: Bench) {
     }
     // the search itself finds what is there
     assert!(places.iter().any(|(_, bytes)| holds(bytes, b"plain-channel")));
-    for secret in SECRETS.iter().chain(&["another canary", "neighbour@example.org"]) {
+    for secret in SECRETS.iter().chain(&[
+        "another canary",
+        "neighbour@example.org",
+        "listed canary",
+        "listed.person@example.org",
+    ]) {
         for (how, disguise) in forms(secret) {
             for (place, bytes) in &places {
                 assert!(!holds(bytes, &disguise), "{secret} stands in {place}, {how}");

@@ -70,7 +70,9 @@ impl Rows {
         let mut due = found.into_iter().map(|t| self.open(t)).collect::<Result<Vec<_>, _>>()?;
         for lift in &mut due {
             if lift.task.action == TaskAction::Lift && lift.prior.is_none() {
-                lift.prior = self.prior_of_suppress(lift.task.request, account);
+                let id = lift.task.request;
+                let kept = self.prior_on_list(id, account);
+                lift.prior = kept.or_else(|| self.prior_of_suppress(id, account));
             }
         }
         Ok(due)

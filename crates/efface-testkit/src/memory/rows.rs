@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use efface_core::{
-    AccountId, DeskId, LaneId, OrderId, ReceiptId, RequestId, TaskId, Timestamp,
+    AccountId, DeskId, LaneId, OrderId, ReceiptId, RequestId, SuppressionId, TaskId, Timestamp,
     desk::DeskItem,
     journal::Hash,
     order::{Order, StoredReceipt},
@@ -15,6 +15,8 @@ use efface_store::{
     AccountRow, CheckpointRow, EntryRow, Errand, Error, ExchangeRow, NewTag, NewTask, TaskRow,
 };
 use uuid::Uuid;
+
+use super::list::StoredEntry;
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct HeldLane {
@@ -72,6 +74,7 @@ pub(super) struct Rows {
     pub follow_ups: BTreeMap<RequestId, (Timestamp, u64)>,
     pub desk: BTreeMap<DeskId, DeskItem>,
     pub sealed: BTreeMap<DeskId, Value>,
+    pub suppressions: BTreeMap<SuppressionId, StoredEntry>,
     /// With their answers.
     pub errands: BTreeMap<Uuid, (Errand, Option<String>)>,
     pub exchanges: Vec<ExchangeRow>,

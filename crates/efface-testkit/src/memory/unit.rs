@@ -60,6 +60,9 @@ fn check(rows: &Rows, unit: &Unit, broken: Broken) -> Result<(), Error> {
     if twice {
         return Err(Error::Database("a new row has the id of another".into()));
     }
+    for listing in &unit.listings {
+        rows.check_listing(listing)?;
+    }
     check_company(rows, unit)
 }
 
@@ -194,6 +197,9 @@ fn write(rows: &mut Rows, unit: Unit, now: Timestamp) {
             }
             rows.desk.insert(open.item.id, open.item);
         }
+    }
+    for listing in unit.listings {
+        rows.list(listing);
     }
     for id in unit.forgets {
         if let Some(stored) = rows.requests.get_mut(&id) {

@@ -1,5 +1,6 @@
 //! `efface connector`: vendors, their cards, and the accounts at them.
 
+pub mod backfill;
 pub mod card;
 pub mod check;
 pub mod enable;
@@ -44,6 +45,8 @@ pub enum Command {
     Rehearse(Box<rehearse::Args>),
     /// Make an account live
     Enable(enable::Args),
+    /// Tell an account that was connected later of everybody on the suppression list
+    Backfill(backfill::Args),
     /// Put an account back to look-ups only
     Observe(switch::ObserveArgs),
     /// Stop sending to an account
@@ -64,6 +67,7 @@ pub async fn run(global: &GlobalArgs, command: Command) -> Result<Exit> {
         Command::Check(args) => check::run(&Context::open(global).await?, &args).await,
         Command::Rehearse(args) => rehearse::run(&Context::open(global).await?, &args).await,
         Command::Enable(args) => enable::run(&Context::open(global).await?, &args).await,
+        Command::Backfill(args) => backfill::run(&Context::open(global).await?, &args).await,
         Command::Observe(args) => switch::observe(&looking(global).await?, &args).await,
         Command::Pause(args) => switch::pause(&looking(global).await?, &args).await,
         Command::Resume(args) => switch::resume(&looking(global).await?, &args).await,

@@ -110,7 +110,7 @@ impl Writer<'_, '_> {
         request: &Request,
         filing: &Filing,
     ) -> Result<Vec<Account>, Error> {
-        if request.controller == filing.request.controller {
+        if request.controller == filing.request.controller && !filing.request.is_partial() {
             return Ok(filing.accounts.to_vec());
         }
         let mut conditions = HashMap::new();
