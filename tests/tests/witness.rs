@@ -88,7 +88,7 @@ async fn a_main_job_ends_with_a_signed_log_and_a_pack_for_each_person(place: Pla
         let request = world.store.request(id).await.expect("request").request;
         let request = serde_json::json!({ "request": request }).to_string();
         let (checkpoint, record) = (last.note.clone(), String::new());
-        let pack = Pack { checkpoint, request, leaves, opening: None, record };
+        let pack = Pack { checkpoint, request, leaves, opening: None, record, paper: None };
         let report = pack::verify(&pack, &key);
         assert!(report.is_verified(), "{report}");
     }
