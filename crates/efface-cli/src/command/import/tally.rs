@@ -183,6 +183,7 @@ pub const fn is_of_the_row(error: &efface_store::Error) -> bool {
     match error {
         E::Refused(_)
         | E::Request(_)
+        | E::Suppression(_)
         | E::Task(_)
         | E::Stale { .. }
         | E::FiledBefore(_)
