@@ -18,6 +18,7 @@ use crate::{
     order::Order,
     request::Request,
     task::{Task, TaskState},
+    watch::Watch,
 };
 
 pub use commitment::{check_opening, commitment};
@@ -134,6 +135,13 @@ pub enum About {
         decision: String,
         by: String,
         note: String,
+    },
+    /// What happened to these watches; each as it stands now, and what the look rests on.
+    WatchMoved {
+        event: String,
+        watches: Vec<Watch>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        because: Option<crate::evidence::Evidence>,
     },
     ImportTaken {
         import: String,
@@ -364,6 +372,7 @@ impl Replay {
             | About::TasksMoved { .. }
             | About::AccountChanged { .. }
             | About::DeskClosed { .. }
+            | About::WatchMoved { .. }
             | About::ImportTaken { .. }
             | About::KeyChanged { .. }
             | About::Note { .. } => {}

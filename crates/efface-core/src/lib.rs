@@ -20,6 +20,7 @@ pub mod retry;
 pub mod subject;
 pub mod task;
 pub mod time;
+pub mod watch;
 
 pub use action::{RequestAction, Scope, TaskAction};
 pub use evidence::{EvidenceLevel, Outcome};
