@@ -139,6 +139,11 @@ impl Peek {
         self.number(requests).await + self.number(tasks).await
     }
 
+    /// Watches that keep a key and whom they look for.
+    pub async fn watch_keys(&self) -> i64 {
+        self.number("SELECT count(*) FROM watch WHERE length(sealed) > 0 OR length(wrapped_key) > 0 OR wrapped_by <> ''").await
+    }
+
     pub async fn request_count(&self) -> i64 {
         self.number("SELECT count(*) FROM request").await
     }

@@ -101,6 +101,10 @@ pub fn event(entry: &ReadEntry, called: impl Fn(TaskId) -> String) -> EventJson 
         About::DeskClosed { subject, decision, note, .. } => {
             format!("{subject}: {decision} ({note})")
         }
+        About::WatchMoved { event, watches, .. } => {
+            let at: Vec<&str> = watches.iter().map(|w| w.account.as_str()).collect();
+            format!("{event}, at {}", at.join(", "))
+        }
         About::ImportTaken { import, .. } => format!("import {import} taken"),
         About::KeyChanged { key, change, .. } => format!("{key} {change}"),
         About::Note { text } => text.clone(),

@@ -167,6 +167,8 @@ section! {
         forget_days: u32 = Kind::Whole(0, 3650);
         /// The same where no answer is on record.
         forget_unanswered_days: u32 = Kind::Whole(1, 3650);
+        /// Days after a request was closed on which its vendors are looked at again.
+        watch_days: Vec<u32> = Kind::Wholes(1, 90, 8);
         /// Whether a suppress request needs no release by a person.
         auto_release_suppress: bool = Kind::Flag;
         /// Local parts of addresses that belong to no one person.

@@ -54,6 +54,13 @@ impl Settings {
                 "a stop would cut off calls whose outcome is then not known",
             );
         }
+        if !self.policy.watch_days.is_sorted_by(|a, b| a < b) {
+            found.add(
+                "policy.watch_days",
+                "does not rise",
+                "name each day once, the earliest first, for example [7, 30]",
+            );
+        }
         if retry.base_seconds > u64::from(retry.cap_hours) * 3600 {
             found.add(
                 "policy.retry.base_seconds",

@@ -32,10 +32,10 @@ pub use directory::{AccountSpec, ControllerRules, Directory, Policy};
 pub use error::Error;
 pub use model::{
     AccountRow, AccountWrite, Attendance, CheckpointRow, Company, DeskClose, DeskOpen, DueFollowUp,
-    DueReceipt, DueTask, EntryRow, Errand, ErrandDone, ErrandKind, ExchangeRow, Filed, Filing,
-    FollowUp, Follows, KeptAnswer, KeptBack, LEDGER_LANE, LaneRow, Lease, LeaseTerms, LogStatus,
-    MemoWrite, NewTag, NewTask, OpenOrder, REQUESTS_LANE, RequestWrite, TaskRow, TaskWrite, Unit,
-    WORKERS_BELL, WorkerRow,
+    DueReceipt, DueTask, DueWatch, EntryRow, Errand, ErrandDone, ErrandKind, ExchangeRow, Filed,
+    Filing, FollowUp, Follows, KeptAnswer, KeptBack, LEDGER_LANE, LaneRow, Lease, LeaseTerms,
+    LogStatus, MemoWrite, NewTag, NewTask, NewWatch, OpenOrder, REQUESTS_LANE, RequestWrite,
+    TaskRow, TaskWrite, Unit, WORKERS_BELL, WatchWrite, WorkerRow,
 };
 pub use sql::{Connection, Database, SqlStore, journal_tail};
 pub use usecase::{MonthKeyRow, NewRequest, Proof};
@@ -95,8 +95,16 @@ pub trait Store: Send + Sync {
     /// These receipts, each with its order and the items still waiting on it.
     async fn receipts(&self, ids: &[ReceiptId]) -> Result<Vec<DueReceipt>, Error>;
     async fn due_follow_ups(&self, now: Timestamp, limit: u32) -> Result<Vec<DueFollowUp>, Error>;
+    /// Watches of an account whose next look is due, the longest due first, opened.
+    async fn due_watches(
+        &self,
+        account: &AccountId,
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<DueWatch>, Error>;
     async fn due_errands(&self, lane: &LaneId) -> Result<Vec<Errand>, Error>;
-    /// When the lane has something to do next, if nothing happens before.
+    /// When the lane has something to do next, if nothing happens before. A watch counts while its
+    /// time is still to come: what is due and cannot be looked at wakes nobody over and over.
     async fn next_wake(&self, lane: &LaneId) -> Result<Option<Timestamp>, Error>;
 
     /// Gives the next of the journal's entries, at most so many, their positions in the log; how many

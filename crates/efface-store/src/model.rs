@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use efface_core::{
-    AccountId, ConnectorId, ControllerId, Identifier, LaneId, OrderId, RequestId, Timestamp,
+    AccountId, ConnectorId, ControllerId, Identifier, IdentifierKind, LaneId, OrderId, RequestId,
+    Timestamp,
     account::Condition,
     desk::{DeskItem, Subject},
     journal::Entry,
@@ -12,6 +13,7 @@ use efface_core::{
     request::Request,
     subject::{Dossier, Value},
     task::{Cause, Event, Task},
+    watch::Watch,
 };
 
 /// A lane held by this process. Every unit of the lane's owner names it.
@@ -172,6 +174,30 @@ pub struct FollowUp {
     pub due_at: Timestamp,
 }
 
+/// A watch that begins. Whom it looks for is taken from its request's dossier and sealed anew: the
+/// proved, personal identifiers of these kinds.
+#[derive(Clone, Debug)]
+pub struct NewWatch {
+    pub watch: Watch,
+    pub lane: LaneId,
+    pub kinds: Vec<IdentifierKind>,
+}
+
+/// A watch as it should stand; refused when the row is not at `read_version`. With the last look go
+/// its key and whom it looked for.
+#[derive(Clone, Debug)]
+pub struct WatchWrite {
+    pub read_version: u32,
+    pub watch: Watch,
+}
+
+/// A watch whose next look is due, opened.
+#[derive(Clone, Debug)]
+pub struct DueWatch {
+    pub watch: Watch,
+    pub identifiers: Vec<Identifier>,
+}
+
 /// One use case's writes: all or nothing.
 #[derive(Clone, Debug, Default)]
 pub struct Unit {
@@ -198,6 +224,8 @@ pub struct Unit {
     pub desk_opens: Vec<DeskOpen>,
     pub desk_closes: Vec<DeskClose>,
     pub errands_done: Vec<ErrandDone>,
+    pub new_watches: Vec<NewWatch>,
+    pub watches: Vec<WatchWrite>,
     /// Requests whose key, and everything sealed under it, is destroyed.
     pub forgets: Vec<RequestId>,
     /// Lanes that have something to do now.
@@ -341,6 +369,8 @@ pub struct DueFollowUp {
     pub tasks: Vec<TaskRow>,
     /// Tasks of other requests that wait for a task of this one.
     pub dependents: Vec<TaskRow>,
+    /// Of a request that is closed.
+    pub watches: Vec<Watch>,
 }
 
 /// A task without anything personal.

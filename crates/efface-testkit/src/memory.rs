@@ -19,11 +19,12 @@ use efface_core::{
     outside::{Chance, Clock},
     request::Request,
     task::Queue,
+    watch::Watch,
 };
 use efface_store::{
-    AccountRow, Attendance, CheckpointRow, Directory, DueFollowUp, DueReceipt, DueTask, Errand,
-    Error, LaneRow, Lease, LeaseTerms, OpenOrder, Store, TaskRow, Unit, WORKERS_BELL, Wakes,
-    WorkerRow,
+    AccountRow, Attendance, CheckpointRow, Directory, DueFollowUp, DueReceipt, DueTask, DueWatch,
+    Errand, Error, LaneRow, Lease, LeaseTerms, OpenOrder, Store, TaskRow, Unit, WORKERS_BELL,
+    Wakes, WorkerRow,
 };
 use sha2::{Digest, Sha256};
 
@@ -141,6 +142,12 @@ impl MemoryStore {
     #[must_use]
     pub fn tasks_of(&self, id: RequestId) -> Vec<TaskRow> {
         self.rows().tasks_of(id)
+    }
+
+    /// Every watch, by its task.
+    #[must_use]
+    pub fn watches(&self) -> Vec<Watch> {
+        self.rows().watches.values().map(|w| w.watch.clone()).collect()
     }
 
     #[must_use]
@@ -347,12 +354,22 @@ impl Store for MemoryStore {
         Ok(self.rows().due_follow_ups(now, limit))
     }
 
+    async fn due_watches(
+        &self,
+        account: &AccountId,
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<DueWatch>, Error> {
+        Ok(self.rows().due_watches(account, now, limit))
+    }
+
     async fn due_errands(&self, lane: &LaneId) -> Result<Vec<Errand>, Error> {
         Ok(self.rows().due_errands(lane))
     }
 
     async fn next_wake(&self, lane: &LaneId) -> Result<Option<Timestamp>, Error> {
-        Ok(self.rows().next_wake(lane))
+        let now = self.now();
+        Ok(self.rows().next_wake(lane, now))
     }
 
     async fn place_leaves(&self, lease: &Lease, most: u32) -> Result<u64, Error> {

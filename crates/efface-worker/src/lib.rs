@@ -24,6 +24,7 @@ mod share;
 mod steady;
 mod submit;
 mod unknown;
+mod watch;
 
 #[cfg(all(feature = "without-order-commit", not(debug_assertions)))]
 compile_error!(

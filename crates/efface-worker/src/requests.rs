@@ -127,6 +127,7 @@ impl RequestsLane {
             };
             self.forget(&mut unit, &due, forgetting).await?;
         }
+        self.give_up_watches(&mut unit, &due).await;
         if let Some(at) = advance.look_again {
             unit.follow_ups.push(FollowUp { request: due.request.id, due_at: at });
         }
@@ -147,6 +148,9 @@ impl RequestsLane {
             let about =
                 About::RequestMoved { event, after: Box::new(next.clone()), commitments: vec![] };
             unit.entries.push(self.entry(about, &changes, &due.request));
+            if advance.close.is_some() {
+                self.begin_watches(&mut unit, &due, &next);
+            }
             unit.requests.push(RequestWrite {
                 read_version: due.request.version,
                 request: next,

@@ -16,8 +16,8 @@ use efface_connector::{
 };
 use efface_core::{AccountId, LaneId, ReceiptId, Timestamp, manifest::EffectClass, task::Queue};
 use efface_store::{
-    AccountRow, Attendance, CheckpointRow, Directory, DueFollowUp, DueReceipt, DueTask, Errand,
-    Error, Lease, LeaseTerms, OpenOrder, SqlStore, Store, Unit, Wakes,
+    AccountRow, Attendance, CheckpointRow, Directory, DueFollowUp, DueReceipt, DueTask, DueWatch,
+    Errand, Error, Lease, LeaseTerms, OpenOrder, SqlStore, Store, Unit, Wakes,
 };
 use efface_worker::ConnectedAccount;
 use tokio::sync::Notify;
@@ -184,6 +184,15 @@ impl Store for Flawed {
     async fn due_follow_ups(&self, now: Timestamp, limit: u32) -> Result<Vec<DueFollowUp>, Error> {
         self.inner.due_follow_ups(now, limit).await
     }
+    async fn due_watches(
+        &self,
+        account: &AccountId,
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<DueWatch>, Error> {
+        self.inner.due_watches(account, now, limit).await
+    }
+
     async fn due_errands(&self, lane: &LaneId) -> Result<Vec<Errand>, Error> {
         self.inner.due_errands(lane).await
     }

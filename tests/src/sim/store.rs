@@ -5,8 +5,8 @@ use std::{future::pending, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use efface_core::{AccountId, LaneId, ReceiptId, Timestamp, task::Queue};
 use efface_store::{
-    AccountRow, Attendance, CheckpointRow, Directory, DueFollowUp, DueReceipt, DueTask, Errand,
-    Error, Lease, LeaseTerms, OpenOrder, Store, Unit, Wakes,
+    AccountRow, Attendance, CheckpointRow, Directory, DueFollowUp, DueReceipt, DueTask, DueWatch,
+    Errand, Error, Lease, LeaseTerms, OpenOrder, Store, Unit, Wakes,
 };
 use efface_testkit::memory::MemoryStore;
 
@@ -164,6 +164,15 @@ impl Store for Faulty {
 
     async fn due_follow_ups(&self, now: Timestamp, limit: u32) -> Result<Vec<DueFollowUp>, Error> {
         through!(self, self.store.due_follow_ups(now, limit))
+    }
+
+    async fn due_watches(
+        &self,
+        account: &AccountId,
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<DueWatch>, Error> {
+        through!(self, self.store.due_watches(account, now, limit))
     }
 
     async fn due_errands(&self, lane: &LaneId) -> Result<Vec<Errand>, Error> {

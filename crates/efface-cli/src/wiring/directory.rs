@@ -15,6 +15,7 @@ use efface_core::{
     manifest::SideEffect,
     request::{Keeping, Patience},
     retry::RetryPolicy,
+    watch::Days,
 };
 use efface_settings::{Account, Controller, Settings};
 use efface_store::{AccountSpec, Connection, ControllerRules, Directory, Policy};
@@ -154,6 +155,8 @@ fn policy(settings: &Settings) -> Policy {
             after_answer: hours(policy.forget_days.saturating_mul(24)),
             unanswered: hours(policy.forget_unanswered_days.saturating_mul(24)),
         },
+        // read from settings that were checked
+        watch: Days::new(&policy.watch_days).unwrap_or(Days::NONE),
         auto_release_suppress: policy.auto_release_suppress,
         verify_after: Duration::from_secs(u64::from(policy.verify_after_minutes) * 60),
         retry: RetryPolicy {

@@ -97,6 +97,40 @@ fn a_value_out_of_range_is_refused_with_the_range() {
 }
 
 #[test]
+fn a_list_of_numbers_is_refused_with_the_place_of_the_wrong_one() {
+    check(
+        "[policy]\nwatch_days = [0, 7, 'x', 91]\n",
+        &[],
+        &[
+            "policy.watch_days[0] is 0, allowed is 1 to 90 [in efface.toml, line 2]",
+            "policy.watch_days[2] is text, a whole number is wanted [in efface.toml, line 2]",
+            "policy.watch_days[3] is 91, allowed is 1 to 90 [in efface.toml, line 2]",
+        ],
+    );
+    check(
+        "",
+        &[("EFFACE__POLICY__WATCH_DAYS", "1,2,3,4,5,6,7,8,9")],
+        &["policy.watch_days has 9 numbers, allowed are 8 [from EFFACE__POLICY__WATCH_DAYS]"],
+    );
+    check(
+        "[policy]\nwatch_days = 7\n",
+        &[("EFFACE__POLICY__DUE_DAYS", "3")],
+        &[
+            "policy.watch_days is a whole number, a list of whole numbers is wanted [in efface.toml, line 2]",
+        ],
+    );
+    check(
+        "[policy]\nwatch_days = [30, 7]\n",
+        &[],
+        &[
+            "policy.watch_days does not rise (name each day once, the earliest first, for example [7, 30]) [in efface.toml, line 2]",
+        ],
+    );
+    check("[policy]\nwatch_days = []\n", &[], &[]);
+    check("", &[("EFFACE__POLICY__WATCH_DAYS", "3, 90")], &[]);
+}
+
+#[test]
 fn texts_have_their_shapes() {
     let one = |section: &str, key: &str, value: &str, wanted: &str| {
         let path = format!("{section}.{key}");

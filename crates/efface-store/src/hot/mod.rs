@@ -47,6 +47,7 @@ statements! {
     UPDATE_ACCOUNTS,
     OPEN_DESK, CLOSE_DESK,
     KEEP_ANSWERS,
+    INSERT_WATCHES, UPDATE_WATCHES,
 }
 
 /// The turn to write to SQLite.

@@ -115,3 +115,14 @@ pub(super) const KEEP_ANSWERS: &str = "\
 INSERT INTO idempotency (key_hash, body_hash, at, status, answer)
 SELECT key_hash, body_hash, at, status, answer FROM unnest($1::bytea[], $2::bytea[], $3::int8[], $4::int8[], $5::bytea[]) AS x(key_hash, body_hash, at, status, answer)
 ON CONFLICT (key_hash) DO NOTHING";
+
+pub(super) const INSERT_WATCHES: &str = "\
+INSERT INTO watch (task_id, request_id, account, lane, version, due_at, body, sealed, wrapped_key, wrapped_by)
+SELECT task_id, request_id, account, lane, version, due_at, body, sealed, wrapped_key, wrapped_by FROM unnest($1::bytea[], $2::bytea[], $3::text[], $4::text[], $5::int8[], $6::int8[], $7::text[], $8::bytea[], $9::bytea[], $10::text[]) AS x(task_id, request_id, account, lane, version, due_at, body, sealed, wrapped_key, wrapped_by)";
+
+/// A watch that looks no more keeps neither its key nor what that opens.
+pub(super) const UPDATE_WATCHES: &str = "\
+UPDATE watch SET version = x.version, due_at = x.due_at, body = x.body, sealed = CASE WHEN x.due_at IS NULL THEN ''::bytea ELSE watch.sealed END, wrapped_key = CASE WHEN x.due_at IS NULL THEN ''::bytea ELSE watch.wrapped_key END, wrapped_by = CASE WHEN x.due_at IS NULL THEN '' ELSE watch.wrapped_by END
+FROM (SELECT * FROM unnest($1::bytea[], $2::int8[], $3::int8[], $4::int8[], $5::text[]) AS u(task_id, read_version, version, due_at, body) ORDER BY task_id) AS x
+WHERE watch.task_id = x.task_id AND watch.version = x.read_version
+RETURNING watch.task_id";

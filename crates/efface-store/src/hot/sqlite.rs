@@ -134,3 +134,16 @@ WITH x(key_hash, body_hash, at, status, answer) AS (VALUES {rows})
 INSERT INTO idempotency (key_hash, body_hash, at, status, answer)
 SELECT key_hash, body_hash, at, status, answer FROM x WHERE key_hash IS NOT NULL
 ON CONFLICT (key_hash) DO NOTHING";
+
+pub(super) const INSERT_WATCHES: &str = "\
+WITH x(task_id, request_id, account, lane, version, due_at, body, sealed, wrapped_key, wrapped_by) AS (VALUES {rows})
+INSERT INTO watch (task_id, request_id, account, lane, version, due_at, body, sealed, wrapped_key, wrapped_by)
+SELECT task_id, request_id, account, lane, version, due_at, body, sealed, wrapped_key, wrapped_by FROM x WHERE task_id IS NOT NULL";
+
+/// A watch that looks no more keeps neither its key nor what that opens.
+pub(super) const UPDATE_WATCHES: &str = "\
+WITH x(task_id, read_version, version, due_at, body) AS (VALUES {rows})
+UPDATE watch SET version = x.version, due_at = x.due_at, body = x.body, sealed = CASE WHEN x.due_at IS NULL THEN x'' ELSE watch.sealed END, wrapped_key = CASE WHEN x.due_at IS NULL THEN x'' ELSE watch.wrapped_key END, wrapped_by = CASE WHEN x.due_at IS NULL THEN '' ELSE watch.wrapped_by END
+FROM x
+WHERE watch.task_id = x.task_id AND watch.version = x.read_version
+RETURNING watch.task_id";

@@ -8,7 +8,7 @@ use efface_vault::WrappedKey;
 use crate::{
     Company, Error, MemoWrite, Unit,
     hot::{Batch, Cell, Gathered, Hot, Tx},
-    sql::{Database, company, filing, rows, seal::Sealer},
+    sql::{Database, company, filing, rows, seal::Sealer, watch},
 };
 
 /// A unit turned into rows, ready to be written together with others.
@@ -39,6 +39,9 @@ pub(super) struct PreparedUnit {
     desk_closes: Batch,
     desk_opens: Batch,
     errands: Vec<(uuid::Uuid, Vec<u8>, Timestamp)>,
+    new_watches: Batch,
+    watches: Batch,
+    watch_ids: Vec<TaskId>,
     forgets: Vec<RequestId>,
     pub(super) wakes: BTreeSet<LaneId>,
 }
@@ -88,7 +91,8 @@ pub(super) async fn prepare(
     now: Timestamp,
 ) -> Result<PreparedUnit, Error> {
     let keys = keys_for(database, &unit).await?;
-    prepare_with(sealer, unit, &keys, now)
+    let new_watches = watch::seal(database, sealer, &unit.new_watches, now).await?;
+    Ok(PreparedUnit { new_watches, ..prepare_with(sealer, unit, &keys, now)? })
 }
 
 /// As [`prepare`], with the keys at hand.
@@ -274,6 +278,10 @@ pub(super) fn prepare_with(
             Cell::Bytes(sealed),
         ]);
     }
+    for write in &unit.watches {
+        out.watch_ids.push(write.watch.task);
+        out.watches.push(watch::cells(write)?);
+    }
     out.forgets = unit.forgets;
     for done in unit.errands_done {
         out.errands.push((
@@ -314,6 +322,12 @@ async fn write_proved(tx: &mut Tx<'_>, units: &[PreparedUnit], proof: Proof) -> 
     if let Some(missed) = missed(tx, Hot::UPDATE_TASKS, &all(|u| &u.tasks), asked, proof).await? {
         return Err(Error::Stale { tasks: missed.into_iter().map(TaskId).collect() });
     }
+    let asked: Vec<uuid::Uuid> = units.iter().flat_map(|u| &u.watch_ids).map(|t| t.0).collect();
+    if let Some(missed) =
+        missed(tx, Hot::UPDATE_WATCHES, &all(|u| &u.watches), asked, proof).await?
+    {
+        return Err(Error::Stale { tasks: missed.into_iter().map(TaskId).collect() });
+    }
     for (hot, rows) in
         [(Hot::UPDATE_REQUESTS, all(|u| &u.requests)), (Hot::UPDATE_ACCOUNTS, all(|u| &u.accounts))]
     {
@@ -322,6 +336,7 @@ async fn write_proved(tx: &mut Tx<'_>, units: &[PreparedUnit], proof: Proof) -> 
         }
     }
     tx.count(Hot::INSERT_TASKS, &all(|u| &u.born)).await?;
+    tx.count(Hot::INSERT_WATCHES, &all(|u| &u.new_watches)).await?;
     tx.count(Hot::INSERT_ORDERS, &all(|u| &u.new_orders)).await?;
     let asked = units.iter().flat_map(|u| &u.order_ids).map(|o| o.0).collect();
     let gone = missed(tx, Hot::UPDATE_ORDERS, &all(|u| &u.orders), asked, proof).await?;

@@ -15,6 +15,7 @@ pub(crate) mod read;
 pub(crate) mod receipts;
 mod rows;
 mod seal;
+pub(crate) mod watch;
 
 use std::{
     sync::{Arc, Mutex},
@@ -41,8 +42,8 @@ pub(crate) use rows::{
 pub(crate) use seal::month_of;
 
 use crate::{
-    AccountRow, Attendance, CheckpointRow, Directory, DueFollowUp, DueReceipt, DueTask, Errand,
-    Error, Filed, Filing, Lease, LeaseTerms, OpenOrder, Store, Unit, Wakes,
+    AccountRow, Attendance, CheckpointRow, Directory, DueFollowUp, DueReceipt, DueTask, DueWatch,
+    Errand, Error, Filed, Filing, Lease, LeaseTerms, OpenOrder, Store, Unit, Wakes,
     sql::{committer::Committer, seal::Sealer},
 };
 
@@ -237,12 +238,21 @@ impl Store for SqlStore {
         read::due_follow_ups(&self.database, now, limit).await
     }
 
+    async fn due_watches(
+        &self,
+        account: &AccountId,
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<DueWatch>, Error> {
+        watch::due(&self.database, &self.sealer, account, now, limit).await
+    }
+
     async fn due_errands(&self, lane: &LaneId) -> Result<Vec<Errand>, Error> {
         read::due_errands(&self.database, &self.sealer, lane).await
     }
 
     async fn next_wake(&self, lane: &LaneId) -> Result<Option<Timestamp>, Error> {
-        read::next_wake(&self.database, lane).await
+        read::next_wake(&self.database, lane, self.now()).await
     }
 
     async fn place_leaves(&self, lease: &Lease, most: u32) -> Result<u64, Error> {

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use efface_core::{
     AccountId, ConnectorId, ControllerId, LaneId, RequestId, TaskId, Timestamp,
     order::Order,
+    request::RequestState,
     subject::Value,
     task::{Queue, TaskState},
 };
@@ -17,6 +18,7 @@ use crate::{
         Database, receipts,
         rows::{self, TASK_COLUMNS, task_columns},
         seal::Sealer,
+        watch,
     },
 };
 
@@ -262,6 +264,7 @@ pub(super) async fn due_follow_ups(
             request: rows::read_request(&row.text(2)?)?,
             tasks: vec![],
             dependents: vec![],
+            watches: vec![],
         });
     }
     let at: HashMap<RequestId, usize> =
@@ -270,6 +273,12 @@ pub(super) async fn due_follow_ups(
     for row in tasks_of_requests(database, &ids).await? {
         if let Some(found) = at.get(&row.task.request).and_then(|n| due.get_mut(*n)) {
             found.tasks.push(row);
+        }
+    }
+    let closed = due.iter().filter(|d| matches!(d.request.state, RequestState::Closed { .. }));
+    for watch in watch::of_requests(database, closed.map(|d| &d.request.id)).await? {
+        if let Some(found) = at.get(&watch.request).and_then(|n| due.get_mut(*n)) {
+            found.watches.push(watch);
         }
     }
     let ended: HashMap<TaskId, RequestId> = due
@@ -362,15 +371,18 @@ pub(super) async fn due_errands(
 pub(crate) const NEXT_WAKE: &str = "SELECT (SELECT min(wake_at) FROM task WHERE lane = $1 AND wake_at IS NOT NULL), \
          (SELECT min(next_poll) FROM receipt WHERE lane = $1 AND next_poll IS NOT NULL), \
          (SELECT min(look_at) FROM orders WHERE lane = $1 AND state = 'unknown' AND state <> 'answered'), \
-         (SELECT min(due_at) FROM follow_up WHERE $1 = 'requests')";
+         (SELECT min(due_at) FROM follow_up WHERE $1 = 'requests'), \
+         (SELECT min(due_at) FROM watch WHERE lane = $1 AND due_at IS NOT NULL AND due_at > $2)";
 
 pub(super) async fn next_wake(
     database: &Database,
     lane: &LaneId,
+    now: Timestamp,
 ) -> Result<Option<Timestamp>, Error> {
-    let found = database.rows(NEXT_WAKE, &[lane.as_str().into()]).await?;
+    let cells = [Cell::from(lane.as_str()), Cell::from(now.millis())];
+    let found = database.rows(NEXT_WAKE, &cells).await?;
     let Some(row) = found.first() else { return Ok(None) };
-    let times = (0..4).map(|n| row.opt_int(n)).collect::<Result<Vec<_>, _>>()?;
+    let times = (0..5).map(|n| row.opt_int(n)).collect::<Result<Vec<_>, _>>()?;
     Ok(times.into_iter().flatten().min().map(Timestamp::from_millis))
 }
 

@@ -1,6 +1,7 @@
-//! The register of months' keys, and carrying requests over from one month's key to another's.
+//! The register of months' keys, and carrying requests and watches over from one month's key to
+//! another's.
 
-use efface_core::{RequestId, Timestamp};
+use efface_core::Timestamp;
 use efface_vault::{Month, WrappedKey};
 
 use crate::{Error, SqlStore, hot::Cell, sql::month_of};
@@ -12,12 +13,27 @@ pub struct MonthKeyRow {
     pub key_id: String,
     pub made_at: Timestamp,
     pub destroyed: Option<(Timestamp, String)>,
-    /// Requests whose keys it wraps.
+    /// Requests and watches whose keys it wraps.
     pub wraps: u64,
 }
 
-/// Requests carried over in one go.
+/// Requests, and watches, carried over in one go.
 const AT_ONCE: i64 = 500;
+/// Statements over a table whose rows have a key each.
+#[derive(Clone, Copy)]
+struct KeyTexts {
+    read: &'static str,
+    write: &'static str,
+}
+
+const REQUEST_KEYS: KeyTexts = KeyTexts {
+    read: "SELECT id, wrapped_key, wrapped_by FROM request WHERE wrapped_by LIKE $1 ORDER BY id LIMIT $2",
+    write: "UPDATE request SET wrapped_key = $2, wrapped_by = $3 WHERE id = $1 AND wrapped_by = $4 RETURNING id",
+};
+const WATCH_KEYS: KeyTexts = KeyTexts {
+    read: "SELECT task_id, wrapped_key, wrapped_by FROM watch WHERE wrapped_by LIKE $1 ORDER BY task_id LIMIT $2",
+    write: "UPDATE watch SET wrapped_key = $2, wrapped_by = $3 WHERE task_id = $1 AND wrapped_by = $4 RETURNING task_id",
+};
 /// A month's key is in use for so long after its month: no clock is that wrong.
 const CLOCKS_APART_MILLIS: i64 = 2 * 86_400_000;
 
@@ -86,7 +102,7 @@ impl SqlStore {
     /// # Errors
     /// When the database cannot be read.
     pub async fn month_keys(&self) -> Result<Vec<MonthKeyRow>, Error> {
-        let sql = "SELECT m.month, m.key_id, m.made_at, m.destroyed_at, m.destroyed_by, (SELECT count(*) FROM request r WHERE r.wrapped_by = 'month:' || m.month || ':' || m.key_id) FROM month_key m ORDER BY m.month";
+        let sql = "SELECT m.month, m.key_id, m.made_at, m.destroyed_at, m.destroyed_by, (SELECT count(*) FROM request r WHERE r.wrapped_by = 'month:' || m.month || ':' || m.key_id) + (SELECT count(*) FROM watch w WHERE w.wrapped_by = 'month:' || m.month || ':' || m.key_id) FROM month_key m ORDER BY m.month";
         let found = self.database.rows(sql, &[]).await?;
         found
             .iter()
@@ -109,44 +125,49 @@ impl SqlStore {
             .collect()
     }
 
-    /// How many requests are wrapped by the master itself: those of a database that had no months'
+    /// How many requests and watches are wrapped by the master itself: those of a database that had no months'
     /// keys yet.
     ///
     /// # Errors
     /// When the database cannot be read.
     pub async fn wrapped_by_master(&self) -> Result<u64, Error> {
-        let sql = "SELECT count(*) FROM request WHERE wrapped_by LIKE 'master:%'";
+        let sql = "SELECT (SELECT count(*) FROM request WHERE wrapped_by LIKE 'master:%') + (SELECT count(*) FROM watch WHERE wrapped_by LIKE 'master:%')";
         let found = self.database.rows(sql, &[]).await?;
         found.first().map_or(Ok(0), |row| Ok(u64::try_from(row.int(0)?).unwrap_or(0)))
     }
 
-    /// Wraps the keys of some requests anew, under this month's key: those that `wrapped_by` begins
-    /// with. How many; none when all are done. What is sealed under a request's key stays as it is.
+    /// Wraps the keys of some requests and watches anew, under this month's key: those that
+    /// `wrapped_by` begins with. How many; none when all are done. What is sealed under such a key
+    /// stays as it is.
     ///
     /// # Errors
     /// When one of the keys does not open; nothing is half done.
     pub async fn carry_over(&self, wrapped_by: &str) -> Result<u64, Error> {
+        let requests = self.carry(REQUEST_KEYS, wrapped_by).await?;
+        Ok(requests + self.carry(WATCH_KEYS, wrapped_by).await?)
+    }
+
+    async fn carry(&self, texts: KeyTexts, wrapped_by: &str) -> Result<u64, Error> {
         let [to, _] = self.months_in_use()?;
-        let sql = "SELECT id, wrapped_key, wrapped_by FROM request WHERE wrapped_by LIKE $1 ORDER BY id LIMIT $2";
         let like = format!("{wrapped_by}%");
-        let found =
-            self.database.rows(sql, &[Cell::from(like.as_str()), Cell::from(AT_ONCE)]).await?;
+        let found = self
+            .database
+            .rows(texts.read, &[Cell::from(like.as_str()), Cell::from(AT_ONCE)])
+            .await?;
         let mut tx = self.database.begin().await?;
         let mut carried = 0;
         for row in &found {
-            let id = RequestId(row.id(0)?);
+            let id = row.id(0)?;
             let wrapped = WrappedKey { bytes: row.bytes(1)?, wrapped_by: row.text(2)? };
-            let anew = self.sealer.rewrap(id, &wrapped, &to)?;
+            let anew = self.sealer.rewrap(id.as_bytes(), &wrapped, &to)?;
             let cells = [
-                Cell::from(id.bytes()),
+                Cell::from(id.as_bytes()),
                 Cell::from(anew.bytes),
                 Cell::from(anew.wrapped_by.as_str()),
                 Cell::from(wrapped.wrapped_by.as_str()),
             ];
             // whoever forgot it meanwhile has taken its key away: it comes back by nobody
-            let hit = tx
-                .small("UPDATE request SET wrapped_key = $2, wrapped_by = $3 WHERE id = $1 AND wrapped_by = $4 RETURNING id", &cells)
-                .await?;
+            let hit = tx.small(texts.write, &cells).await?;
             carried += u64::try_from(hit.len()).unwrap_or(0);
         }
         tx.commit().await?;
@@ -192,7 +213,7 @@ impl SqlStore {
         let row = self.ended_month(month).await?;
         if row.wraps > 0 {
             return Err(Error::Refused(format!(
-                "the key of {month} still wraps {} request keys",
+                "the key of {month} still wraps {} keys of requests and watches",
                 row.wraps
             )));
         }
@@ -201,7 +222,7 @@ impl SqlStore {
         }
         let mut tx = self.database.begin().await?;
         let cells = [Cell::from(month.as_str()), Cell::from(self.now().millis()), Cell::from(by)];
-        let hit = tx.small("UPDATE month_key SET destroyed_at = $2, destroyed_by = $3 WHERE month = $1 AND destroyed_at IS NULL AND NOT EXISTS (SELECT 1 FROM request WHERE wrapped_by = 'month:' || month || ':' || key_id) RETURNING month", &cells).await?;
+        let hit = tx.small("UPDATE month_key SET destroyed_at = $2, destroyed_by = $3 WHERE month = $1 AND destroyed_at IS NULL AND NOT EXISTS (SELECT 1 FROM request WHERE wrapped_by = 'month:' || month || ':' || key_id) AND NOT EXISTS (SELECT 1 FROM watch WHERE wrapped_by = 'month:' || month || ':' || key_id) RETURNING month", &cells).await?;
         if hit.is_empty() {
             return Err(Error::Refused(format!(
                 "somebody else is at work on the key of {month}; try again"

@@ -9,6 +9,7 @@ mod keys;
 mod request;
 mod stop;
 mod task;
+mod watch;
 
 use efface_core::{
     RequestId, TaskId, Timestamp,

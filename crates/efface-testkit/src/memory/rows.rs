@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use efface_core::{
-    AccountId, DeskId, LaneId, OrderId, ReceiptId, RequestId, TaskId, Timestamp,
+    AccountId, DeskId, Identifier, LaneId, OrderId, ReceiptId, RequestId, TaskId, Timestamp,
     desk::DeskItem,
     journal::Hash,
     order::{Order, StoredReceipt},
     request::Request,
     subject::{Dossier, Value},
     task::{Queue, Task, queue},
+    watch::Watch,
 };
 use efface_store::{
     AccountRow, CheckpointRow, EntryRow, Errand, Error, ExchangeRow, NewTag, NewTask, TaskRow,
@@ -57,6 +58,14 @@ impl StoredTask {
     }
 }
 
+#[derive(Clone, Debug)]
+pub(super) struct WatchRow {
+    pub watch: Watch,
+    pub lane: LaneId,
+    /// Nobody once it looks no more.
+    pub identifiers: Vec<Identifier>,
+}
+
 #[derive(Debug, Default)]
 pub(super) struct Rows {
     pub lanes: BTreeMap<LaneId, HeldLane>,
@@ -66,6 +75,7 @@ pub(super) struct Rows {
     pub requests: BTreeMap<RequestId, RequestRow>,
     pub tags: BTreeMap<([u8; 32], RequestId), NewTag>,
     pub tasks: BTreeMap<TaskId, StoredTask>,
+    pub watches: BTreeMap<TaskId, WatchRow>,
     pub orders: BTreeMap<OrderId, Order>,
     pub receipts: BTreeMap<ReceiptId, StoredReceipt>,
     /// When, and how often it was asked for.

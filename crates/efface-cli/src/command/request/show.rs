@@ -8,7 +8,10 @@ use crate::{
     exit::Exit,
     history::{EventJson, event, exchange_table, exchanges},
     print::{self, Table, say, when},
-    show::{IdentifierJson, RequestJson, TaskJson, evidence_line, head, task_table},
+    show::{
+        IdentifierJson, RequestJson, TaskJson, WatchJson, evidence_line, head, task_table,
+        watch_table,
+    },
     wiring::Context,
 };
 
@@ -59,6 +62,7 @@ pub async fn run(context: &Context, args: &Args) -> Result<Exit> {
             "identifiers": identifiers,
             "reference": dossier.as_ref().and_then(|d| d.external_reference.as_ref()),
             "tasks": tasks,
+            "watches": view.watches.iter().map(WatchJson::of).collect::<Vec<_>>(),
         });
         if let (true, Some(dossier)) = (args.reveal, &dossier) {
             let contact = dossier.requester.contact.as_ref().map(|c| c.expose().to_owned());
@@ -96,6 +100,10 @@ pub async fn run(context: &Context, args: &Args) -> Result<Exit> {
     table.print("no identifier is kept any more")?;
     say!("");
     task_table(&view.tasks).print("no tasks")?;
+    if !view.watches.is_empty() {
+        say!("");
+        watch_table(&view.watches).print("")?;
+    }
     if args.exchanges {
         say!("");
         exchange_table(&exchanges).print("nothing was exchanged with any vendor")?;
