@@ -1,5 +1,6 @@
 //! Watches after a request was closed: when the next look is, and whom to look for, sealed under a key
-//! of the watch's own. One that looks no more keeps neither.
+//! of the watch's own. One that looks no more keeps neither. And what is left of a request whose record
+//! has ended: that there was one.
 
 use crate::{Back, Step};
 
@@ -7,8 +8,8 @@ pub const STEP: Step = Step {
     name: "m0006_watch",
     tables: TABLES,
     on_postgresql: "",
-    // going back would lose who was to be looked for
-    back: Back::Refused("watches are not taken back; restore a backup instead"),
+    // going back would lose who was to be looked for, and whose record has ended
+    back: Back::Refused("watches and ended records are not taken back; restore a backup instead"),
 };
 
 const TABLES: &str = "
@@ -27,4 +28,15 @@ CREATE TABLE watch (
 CREATE INDEX watch_request ON watch (request_id);
 CREATE INDEX watch_due ON watch (account, due_at) WHERE due_at IS NOT NULL;
 CREATE INDEX watch_lane ON watch (lane, due_at) WHERE due_at IS NOT NULL;
+
+CREATE TABLE ended (
+  request_id {bytes} NOT NULL PRIMARY KEY,
+  at {int} NOT NULL,
+  controller TEXT NOT NULL,
+  action TEXT NOT NULL,
+  state TEXT NOT NULL,
+  regime TEXT
+) {strict_no_rowid};
+CREATE INDEX receipt_order ON receipt (order_id);
+CREATE INDEX desk_subject ON desk (subject_kind, subject_id);
 ";

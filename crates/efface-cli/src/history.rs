@@ -105,6 +105,7 @@ pub fn event(entry: &ReadEntry, called: impl Fn(TaskId) -> String) -> EventJson 
             let at: Vec<&str> = watches.iter().map(|w| w.account.as_str()).collect();
             format!("{event}, at {}", at.join(", "))
         }
+        About::RecordEnded { .. } => "the record ended by retention".to_owned(),
         About::ImportTaken { import, .. } => format!("import {import} taken"),
         About::KeyChanged { key, change, .. } => format!("{key} {change}"),
         About::Note { text } => text.clone(),

@@ -143,6 +143,12 @@ pub enum About {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         because: Option<crate::evidence::Evidence>,
     },
+    /// The record of a request ended when its months were over: its rows are gone, and of these
+    /// entries, which spoke of nobody else, the hash alone is kept.
+    RecordEnded {
+        request: RequestId,
+        entries: Vec<EntryId>,
+    },
     ImportTaken {
         import: String,
         rows: u64,
@@ -373,6 +379,7 @@ impl Replay {
             | About::AccountChanged { .. }
             | About::DeskClosed { .. }
             | About::WatchMoved { .. }
+            | About::RecordEnded { .. }
             | About::ImportTaken { .. }
             | About::KeyChanged { .. }
             | About::Note { .. } => {}

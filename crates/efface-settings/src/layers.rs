@@ -153,6 +153,11 @@ fn find(fields: &[Field], parts: &mut [String]) -> Option<Kind> {
             *id = id.replace('_', "-");
             find(inner, rest)
         }
+        Kind::Named(..) => {
+            let name = rest.first_mut()?;
+            *name = name.replace('_', "-");
+            Some(kind)
+        }
         Kind::Vendor
         | Kind::Text(_)
         | Kind::Needed(_)
@@ -176,7 +181,7 @@ fn typed(kind: Option<Kind>, text: &str, in_file: Option<&toml::Value>) -> toml:
         Some(toml::Value::Array(texts.collect()))
     };
     let read = match kind {
-        Some(Kind::Whole(..)) => whole(),
+        Some(Kind::Whole(..) | Kind::Named(..)) => whole(),
         Some(Kind::Positive(_)) => number(),
         Some(Kind::Flag) => flag(),
         Some(Kind::Texts(_)) => list(),

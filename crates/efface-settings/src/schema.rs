@@ -18,6 +18,8 @@ pub(crate) enum Kind {
     Whole(i64, i64),
     /// A list of whole numbers, each between two bounds, and how many at most.
     Wholes(i64, i64, usize),
+    /// Whole numbers between two bounds, by names that are free.
+    Named(i64, i64),
     /// A number above zero, up to a bound.
     Positive(f64),
     /// True or false.

@@ -266,6 +266,17 @@ impl Walk<'_> {
                 self.wholes(path, least..=most, count, items)
             }
             (Kind::Wholes(..), _) => wrong(self, "a list of whole numbers"),
+            (Kind::Named(least, most), Value::Table(table)) => {
+                let (mut clean, mut shown) = (Map::new(), Table::new());
+                for (name, value) in table {
+                    let each = Kind::Whole(least, most);
+                    if let Some((c, s)) = self.field(&join(path, name), each, value, None) {
+                        clean.insert(name.clone(), c);
+                        shown.insert(name.clone(), s);
+                    }
+                }
+                Some((Json::Object(clean), Value::Table(shown)))
+            }
             (Kind::Positive(most), Value::Integer(_) | Value::Float(_)) => {
                 let n = match value {
                     #[expect(clippy::cast_precision_loss, reason = "the bound is far below 2^52")]
@@ -296,7 +307,7 @@ impl Walk<'_> {
                 let (clean, shown) = vendor::resolve(self, path, table, false);
                 Some((Json::Object(clean), Value::Table(shown)))
             }
-            (Kind::Section(_) | Kind::Each(..) | Kind::Vendor, _) => {
+            (Kind::Section(_) | Kind::Each(..) | Kind::Named(..) | Kind::Vendor, _) => {
                 wrong(self, &format!("a section [{path}]"))
             }
         }

@@ -13,7 +13,7 @@ use efface_core::{
     account::Condition,
     brakes::GuardList,
     plan::{Account, Phase, phase_of},
-    request::{Keeping, Patience},
+    request::{Keeping, Patience, Records},
     retry::RetryPolicy,
     task::{Rules, Task},
     watch::{Days, Watchable},
@@ -82,6 +82,8 @@ pub struct Directory {
     pub controllers: BTreeMap<ControllerId, ControllerRules>,
     pub accounts: Vec<AccountSpec>,
     pub policy: Policy,
+    /// How long records are kept once nothing personal of them is left.
+    pub records: Records,
     /// Controllers of the settings whose days cannot be counted yet: nothing is filed for them.
     pub without_zone: BTreeSet<ControllerId>,
 }

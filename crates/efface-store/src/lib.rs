@@ -22,7 +22,7 @@ compile_error!(
 );
 
 use async_trait::async_trait;
-use efface_core::{AccountId, LaneId, ReceiptId, Timestamp, task::Queue};
+use efface_core::{AccountId, LaneId, ReceiptId, RequestId, Timestamp, task::Queue};
 
 #[cfg(feature = "crash-points")]
 pub use crash::arm_crash_points;
@@ -31,11 +31,12 @@ pub use crash::crash_point;
 pub use directory::{AccountSpec, ControllerRules, Directory, Policy};
 pub use error::Error;
 pub use model::{
-    AccountRow, AccountWrite, Attendance, CheckpointRow, Company, DeskClose, DeskOpen, DueFollowUp,
-    DueReceipt, DueTask, DueWatch, EntryRow, Errand, ErrandDone, ErrandKind, ExchangeRow, Filed,
-    Filing, FollowUp, Follows, KeptAnswer, KeptBack, LEDGER_LANE, LaneRow, Lease, LeaseTerms,
-    LogStatus, MemoWrite, NewTag, NewTask, NewWatch, OpenOrder, REQUESTS_LANE, RequestWrite,
-    TaskRow, TaskWrite, Unit, WORKERS_BELL, WatchWrite, WorkerRow,
+    AccountRow, AccountWrite, Attendance, Audited, CheckpointRow, Company, DeskClose, DeskOpen,
+    DueFollowUp, DueReceipt, DueTask, DueWatch, EntryRow, Errand, ErrandDone, ErrandKind,
+    ExchangeRow, Filed, Filing, FollowUp, Follows, InTheWay, KeptAnswer, KeptBack, LEDGER_LANE,
+    LaneRow, Lease, LeaseTerms, LogStatus, MemoWrite, NewTag, NewTask, NewWatch, OpenOrder,
+    REQUESTS_LANE, RecordEnd, RecordOf, RequestWrite, TaskRow, TaskWrite, Unit, WORKERS_BELL,
+    WatchWrite, WorkerRow,
 };
 pub use sql::{Connection, Database, SqlStore, journal_tail};
 pub use usecase::{MonthKeyRow, NewRequest, Proof};
@@ -102,6 +103,8 @@ pub trait Store: Send + Sync {
         now: Timestamp,
         limit: u32,
     ) -> Result<Vec<DueWatch>, Error>;
+    /// What would end with a request's record.
+    async fn record_of(&self, request: RequestId) -> Result<RecordOf, Error>;
     async fn due_errands(&self, lane: &LaneId) -> Result<Vec<Errand>, Error>;
     /// When the lane has something to do next, if nothing happens before. A watch counts while its
     /// time is still to come: what is due and cannot be looked at wakes nobody over and over.

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use efface_core::{
-    AccountId, ConnectorId, ControllerId, Identifier, IdentifierKind, LaneId, OrderId, RequestId,
-    Timestamp,
+    AccountId, ConnectorId, ControllerId, EntryId, Identifier, IdentifierKind, LaneId, OrderId,
+    RequestId, Timestamp,
     account::Condition,
     desk::{DeskItem, Subject},
     journal::Entry,
@@ -15,6 +15,7 @@ use efface_core::{
     task::{Cause, Event, Task},
     watch::Watch,
 };
+use efface_ledger::log::Verdict;
 
 /// A lane held by this process. Every unit of the lane's owner names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,6 +86,14 @@ pub enum Follows {
     },
     /// As long or longer, and other leaves in it.
     OtherHistory,
+}
+
+/// What a whole journal is worth, and how many of its leaves ended with their record: of those the hash
+/// alone was checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Audited {
+    pub verdict: Verdict,
+    pub ended: u64,
 }
 
 /// The `ledger` system lane: its owner gives the journal's entries their positions.
@@ -198,6 +207,34 @@ pub struct DueWatch {
     pub identifiers: Vec<Identifier>,
 }
 
+/// Why a record cannot end yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InTheWay {
+    /// Something of it waits on the desk.
+    Desk,
+    /// A leaf of it has no position in the log yet.
+    Unplaced,
+}
+
+/// What would end with a request's record.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RecordOf {
+    /// Why it cannot end yet.
+    pub in_the_way: Option<InTheWay>,
+    /// Entries of the journal that speak of this request alone.
+    pub entries: Vec<EntryId>,
+}
+
+/// The record of a request that ends: its rows and what only they lead to. Of its entries the hash is
+/// kept, of the request that there was one.
+#[derive(Clone, Debug)]
+pub struct RecordEnd {
+    /// As it was read.
+    pub request: Request,
+    pub entries: Vec<EntryId>,
+    pub at: Timestamp,
+}
+
 /// One use case's writes: all or nothing.
 #[derive(Clone, Debug, Default)]
 pub struct Unit {
@@ -228,6 +265,8 @@ pub struct Unit {
     pub watches: Vec<WatchWrite>,
     /// Requests whose key, and everything sealed under it, is destroyed.
     pub forgets: Vec<RequestId>,
+    /// Requests whose record ends.
+    pub ends: Vec<RecordEnd>,
     /// Lanes that have something to do now.
     pub wakes: Vec<LaneId>,
 }

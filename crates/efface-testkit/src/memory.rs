@@ -23,8 +23,8 @@ use efface_core::{
 };
 use efface_store::{
     AccountRow, Attendance, CheckpointRow, Directory, DueFollowUp, DueReceipt, DueTask, DueWatch,
-    Errand, Error, LaneRow, Lease, LeaseTerms, OpenOrder, Store, TaskRow, Unit, WORKERS_BELL,
-    Wakes, WorkerRow,
+    Errand, Error, LaneRow, Lease, LeaseTerms, OpenOrder, RecordOf, Store, TaskRow, Unit,
+    WORKERS_BELL, Wakes, WorkerRow,
 };
 use sha2::{Digest, Sha256};
 
@@ -167,10 +167,12 @@ impl MemoryStore {
         self.rows().desk.values().filter(|i| i.closed.is_none()).cloned().collect()
     }
 
-    /// The journal, in the order of its commits.
+    /// The journal, in the order of its commits; but for entries whose record has ended.
     #[must_use]
     pub fn journal(&self) -> Vec<Entry> {
-        self.rows().journal.iter().map(|row| row.entry.clone()).collect()
+        let rows = self.rows();
+        let kept = rows.journal.iter().filter(|row| !row.entry.body.is_empty());
+        kept.map(|row| row.entry.clone()).collect()
     }
 
     /// Entries that have a position, and all there are.
@@ -361,6 +363,10 @@ impl Store for MemoryStore {
         limit: u32,
     ) -> Result<Vec<DueWatch>, Error> {
         Ok(self.rows().due_watches(account, now, limit))
+    }
+
+    async fn record_of(&self, request: RequestId) -> Result<RecordOf, Error> {
+        self.rows().record_of(request)
     }
 
     async fn due_errands(&self, lane: &LaneId) -> Result<Vec<Errand>, Error> {

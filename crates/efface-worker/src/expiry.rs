@@ -90,6 +90,7 @@ impl RequestsLane {
             Forgetting::Due if self.clock_is_steady().await => {
                 let next = request::apply(&due.request, &request::Event::Forgotten, now)?;
                 unit.forgets.push(request);
+                self.ask_to_end(unit, &next);
                 self.move_alone(unit, due, next, request::Event::Forgotten.word(), &[]);
             }
             Forgetting::Due => {

@@ -20,6 +20,7 @@ mod poll;
 mod recall;
 mod record;
 mod requests;
+mod retention;
 mod share;
 mod steady;
 mod submit;

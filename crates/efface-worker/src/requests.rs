@@ -127,6 +127,9 @@ impl RequestsLane {
             };
             self.forget(&mut unit, &due, forgetting).await?;
         }
+        if settled && due.request.forgotten_at.is_some() {
+            self.end_record(&mut unit, &due).await?;
+        }
         self.give_up_watches(&mut unit, &due).await;
         if let Some(at) = advance.look_again {
             unit.follow_ups.push(FollowUp { request: due.request.id, due_at: at });

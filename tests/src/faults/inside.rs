@@ -14,10 +14,12 @@ use efface_connector::{
     Answer, Call, Connector, ConnectorError, Evidence, Found, Item, ItemId, Order, Prepared,
     Presence, Probe, Recalled, Receipt,
 };
-use efface_core::{AccountId, LaneId, ReceiptId, Timestamp, manifest::EffectClass, task::Queue};
+use efface_core::{
+    AccountId, LaneId, ReceiptId, RequestId, Timestamp, manifest::EffectClass, task::Queue,
+};
 use efface_store::{
     AccountRow, Attendance, CheckpointRow, Directory, DueFollowUp, DueReceipt, DueTask, DueWatch,
-    Errand, Error, Lease, LeaseTerms, OpenOrder, SqlStore, Store, Unit, Wakes,
+    Errand, Error, Lease, LeaseTerms, OpenOrder, RecordOf, SqlStore, Store, Unit, Wakes,
 };
 use efface_worker::ConnectedAccount;
 use tokio::sync::Notify;
@@ -193,6 +195,9 @@ impl Store for Flawed {
         self.inner.due_watches(account, now, limit).await
     }
 
+    async fn record_of(&self, request: RequestId) -> Result<RecordOf, Error> {
+        self.inner.record_of(request).await
+    }
     async fn due_errands(&self, lane: &LaneId) -> Result<Vec<Errand>, Error> {
         self.inner.due_errands(lane).await
     }

@@ -3,10 +3,10 @@
 use std::{future::pending, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use efface_core::{AccountId, LaneId, ReceiptId, Timestamp, task::Queue};
+use efface_core::{AccountId, LaneId, ReceiptId, RequestId, Timestamp, task::Queue};
 use efface_store::{
     AccountRow, Attendance, CheckpointRow, Directory, DueFollowUp, DueReceipt, DueTask, DueWatch,
-    Errand, Error, Lease, LeaseTerms, OpenOrder, Store, Unit, Wakes,
+    Errand, Error, Lease, LeaseTerms, OpenOrder, RecordOf, Store, Unit, Wakes,
 };
 use efface_testkit::memory::MemoryStore;
 
@@ -173,6 +173,10 @@ impl Store for Faulty {
         limit: u32,
     ) -> Result<Vec<DueWatch>, Error> {
         through!(self, self.store.due_watches(account, now, limit))
+    }
+
+    async fn record_of(&self, request: RequestId) -> Result<RecordOf, Error> {
+        through!(self, self.store.record_of(request))
     }
 
     async fn due_errands(&self, lane: &LaneId) -> Result<Vec<Errand>, Error> {

@@ -9,7 +9,7 @@ use efface_ledger::{
     Checkpoint,
     log::{Discrepancy, Kind, Verdict},
 };
-use efface_store::{CheckpointRow, LogStatus};
+use efface_store::{Audited, CheckpointRow, LogStatus};
 use indicatif::ProgressBar;
 use serde_json::{Value, json};
 
@@ -204,16 +204,27 @@ async fn verify(context: &Context, file: Option<&std::path::Path>) -> Result<Exi
     let verdict =
         context.store.audit(&signed, move |read| ProgressBar::set_position(&told, read)).await;
     progress.finish_and_clear();
-    let verdict = verdict?;
+    let Audited { verdict, ended } = verdict?;
     let is_whole = matches!(verdict, Verdict::Whole { .. });
     if context.json {
-        print::json(&as_json(&signed, &verdict))?;
+        let mut body = as_json(&signed, &verdict);
+        body["ended_by_retention"] = json!(ended);
+        print::json(&body)?;
     } else {
         let source = match file {
             Some(file) => format!("the checkpoint {}", file.display()),
             None => "the last checkpoint of the database".into(),
         };
         say!("against {source}: {verdict}");
+        if is_whole && ended > 0 {
+            say!(
+                "{}: of these the hash stands in the tree, and their content was removed when its time was over",
+                print::count(
+                    usize::try_from(ended).unwrap_or(usize::MAX),
+                    "leaf that ended by retention"
+                )
+            );
+        }
         if is_whole && file.is_none() {
             print::aside(
                 "this checkpoint lies in the same database; against a copy kept elsewhere (--checkpoint FILE) it proves more",

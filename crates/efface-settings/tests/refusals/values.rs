@@ -131,6 +131,19 @@ fn a_list_of_numbers_is_refused_with_the_place_of_the_wrong_one() {
 }
 
 #[test]
+fn months_of_a_regime_are_refused_below_what_its_law_asks_for() {
+    check(
+        "[policy.keep_records]\nus-ca = 12\nus-co = 24\neu-gdpr = 1\nuk-gdpr = 0\n",
+        &[("EFFACE__POLICY__KEEP_RECORDS__BR_LGPD", "x")],
+        &[
+            "policy.keep_records.br-lgpd is text, a whole number is wanted [from EFFACE__POLICY__KEEP_RECORDS__BR_LGPD]",
+            "policy.keep_records.uk-gdpr is 0, allowed is 1 to 1200 [in efface.toml, line 5]",
+            "policy.keep_records.us-ca is 12, and its law asks for at least 24 months (records of requests under it cannot end sooner) [in efface.toml, line 2]",
+        ],
+    );
+}
+
+#[test]
 fn texts_have_their_shapes() {
     let one = |section: &str, key: &str, value: &str, wanted: &str| {
         let path = format!("{section}.{key}");

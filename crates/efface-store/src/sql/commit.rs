@@ -6,9 +6,9 @@ use efface_core::{LaneId, OrderId, ReceiptId, RequestId, TaskId, Timestamp, task
 use efface_vault::WrappedKey;
 
 use crate::{
-    Company, Error, MemoWrite, Unit,
+    Company, Error, MemoWrite, RecordEnd, Unit,
     hot::{Batch, Cell, Gathered, Hot, Tx},
-    sql::{Database, company, filing, rows, seal::Sealer, watch},
+    sql::{Database, company, filing, retention, rows, seal::Sealer, watch},
 };
 
 /// A unit turned into rows, ready to be written together with others.
@@ -43,6 +43,7 @@ pub(super) struct PreparedUnit {
     watches: Batch,
     watch_ids: Vec<TaskId>,
     forgets: Vec<RequestId>,
+    ends: Vec<RecordEnd>,
     pub(super) wakes: BTreeSet<LaneId>,
 }
 
@@ -283,6 +284,7 @@ pub(super) fn prepare_with(
         out.watches.push(watch::cells(write)?);
     }
     out.forgets = unit.forgets;
+    out.ends = unit.ends;
     for done in unit.errands_done {
         out.errands.push((
             done.id,
@@ -368,6 +370,9 @@ async fn write_proved(tx: &mut Tx<'_>, units: &[PreparedUnit], proof: Proof) -> 
     }
     for id in units.iter().flat_map(|u| &u.forgets) {
         forget(tx, *id).await?;
+    }
+    for end in units.iter().flat_map(|u| &u.ends) {
+        retention::end(tx, end).await?;
     }
     check_company(tx, &company).await
 }

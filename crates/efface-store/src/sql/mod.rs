@@ -13,6 +13,7 @@ mod log;
 mod notify;
 pub(crate) mod read;
 pub(crate) mod receipts;
+mod retention;
 mod rows;
 mod seal;
 pub(crate) mod watch;
@@ -24,7 +25,7 @@ use std::{
 
 use async_trait::async_trait;
 use efface_core::{
-    AccountId, LaneId, ReceiptId, Timestamp,
+    AccountId, LaneId, ReceiptId, RequestId, Timestamp,
     outside::{Chance, Clock},
     task::Queue,
 };
@@ -43,7 +44,7 @@ pub(crate) use seal::month_of;
 
 use crate::{
     AccountRow, Attendance, CheckpointRow, Directory, DueFollowUp, DueReceipt, DueTask, DueWatch,
-    Errand, Error, Filed, Filing, Lease, LeaseTerms, OpenOrder, Store, Unit, Wakes,
+    Errand, Error, Filed, Filing, Lease, LeaseTerms, OpenOrder, RecordOf, Store, Unit, Wakes,
     sql::{committer::Committer, seal::Sealer},
 };
 
@@ -245,6 +246,10 @@ impl Store for SqlStore {
         limit: u32,
     ) -> Result<Vec<DueWatch>, Error> {
         watch::due(&self.database, &self.sealer, account, now, limit).await
+    }
+
+    async fn record_of(&self, request: RequestId) -> Result<RecordOf, Error> {
+        Self::record_of(self, request).await
     }
 
     async fn due_errands(&self, lane: &LaneId) -> Result<Vec<Errand>, Error> {

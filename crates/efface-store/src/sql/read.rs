@@ -400,11 +400,15 @@ pub(super) async fn anything_to_wake(
     Ok(!database.rows(ANYTHING_TO_WAKE, &cells).await?.is_empty())
 }
 
-/// The journal's stored entries (body, items) in the order of their ids, for replay and packs.
+/// The journal's stored entries (body, items) in the order of their ids, for replay and packs; but for
+/// those whose record has ended.
 ///
 /// # Errors
 /// When the database cannot be read.
 pub async fn journal_tail(store: &crate::SqlStore) -> Result<Vec<(String, String)>, Error> {
-    let found = store.database.rows("SELECT body, items FROM journal ORDER BY id", &[]).await?;
+    let found = store
+        .database
+        .rows("SELECT body, items FROM journal WHERE body <> '' ORDER BY id", &[])
+        .await?;
     found.iter().map(|r| Ok((r.text(0)?, r.text(1)?))).collect()
 }

@@ -85,6 +85,12 @@ fn check_versions(rows: &Rows, unit: &Unit, broken: Broken) -> Result<(), Error>
             return Err(stale);
         }
     }
+    for end in &unit.ends {
+        let known = rows.requests.get(&end.request.id);
+        if known.is_none_or(|r| !broken.no_versions && r.request.version != end.request.version) {
+            return Err(stale);
+        }
+    }
     for write in &unit.watches {
         let known = rows.watches.get(&write.watch.task);
         if known.is_none_or(|w| !broken.no_versions && w.watch.version != write.read_version) {
@@ -224,6 +230,9 @@ fn write(rows: &mut Rows, unit: Unit, now: Timestamp) {
         for task in rows.tasks.values_mut().filter(|t| t.row.task.request == id) {
             (task.memo, task.prior) = (None, None);
         }
+    }
+    for end in unit.ends {
+        rows.end(&end);
     }
     for done in unit.errands_done {
         if let Some((_, answer)) = rows.errands.get_mut(&done.id) {
