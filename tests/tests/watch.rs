@@ -13,6 +13,10 @@ use efface_core::{
     task::Seen,
     watch::{Days, Explanation, Found, Watch, WatchState},
 };
+use efface_ledger::{
+    Checkpoint, Pack,
+    pack::{self, PackedLeaf},
+};
 use efface_store::Policy;
 use efface_tests::{
     on_both_databases,
@@ -31,6 +35,7 @@ on_both_databases! {
     a_vendor_that_is_down_is_asked_again_the_next_day,
     a_look_that_a_worker_took_with_it_is_asked_again,
     a_paused_account_is_not_looked_at_and_a_watch_nobody_can_look_at_ends,
+    a_pack_tells_every_look_and_notices_one_that_is_missing,
     no_days_no_watch,
 }
 
@@ -215,6 +220,37 @@ async fn a_paused_account_is_not_looked_at_and_a_watch_nobody_can_look_at_ends(p
     assert!(desk.iter().any(|d| d.item.reason == Reason::WatchBlind), "{desk:?}");
     let row = efface_store::Store::account(&**store, &account).await.expect("account");
     assert_eq!(row.condition.mode, Mode::Live);
+}
+
+async fn a_pack_tells_every_look_and_notices_one_that_is_missing(place: Place) {
+    let scene = Scene::closed(&place, |p| p).await;
+    scene.until(7, |w| w.looks.len() == 1).await;
+    scene.until(30, is_over).await;
+    let store = &scene.world.store;
+    let placed = async || store.log_status().await.is_ok_and(|log| log.unplaced == 0);
+    assert!(scene.world.run_until(LONG, placed).await);
+    let row = efface_store::Store::sign_checkpoint(&**store).await.expect("signed").expect("one");
+    let key = store.verifier_key().await.expect("key");
+    let signed = Checkpoint::open(&row.note, &key).expect("ours");
+    let leaves = store.packed_leaves(scene.id, &signed).await.expect("read").expect("placed");
+    let request = store.request(scene.id).await.expect("request").request;
+    let request = serde_json::json!({ "request": request }).to_string();
+    let verified = |leaves: Vec<PackedLeaf>| {
+        let (checkpoint, request) = (row.note.clone(), request.clone());
+        let pack = Pack { checkpoint, request, leaves, opening: None, record: String::new() };
+        pack::verify(&pack, &key)
+    };
+    let report = verified(leaves.clone());
+    assert!(report.is_verified(), "{report}");
+    let mut looks = leaves.iter().filter(|l| l.body.contains("looked again: absent"));
+    let first = looks.next().expect("a look").index;
+    assert_eq!(looks.count(), 1);
+    let without = leaves.into_iter().filter(|l| l.index != first).collect();
+    let report = verified(without);
+    assert!(
+        !report.is_verified() && report.to_string().contains("the watch over task"),
+        "{report}"
+    );
 }
 
 async fn no_days_no_watch(place: Place) {

@@ -124,6 +124,7 @@ const CASES: &[Case] = cases! {
         two_people_change_an_account_and_both_changes_stand;
     keys:
         a_destroyed_month_opens_nothing_and_what_is_open_outlives_it,
+        a_watchs_key_counts_for_its_month_and_is_carried_over,
         two_processes_that_make_a_months_key_agree_on_one;
     ledgers:
         an_import_is_begun_once_per_file,

@@ -2,27 +2,31 @@
 //! the one on SQLite, the one on PostgreSQL, and the one in memory, which is licensed by nothing else.
 
 mod fixture;
+mod later;
 
 use std::{pin::Pin, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use efface_core::{
-    EvidenceLevel, IdentifierKind, OrderId, Outcome, ReceiptId, RequestId, TaskId, Timestamp,
+    OrderId, ReceiptId, RequestId, TaskId, Timestamp,
     desk::{Reason, Subject},
     journal::About,
     order::OrderState,
     outside::Chance,
     subject::Value,
-    task::{Answered, Event, Queue, Seen, Task, TaskState},
-    watch::{self, Days, Watchable},
+    task::{Answered, Event, Queue, Task},
 };
 use efface_store::{
     AccountWrite, Attendance, DeskClose, Error, FollowUp, LEDGER_LANE, LeaseTerms, MemoWrite,
-    NewRequest, NewWatch, REQUESTS_LANE, Store, TaskRow, TaskWrite, Unit, WatchWrite,
+    NewRequest, REQUESTS_LANE, Store, TaskRow, TaskWrite, Unit,
 };
 
 pub use fixture::{HandClock, Seeded, account, directory, erase, lane};
 use fixture::{LONG, desk_open, entry, happen, order, order_of, receipt_of, start};
+use later::{
+    a_record_ends_with_what_is_its_alone,
+    a_watch_is_due_on_its_day_and_outlives_whom_its_request_forgot,
+};
 
 /// A store to be asked, and the few doors around it.
 #[async_trait]
@@ -87,6 +91,7 @@ sentences! {
     a_hold_comes_with_the_task,
     a_memo_is_kept_until_it_is_cleared,
     a_watch_is_due_on_its_day_and_outlives_whom_its_request_forgot,
+    a_record_ends_with_what_is_its_alone,
     an_item_is_opened_once_per_subject_and_reason,
     each_leaf_gets_one_position_from_the_lanes_owner,
 }
@@ -443,52 +448,6 @@ async fn a_hold_comes_with_the_task(rig: Arc<dyn Rig>) {
     fixture::hold_alone(&*rig, task.request).await;
     let kept = due().await.remove(0).kept_back;
     assert_eq!(kept, Some(efface_store::KeptBack::Hold { reason: "lawsuit".into() }));
-}
-
-async fn a_watch_is_due_on_its_day_and_outlives_whom_its_request_forgot(rig: Arc<dyn Rig>) {
-    const DAY: Duration = Duration::from_secs(86_400);
-    let task = start(&*rig, "a").await;
-    let store = rig.store();
-    let begun = rig.now();
-    let state = TaskState::Settled { outcome: Outcome::Erased, evidence: EvidenceLevel::Confirmed };
-    let erased = Task { state, ..task.clone() };
-    let bound = Some(Watchable { bound: Duration::ZERO });
-    let watch = watch::begin(&erased, begun, bound, Days::DEFAULT, begun).expect("watched");
-    let new =
-        |kinds: Vec<IdentifierKind>| NewWatch { watch: watch.clone(), lane: lane("mail"), kinds };
-    let unit = Unit { new_watches: vec![new(vec![IdentifierKind::Email])], ..Unit::default() };
-    store.commit(unit.clone()).await.expect("begun");
-    store.commit(unit).await.expect_err("one watch for a task");
-    // its own key: the request's may go
-    store.commit(Unit { forgets: vec![task.request], ..Unit::default() }).await.expect("forgotten");
-    let due = async |at| store.due_watches(&account("mail"), at, 9).await.expect("reads");
-    let week = begun.plus(7 * DAY);
-    assert!(due(begun.plus(6 * DAY)).await.is_empty());
-    assert!(store.due_watches(&account("shop"), week, 9).await.expect("reads").is_empty());
-    assert_eq!(store.next_wake(&lane("mail")).await.expect("reads"), Some(week));
-    let found = due(week).await.remove(0);
-    assert_eq!(found.watch, watch);
-    let known: Vec<&str> = found.identifiers.iter().map(|i| i.normal.expose()).collect();
-    assert_eq!(known, ["a@example.org"]);
-    let looked = |watch: &watch::Watch, seen| {
-        let event = watch::Event::Looked { seen };
-        watch::apply(watch, &event, week).expect("looks").watch
-    };
-    let once = looked(&watch, Seen::Absent);
-    let write = |read_version, watch: &watch::Watch| Unit {
-        watches: vec![WatchWrite { read_version, watch: watch.clone() }],
-        ..Unit::default()
-    };
-    store.commit(write(1, &once)).await.expect("looked");
-    let stale = fails(&*rig, write(1, &once)).await;
-    assert!(matches!(stale, Error::Stale { ref tasks } if tasks == &[task.id]), "{stale}");
-    assert!(due(week).await.is_empty());
-    let month = begun.plus(30 * DAY);
-    assert_eq!(due(month).await.len(), 1);
-    let again = looked(&once, Seen::Present);
-    store.commit(write(2, &again)).await.expect("seen");
-    assert!(due(month).await.is_empty(), "it looks no more");
-    assert_eq!(store.next_wake(&lane("mail")).await.expect("reads"), None);
 }
 
 async fn a_memo_is_kept_until_it_is_cleared(rig: Arc<dyn Rig>) {

@@ -94,6 +94,8 @@ async fn status(context: &Context) -> Result<Exit> {
     let key = context.store.verifier_key().await?;
     let folder = context.settings.ledger.anchor_folder.as_deref();
     let now = context.now();
+    let ended = context.store.ended_counts().await?;
+    let records = ended.iter().fold(0u64, |all, (.., count)| all.saturating_add(*count));
     if context.json {
         let last = checkpoint.map(|row| {
             json!({
@@ -104,6 +106,7 @@ async fn status(context: &Context) -> Result<Exit> {
         print::json(&json!({
             "log": key.name(), "leaves": size, "without_position": unplaced,
             "checkpoint": last, "anchor_folder": folder,
+            "records_ended": records,
         }))?;
         return Ok(Exit::Done);
     }
@@ -112,6 +115,9 @@ async fn status(context: &Context) -> Result<Exit> {
         ("leaves", size.to_string()),
         ("without position", unplaced.to_string()),
     ];
+    if records > 0 {
+        lines.push(("records ended", format!("{records}, by retention: their hashes stay")));
+    }
     match &checkpoint {
         None => lines.push(("last checkpoint", "none yet".into())),
         Some(row) => {
