@@ -6,6 +6,7 @@ mod m0002_ledger;
 mod m0003_workers;
 mod m0004_keys;
 mod m0005_suppression;
+mod m0006_watch;
 
 use sea_orm_migration::{prelude::*, sea_orm::DbBackend};
 
@@ -21,6 +22,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0003_workers::STEP),
             Box::new(m0004_keys::STEP),
             Box::new(m0005_suppression::STEP),
+            Box::new(m0006_watch::STEP),
         ]
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use efface_core::{OrderId, order::Order};
+use efface_core::{OrderId, RequestId, TaskId, order::Order};
 use sea_orm::{
     ConnectOptions, ConnectionTrait as _, DatabaseConnection, DatabaseTransaction, QueryResult,
     Statement, TransactionTrait as _, sqlx::types::uuid::Uuid,
@@ -137,6 +137,52 @@ impl Peek {
         let requests = "SELECT count(*) FROM request WHERE length(sealed) > 0 OR length(wrapped_key) > 0 OR wrapped_by <> ''";
         let tasks = "SELECT count(*) FROM task WHERE memo IS NOT NULL OR prior IS NOT NULL";
         self.number(requests).await + self.number(tasks).await
+    }
+
+    /// Watches that keep a key and whom they look for.
+    pub async fn watch_keys(&self) -> i64 {
+        self.number("SELECT count(*) FROM watch WHERE length(sealed) > 0 OR length(wrapped_key) > 0 OR wrapped_by <> ''").await
+    }
+
+    /// Puts something on the desk that a person has to dismiss.
+    pub async fn open_desk_item(&self, task: TaskId) {
+        let id = task.to_string();
+        let item = serde_json::json!({
+            "id": id, "subject": { "task": id }, "reason": "slow", "opened_at": 1, "closed": null,
+        });
+        self.execute(&format!(
+            "INSERT INTO desk (id, subject_kind, subject_id, reason, opened_at, body) VALUES ({}, 'task', '{id}', 'slow', 1, '{item}')",
+            self.literal(task.bytes())
+        ))
+        .await;
+    }
+
+    /// Rows that name a request, but for the one that says that it ended.
+    pub async fn rows_of(&self, request: RequestId) -> i64 {
+        let id = self.literal(request.bytes());
+        let mut rows = self.number(&format!("SELECT count(*) FROM request WHERE id = {id}")).await;
+        for table in ["task", "tag", "watch", "follow_up"] {
+            let sql = format!("SELECT count(*) FROM {table} WHERE request_id = {id}");
+            rows += self.number(&sql).await;
+        }
+        rows
+    }
+
+    /// Empties one of a request's entries in the journal.
+    pub async fn empty_an_entry(&self, request: RequestId) {
+        let id = self.literal(request.bytes());
+        self.execute(&format!(
+            "UPDATE journal SET body = '', items = '', request_id = NULL WHERE id = (SELECT id FROM journal WHERE request_id = {id} ORDER BY id LIMIT 1)"
+        ))
+        .await;
+    }
+
+    fn literal(&self, id: &[u8]) -> String {
+        let hex = hex::encode(id);
+        match self.database.get_database_backend() {
+            sea_orm::DbBackend::Sqlite => format!("x'{hex}'"),
+            _ => format!("'\\x{hex}'::bytea"),
+        }
     }
 
     pub async fn request_count(&self) -> i64 {

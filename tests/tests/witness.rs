@@ -77,7 +77,7 @@ async fn a_main_job_ends_with_a_signed_log_and_a_pack_for_each_person(place: Pla
     let key = world.store.verifier_key().await.expect("key");
     let last = world.store.last_checkpoint().await.expect("read").expect("a checkpoint");
     let signed = Checkpoint::open(&last.note, &key).expect("ours");
-    let whole = world.store.audit(&signed, |_| {}).await.expect("audited");
+    let whole = world.store.audit(&signed, |_| {}).await.expect("audited").verdict;
     assert!(matches!(whole, Verdict::Whole { .. }), "{whole:?}");
     for note in outside.copies().values() {
         let copy = Checkpoint::open(note, &key).expect("ours");

@@ -188,6 +188,7 @@ impl From<efface_store::Error> for Problem {
             E::Task(refusal) => Self::new(Kind::Refused, refusal.to_string()),
             E::Request(refusal) => Self::new(Kind::Refused, refusal.to_string()),
             E::Suppression(refusal) => Self::new(Kind::Refused, refusal.to_string()),
+            E::Ended { .. } => Self::new(Kind::NotFound, error.to_string()),
             E::Forgotten(_) => Self::new(Kind::Refused, error.to_string()),
             E::Refused(why) => Self::new(Kind::Refused, why.clone()),
             E::FiledBefore(id) => {

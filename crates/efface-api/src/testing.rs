@@ -287,6 +287,7 @@ fn directory() -> Directory {
     Directory {
         accounts: vec![account("post"), account("crm")],
         controllers: [(controller, rules)].into(),
+        records: efface_core::request::Records::default(),
         policy: Policy::default(),
         without_zone: [ControllerId::new("second").expect("a name")].into(),
     }

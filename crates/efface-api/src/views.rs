@@ -6,6 +6,7 @@ use efface_core::{
     desk::Reason,
     request::Request,
     task::TaskState,
+    watch::{Watch, WatchState},
 };
 use efface_store::{AccountRow, DeskRow, Directory, RequestView, TaskView};
 use jiff::civil::Date;
@@ -125,6 +126,9 @@ pub struct RequestDetail {
     /// By which kinds the person is known here; values are never shown.
     identifiers: Vec<KindCount>,
     tasks: Vec<TaskDetail>,
+    /// Where the vendors are looked at again once the request is closed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    watches: Vec<WatchDetail>,
 }
 
 impl RequestDetail {
@@ -134,6 +138,49 @@ impl RequestDetail {
             summary: RequestSummary::of(&view.request, now),
             identifiers: kinds.into_iter().map(count).collect(),
             tasks: view.tasks.iter().map(TaskDetail::of).collect(),
+            watches: view.watches.iter().map(WatchDetail::of).collect(),
+        }
+    }
+}
+
+/// The watch over one task of a closed request: a look, never a call that changes anything.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct WatchDetail {
+    #[schema(value_type = uuid::Uuid)]
+    task: TaskId,
+    account: String,
+    /// How it stands, in words.
+    #[schema(example = "looked once, nobody there; again on 2027-01-20")]
+    description: String,
+    since: Moment,
+    /// How many looks were made.
+    looks: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<Moment>,
+    /// Since when the person is seen there again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seen_again_at: Option<Moment>,
+    /// A named person's explanation of that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "re-imported")]
+    explanation: Option<&'static str>,
+}
+
+impl WatchDetail {
+    fn of(watch: &Watch) -> Self {
+        let (seen_again_at, explained) = match &watch.state {
+            WatchState::SeenAgain { at, explained } => (Some(*at), explained.as_ref()),
+            WatchState::Watching { .. } | WatchState::Ended { .. } => (None, None),
+        };
+        Self {
+            task: watch.task,
+            account: watch.account.to_string(),
+            description: watch.sentence(),
+            since: Moment(watch.since),
+            looks: u32::try_from(watch.looks.len()).unwrap_or(u32::MAX),
+            next: watch.next().map(Moment),
+            seen_again_at: seen_again_at.map(Moment),
+            explanation: explained.map(|e| e.explanation.word()),
         }
     }
 }

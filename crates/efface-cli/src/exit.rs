@@ -83,7 +83,7 @@ impl StdError for Failure {}
 /// What the store's refusals mean to a script.
 fn exit_of(error: &StoreError) -> Exit {
     match error {
-        StoreError::NotFound { .. } => Exit::NotFound,
+        StoreError::NotFound { .. } | StoreError::Ended { .. } => Exit::NotFound,
         StoreError::Refused(_)
         | StoreError::Task(_)
         | StoreError::Request(_)

@@ -101,6 +101,11 @@ pub fn event(entry: &ReadEntry, called: impl Fn(TaskId) -> String) -> EventJson 
         About::DeskClosed { subject, decision, note, .. } => {
             format!("{subject}: {decision} ({note})")
         }
+        About::WatchMoved { event, watches, .. } => {
+            let at: Vec<&str> = watches.iter().map(|w| w.account.as_str()).collect();
+            format!("{event}, at {}", at.join(", "))
+        }
+        About::RecordEnded { .. } => "the record ended by retention".to_owned(),
         About::ImportTaken { import, .. } => format!("import {import} taken"),
         About::KeyChanged { key, change, .. } => format!("{key} {change}"),
         About::SuppressionMoved { event, entry, .. } => {

@@ -5,6 +5,7 @@ use efface_core::{
     EvidenceLevel, Identifier, Outcome, Provenance, Standing, TaskAction, Timestamp,
     request::{Request, RequestState},
     task::{Cause, Recall, TaskState, WaitsOn},
+    watch::{Look, Watch, WatchState},
 };
 use efface_store::TaskView;
 use serde::Serialize;
@@ -292,6 +293,63 @@ pub fn task_table(tasks: &[TaskView]) -> Table {
             when(json.since),
             json.detail,
             json.id,
+        ]);
+    }
+    table
+}
+
+/// The watch over one task of a closed request.
+#[derive(Debug, Serialize)]
+pub struct WatchJson {
+    pub task: String,
+    pub account: String,
+    pub state: &'static str,
+    /// How it stands, for people.
+    pub description: String,
+    pub since: Timestamp,
+    pub looks: Vec<Look>,
+    pub next: Option<Timestamp>,
+    /// What became of it when it ended: `absent`, `not_told`, `not_asked`.
+    pub found: Option<&'static str>,
+    pub seen_again_at: Option<Timestamp>,
+    pub explanation: Option<&'static str>,
+    pub explained_by: Option<String>,
+}
+
+impl WatchJson {
+    #[must_use]
+    pub fn of(watch: &Watch) -> Self {
+        let (found, seen_again_at, explained) = match &watch.state {
+            WatchState::Watching { .. } => (None, None, None),
+            WatchState::SeenAgain { at, explained } => (None, Some(*at), explained.as_ref()),
+            WatchState::Ended { found, .. } => (Some(found.word()), None, None),
+        };
+        Self {
+            task: watch.task.to_string(),
+            account: watch.account.to_string(),
+            state: watch.state.word(),
+            description: watch.sentence(),
+            since: watch.since,
+            looks: watch.looks.clone(),
+            next: watch.next(),
+            found,
+            seen_again_at,
+            explanation: explained.map(|e| e.explanation.word()),
+            explained_by: explained.map(|e| e.by.clone()),
+        }
+    }
+}
+
+/// Watches for eyes.
+#[must_use]
+pub fn watch_table(watches: &[Watch]) -> Table {
+    let mut table = Table::new(&["watched at", "since", "next look", "how it stands"]);
+    for watch in watches {
+        table.row([
+            watch.account.to_string(),
+            when(watch.since),
+            maybe_when(watch.next()),
+            watch.sentence(),
         ]);
     }
     table

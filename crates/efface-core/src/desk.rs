@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     AccountId, DeskId, EvidenceLevel, LaneId, OrderId, RequestId, TaskId, Timestamp, action::words,
+    watch::Explanation,
 };
 
 /// Whose matter a desk item is.
@@ -87,6 +88,10 @@ pub enum Reason {
     SettingsWrong { detail: String },
     /// The breaker has been open for long.
     VendorOutage,
+    /// A watch sees a person again who was erased; `verified_before` when a look had found nobody.
+    SeenAgain { verified_before: bool },
+    /// A watch ended without having been able to look.
+    WatchBlind,
 }
 
 words! {
@@ -100,6 +105,29 @@ words! {
         NoMatch = "no-match",
         Resume = "resume",
         Dismiss = "dismiss",
+        ReturnedByOwnAct = "returned-by-own-act",
+        ReImported = "re-imported",
+        NeverErased = "never-erased",
+    }
+}
+
+impl Choice {
+    /// The explanation it gives, where it gives one.
+    #[must_use]
+    pub const fn explanation(self) -> Option<Explanation> {
+        match self {
+            Self::ReturnedByOwnAct => Some(Explanation::ReturnedByOwnAct),
+            Self::ReImported => Some(Explanation::ReImported),
+            Self::NeverErased => Some(Explanation::NeverErased),
+            Self::Retry
+            | Self::Attest
+            | Self::Waive
+            | Self::Pick
+            | Self::AcceptLower
+            | Self::NoMatch
+            | Self::Resume
+            | Self::Dismiss => None,
+        }
     }
 }
 
@@ -126,6 +154,8 @@ impl Reason {
             Self::CeilingReached { .. } => "ceiling_reached",
             Self::SettingsWrong { .. } => "settings_wrong",
             Self::VendorOutage => "vendor_outage",
+            Self::SeenAgain { .. } => "seen_again",
+            Self::WatchBlind => "watch_blind",
         }
     }
 
@@ -158,6 +188,9 @@ impl Reason {
             Self::CeilingReached { people } => format!("{people} people today is the account's ceiling; nobody more is reached, tomorrow neither, before a person resumes the account"),
             Self::SettingsWrong { detail } => format!("the account's settings do not fit the vendor: {detail}; correct them, then resume"),
             Self::VendorOutage => "the vendor has been failing for long; its tasks wait, nothing is lost".into(),
+            Self::SeenAgain { verified_before: true } => "the person was gone from this vendor and is there again: came back by their own act, or was imported again from somewhere; look at the vendor's record and say which. Nothing is sent by itself; if they should go again, file a new request".into(),
+            Self::SeenAgain { verified_before: false } => "the person is at this vendor although it said it erased them, and nobody has seen them gone: perhaps never erased; look at the vendor's record and say which. Nothing is sent by itself; if they were never erased, file a new request and take it up with the vendor".into(),
+            Self::WatchBlind => "the watch after the request ended without a last look, because the vendor could not be asked; look there yourself, then dismiss".into(),
         }
     }
 
@@ -175,8 +208,16 @@ impl Reason {
             | Self::UnknownOutcome => &[C::Retry, C::Attest, C::Waive],
             Self::Choose { .. } => &[C::Pick, C::Attest, C::Waive],
             Self::BelowFloor { .. } => &[C::AcceptLower, C::Attest, C::Waive, C::Retry],
-            Self::Slow | Self::Spent { .. } | Self::VendorOutage | Self::ProofMissing { .. } => {
-                &[C::Dismiss]
+            Self::Slow
+            | Self::Spent { .. }
+            | Self::VendorOutage
+            | Self::ProofMissing { .. }
+            | Self::WatchBlind => &[C::Dismiss],
+            Self::SeenAgain { verified_before: true } => {
+                &[C::ReturnedByOwnAct, C::ReImported, C::NeverErased]
+            }
+            Self::SeenAgain { verified_before: false } => {
+                &[C::NeverErased, C::ReturnedByOwnAct, C::ReImported]
             }
             Self::NobodyFound => &[C::NoMatch, C::Dismiss],
             Self::CredentialsRefused { .. }

@@ -19,6 +19,7 @@ use crate::{
     request::Request,
     suppression::{Stand, Suppression},
     task::{Task, TaskState},
+    watch::Watch,
 };
 
 pub use commitment::{check_opening, commitment};
@@ -135,6 +136,19 @@ pub enum About {
         decision: String,
         by: String,
         note: String,
+    },
+    /// What happened to these watches; each as it stands now, and what the look rests on.
+    WatchMoved {
+        event: String,
+        watches: Vec<Watch>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        because: Option<crate::evidence::Evidence>,
+    },
+    /// The record of a request ended when its months were over: its rows are gone, and of these
+    /// entries, which spoke of nobody else, the hash alone is kept.
+    RecordEnded {
+        request: RequestId,
+        entries: Vec<EntryId>,
     },
     ImportTaken {
         import: String,
@@ -373,6 +387,8 @@ impl Replay {
             | About::TasksMoved { .. }
             | About::AccountChanged { .. }
             | About::DeskClosed { .. }
+            | About::WatchMoved { .. }
+            | About::RecordEnded { .. }
             | About::ImportTaken { .. }
             | About::KeyChanged { .. }
             | About::SuppressionMoved { .. }

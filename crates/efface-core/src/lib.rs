@@ -21,6 +21,7 @@ pub mod subject;
 pub mod suppression;
 pub mod task;
 pub mod time;
+pub mod watch;
 
 pub use action::{RequestAction, Scope, TaskAction};
 pub use evidence::{EvidenceLevel, Outcome};

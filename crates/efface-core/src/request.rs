@@ -3,6 +3,7 @@
 mod advance;
 mod expiry;
 mod forget;
+mod retention;
 
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ use crate::{
 pub use advance::{Advance, advance, anything_sent, ending, patience};
 pub use expiry::{LEAST_NOTICE, Patience, Unproved, expires_at, notice_at, unproved};
 pub use forget::{Forgetting, Keeping, forgetting};
+pub use retention::{LEAST_MONTHS, Records, ends_at, kept_until};
 
 words! {
     /// Why a request is denied; each maps to the protocols' own codes.

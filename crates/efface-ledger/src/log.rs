@@ -97,8 +97,11 @@ impl Audit {
 
     /// The next leaf, and the hash stored for it, if any.
     pub fn leaf(&mut self, body: &[u8], stored: Option<Hash>) {
+        self.take(leaf_hash(body), stored);
+    }
+
+    fn take(&mut self, hash: Hash, stored: Option<Hash>) {
         let index = self.leaves.size();
-        let hash = leaf_hash(body);
         self.leaves.push(hash);
         if let Some(stored) = stored {
             self.stored.push(stored);
@@ -113,6 +116,12 @@ impl Audit {
             differs.stored.extend(stored);
         }
         self.note_roots();
+    }
+
+    /// A leaf whose bytes are gone because its record has ended: its stored hash stands for it, and leads
+    /// to the signed root or does not.
+    pub fn ended(&mut self, stored: Hash) {
+        self.take(stored, Some(stored));
     }
 
     /// A hash that is stored beyond the last leaf.

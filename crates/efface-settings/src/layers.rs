@@ -153,11 +153,17 @@ fn find(fields: &[Field], parts: &mut [String]) -> Option<Kind> {
             *id = id.replace('_', "-");
             find(inner, rest)
         }
+        Kind::Named(..) => {
+            let name = rest.first_mut()?;
+            *name = name.replace('_', "-");
+            Some(kind)
+        }
         Kind::Vendor
         | Kind::Text(_)
         | Kind::Needed(_)
         | Kind::Texts(_)
         | Kind::Whole(..)
+        | Kind::Wholes(..)
         | Kind::Positive(_)
         | Kind::Flag
         | Kind::Secret(_) => Some(kind),
@@ -175,10 +181,15 @@ fn typed(kind: Option<Kind>, text: &str, in_file: Option<&toml::Value>) -> toml:
         Some(toml::Value::Array(texts.collect()))
     };
     let read = match kind {
-        Some(Kind::Whole(..)) => whole(),
+        Some(Kind::Whole(..) | Kind::Named(..)) => whole(),
         Some(Kind::Positive(_)) => number(),
         Some(Kind::Flag) => flag(),
         Some(Kind::Texts(_)) => list(),
+        Some(Kind::Wholes(..)) => {
+            let items = text.split(',').map(str::trim).filter(|i| !i.is_empty());
+            let number = |item: &str| item.parse().map(toml::Value::Integer);
+            items.map(number).collect::<Result<Vec<_>, _>>().ok().map(toml::Value::Array)
+        }
         // a vendor's value takes the type it has in the file
         Some(Kind::Vendor) => match in_file {
             Some(toml::Value::Integer(_)) => whole(),

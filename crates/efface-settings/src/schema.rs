@@ -16,6 +16,10 @@ pub(crate) enum Kind {
     Texts(Shape),
     /// A whole number between two bounds, both included.
     Whole(i64, i64),
+    /// A list of whole numbers, each between two bounds, and how many at most.
+    Wholes(i64, i64, usize),
+    /// Whole numbers between two bounds, by names that are free.
+    Named(i64, i64),
     /// A number above zero, up to a bound.
     Positive(f64),
     /// True or false.

@@ -170,6 +170,12 @@ section! {
         forget_days: u32 = Kind::Whole(0, 3650);
         /// The same where no answer is on record.
         forget_unanswered_days: u32 = Kind::Whole(1, 3650);
+        /// Days after a request was closed on which its vendors are looked at again.
+        watch_days: Vec<u32> = Kind::Wholes(1, 90, 8);
+        /// Months the record of a request is kept, once nothing personal of it is left.
+        keep_records_months: u32 = Kind::Whole(1, 1200);
+        /// The same by regime, where the law asks for another number.
+        keep_records: BTreeMap<String, u32> = Kind::Named(1, 1200);
         /// Whether a suppress request needs no release by a person.
         auto_release_suppress: bool = Kind::Flag;
         /// Local parts of addresses that belong to no one person.

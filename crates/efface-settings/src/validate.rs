@@ -10,6 +10,9 @@ use url::{Host, Url};
 /// The engine's own lanes; `requests-0`, `requests-1` … belong to the first.
 const SYSTEM_LANES: [&str; 2] = ["requests", "ledger"];
 
+/// Regimes whose law asks for records to be kept at least so many months, as the engine keeps them.
+const LEAST_MONTHS: [(&str, u32); 2] = [("us-ca", 24), ("us-co", 24)];
+
 impl Settings {
     /// The cross-checks, run by [`Settings::load`]; to be run again after
     /// settings were changed in memory.
@@ -53,6 +56,24 @@ impl Settings {
                 "must not be shorter than worker.call_timeout_seconds",
                 "a stop would cut off calls whose outcome is then not known",
             );
+        }
+        if !self.policy.watch_days.is_sorted_by(|a, b| a < b) {
+            found.add(
+                "policy.watch_days",
+                "does not rise",
+                "name each day once, the earliest first, for example [7, 30]",
+            );
+        }
+        for (regime, least) in LEAST_MONTHS {
+            let named = self.policy.keep_records.get(regime);
+            if let Some(months) = named.filter(|months| **months < least) {
+                let message = format!("is {months}, and its law asks for at least {least} months");
+                found.add(
+                    &format!("policy.keep_records.{regime}"),
+                    &message,
+                    "records of requests under it cannot end sooner",
+                );
+            }
         }
         if retry.base_seconds > u64::from(retry.cap_hours) * 3600 {
             found.add(

@@ -13,6 +13,7 @@ use crate::secret::MASK;
 use crate::{VendorSecrets, vendor};
 use serde_json::{Map, Value as Json};
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use toml::{Table, Value};
 
@@ -261,6 +262,21 @@ impl Walk<'_> {
                 None
             }
             (Kind::Whole(..), _) => wrong(self, "a whole number"),
+            (Kind::Wholes(least, most, count), Value::Array(items)) => {
+                self.wholes(path, least..=most, count, items)
+            }
+            (Kind::Wholes(..), _) => wrong(self, "a list of whole numbers"),
+            (Kind::Named(least, most), Value::Table(table)) => {
+                let (mut clean, mut shown) = (Map::new(), Table::new());
+                for (name, value) in table {
+                    let each = Kind::Whole(least, most);
+                    if let Some((c, s)) = self.field(&join(path, name), each, value, None) {
+                        clean.insert(name.clone(), c);
+                        shown.insert(name.clone(), s);
+                    }
+                }
+                Some((Json::Object(clean), Value::Table(shown)))
+            }
             (Kind::Positive(most), Value::Integer(_) | Value::Float(_)) => {
                 let n = match value {
                     #[expect(clippy::cast_precision_loss, reason = "the bound is far below 2^52")]
@@ -291,7 +307,7 @@ impl Walk<'_> {
                 let (clean, shown) = vendor::resolve(self, path, table, false);
                 Some((Json::Object(clean), Value::Table(shown)))
             }
-            (Kind::Section(_) | Kind::Each(..) | Kind::Vendor, _) => {
+            (Kind::Section(_) | Kind::Each(..) | Kind::Named(..) | Kind::Vendor, _) => {
                 wrong(self, &format!("a section [{path}]"))
             }
         }
@@ -336,6 +352,35 @@ impl Walk<'_> {
         let texts = || items.iter().filter_map(Value::as_str);
         let shown = texts().map(|t| Value::String(references::show(t)));
         Some((texts().collect(), Value::Array(shown.collect())))
+    }
+
+    fn wholes(
+        &mut self,
+        path: &str,
+        allowed: RangeInclusive<i64>,
+        count: usize,
+        items: &[Value],
+    ) -> Option<Pair> {
+        let before = self.problems.len();
+        if items.len() > count {
+            self.problem(path, format!("has {} numbers, allowed are {count}", items.len()), None);
+        }
+        for (position, item) in items.iter().enumerate() {
+            let place = format!("{path}[{position}]");
+            match item {
+                Value::Integer(n) if allowed.contains(n) => {}
+                Value::Integer(n) => {
+                    let (least, most) = (allowed.start(), allowed.end());
+                    self.problem(&place, format!("is {n}, allowed is {least} to {most}"), None);
+                }
+                other => {
+                    let message = format!("is {}, a whole number is wanted", sort(other));
+                    self.problem(&place, message, None);
+                }
+            }
+        }
+        let numbers = items.iter().filter_map(Value::as_integer);
+        (self.problems.len() == before).then(|| (numbers.collect(), Value::Array(items.to_vec())))
     }
 
     fn shaped(&mut self, path: &str, shape: Shape, text: &str) -> Option<()> {

@@ -13,9 +13,10 @@ use efface_core::{
     account::Condition,
     brakes::GuardList,
     plan::{Account, Phase, phase_of},
-    request::{Keeping, Patience},
+    request::{Keeping, Patience, Records},
     retry::RetryPolicy,
     task::{Rules, Task},
+    watch::{Days, Watchable},
 };
 use jiff::tz::TimeZone;
 
@@ -52,6 +53,8 @@ pub struct Policy {
     pub expire_unproved: Patience,
     /// How long what is personal is kept after a request is over.
     pub keeping: Keeping,
+    /// Days after a request was closed on which its vendors are looked at again.
+    pub watch: Days,
     pub auto_release_suppress: bool,
     pub verify_after: Duration,
     pub retry: RetryPolicy,
@@ -65,6 +68,7 @@ impl Default for Policy {
             due_days: 30,
             expire_unproved: Patience::of(Duration::from_secs(90 * 86_400)),
             keeping: Keeping::DEFAULT,
+            watch: Days::DEFAULT,
             auto_release_suppress: true,
             verify_after: Duration::from_secs(600),
             retry: RetryPolicy::default(),
@@ -78,6 +82,8 @@ pub struct Directory {
     pub controllers: BTreeMap<ControllerId, ControllerRules>,
     pub accounts: Vec<AccountSpec>,
     pub policy: Policy,
+    /// How long records are kept once nothing personal of them is left.
+    pub records: Records,
     /// Controllers of the settings whose days cannot be counted yet: nothing is filed for them.
     pub without_zone: BTreeSet<ControllerId>,
 }
@@ -139,6 +145,18 @@ impl Directory {
     pub fn tells_absence(&self, task: &Task) -> bool {
         let card = self.account(&task.account).and_then(|a| a.manifest.action(task.action));
         card.is_some_and(|c| c.tells_absence)
+    }
+
+    /// Whether a task's account can be watched, and by which kinds of identifier; not where the
+    /// look-up is missing or does not prove this action.
+    #[must_use]
+    pub fn watchable(&self, task: &Task) -> Option<(Watchable, Vec<IdentifierKind>)> {
+        let account = self.account(&task.account)?;
+        let look_up = account.manifest.look_up.as_ref()?;
+        let card = account.manifest.action(task.action).filter(|c| c.verified_by_look_up)?;
+        let kinds = if account.keyed_by.is_empty() { &look_up.by } else { &account.keyed_by };
+        let bound = self.scaled(&task.account, card.latency.bound);
+        Some((Watchable { bound }, kinds.clone()))
     }
 
     /// What `apply` needs to know about a task's account and action.

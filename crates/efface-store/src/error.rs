@@ -24,6 +24,11 @@ pub enum Error {
     /// Nothing personal of the request is kept any more.
     #[error("request {0} is forgotten: nothing personal of it is kept any more")]
     Forgotten(RequestId),
+    /// Its record ended when its months were over.
+    #[error(
+        "the record of request {id} ended on {on} by retention: its rows are gone, and of its entries in the journal the hash alone is kept"
+    )]
+    Ended { id: RequestId, on: String },
     #[error(transparent)]
     Task(#[from] task::Refusal),
     #[error(transparent)]

@@ -23,7 +23,7 @@ compile_error!(
 
 use async_trait::async_trait;
 use efface_core::{
-    AccountId, LaneId, ReceiptId, Timestamp, request::Request, suppression::Suppression,
+    AccountId, LaneId, ReceiptId, RequestId, Timestamp, request::Request, suppression::Suppression,
     task::Queue,
 };
 
@@ -34,11 +34,12 @@ pub use crash::crash_point;
 pub use directory::{AccountSpec, ControllerRules, Directory, Policy};
 pub use error::Error;
 pub use model::{
-    AccountRow, AccountWrite, Attendance, CheckpointRow, Company, DeskClose, DeskOpen, DueFollowUp,
-    DueReceipt, DueTask, EntryRow, Errand, ErrandDone, ErrandKind, ExchangeRow, Filed, Filing,
-    FollowUp, Follows, KeptAnswer, KeptBack, LEDGER_LANE, LaneRow, Lease, LeaseTerms, Listing,
-    LogStatus, MemoWrite, NewTag, NewTask, OpenOrder, REQUESTS_LANE, RequestWrite, TaskRow,
-    TaskWrite, Unit, WORKERS_BELL, WorkerRow,
+    AccountRow, AccountWrite, Attendance, Audited, CheckpointRow, Company, DeskClose, DeskOpen,
+    DueFollowUp, DueReceipt, DueTask, DueWatch, EntryRow, Errand, ErrandDone, ErrandKind,
+    ExchangeRow, Filed, Filing, FollowUp, Follows, InTheWay, KeptAnswer, KeptBack, LEDGER_LANE,
+    LaneRow, Lease, LeaseTerms, Listing, LogStatus, MemoWrite, NewTag, NewTask, NewWatch,
+    OpenOrder, REQUESTS_LANE, RecordEnd, RecordOf, RequestWrite, TaskRow, TaskWrite, Unit,
+    WORKERS_BELL, WatchWrite, WorkerRow,
 };
 pub use sql::{Connection, Database, SqlStore, journal_tail};
 pub use usecase::{
@@ -105,8 +106,18 @@ pub trait Store: Send + Sync {
     /// The entry of the suppression list that a request names, or the one in force of the same person,
     /// controller, scope and kind.
     async fn entry_for(&self, request: &Request) -> Result<Option<Suppression>, Error>;
+    /// Watches of an account whose next look is due, the longest due first, opened.
+    async fn due_watches(
+        &self,
+        account: &AccountId,
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<DueWatch>, Error>;
+    /// What would end with a request's record.
+    async fn record_of(&self, request: RequestId) -> Result<RecordOf, Error>;
     async fn due_errands(&self, lane: &LaneId) -> Result<Vec<Errand>, Error>;
-    /// When the lane has something to do next, if nothing happens before.
+    /// When the lane has something to do next, if nothing happens before. A watch counts while its
+    /// time is still to come: what is due and cannot be looked at wakes nobody over and over.
     async fn next_wake(&self, lane: &LaneId) -> Result<Option<Timestamp>, Error>;
 
     /// Gives the next of the journal's entries, at most so many, their positions in the log; how many

@@ -1,5 +1,7 @@
 //! What goes in and out of the memory.
 
+mod afterwards;
+
 use std::time::Duration;
 
 use efface_core::{
@@ -11,9 +13,12 @@ use efface_core::{
     plan::Phase,
     request::Request,
     subject::{Dossier, Value},
-    suppression::{Noted, Stand, Suppression},
     task::{Cause, Event, Task},
+    watch::Watch,
 };
+use efface_ledger::log::Verdict;
+
+pub use afterwards::{DueWatch, InTheWay, Listing, NewWatch, RecordEnd, RecordOf, WatchWrite};
 
 /// A lane held by this process. Every unit of the lane's owner names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,6 +89,14 @@ pub enum Follows {
     },
     /// As long or longer, and other leaves in it.
     OtherHistory,
+}
+
+/// What a whole journal is worth, and how many of its leaves ended with their record: of those the hash
+/// alone was checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Audited {
+    pub verdict: Verdict,
+    pub ended: u64,
 }
 
 /// The `ledger` system lane: its owner gives the journal's entries their positions.
@@ -173,38 +186,6 @@ pub struct FollowUp {
     pub due_at: Timestamp,
 }
 
-/// An entry of the suppression list as it should stand; refused when the row is not at `read_version`.
-#[derive(Clone, Debug)]
-pub struct Listing {
-    /// None when it is new.
-    pub read_version: u32,
-    pub entry: Suppression,
-    /// The request whose identifiers, and states before a suppress, it takes up.
-    pub from: Option<RequestId>,
-    /// Identifiers that a door brings.
-    pub identifiers: Vec<Identifier>,
-    /// What has become known of accounts.
-    pub stands: Vec<Stand>,
-    /// Its key, and everything that would find the person, goes.
-    pub is_empty: bool,
-}
-
-impl Listing {
-    /// What a request leaves.
-    #[must_use]
-    pub fn after(request: &Request, noted: Noted) -> Self {
-        let takes_up = request.action != efface_core::RequestAction::Lift;
-        Self {
-            read_version: noted.read_version(),
-            entry: noted.entry,
-            from: takes_up.then_some(request.id),
-            identifiers: vec![],
-            stands: noted.stands,
-            is_empty: noted.is_empty,
-        }
-    }
-}
-
 /// One use case's writes: all or nothing.
 #[derive(Clone, Debug, Default)]
 pub struct Unit {
@@ -232,8 +213,12 @@ pub struct Unit {
     pub desk_closes: Vec<DeskClose>,
     pub errands_done: Vec<ErrandDone>,
     pub listings: Vec<Listing>,
+    pub new_watches: Vec<NewWatch>,
+    pub watches: Vec<WatchWrite>,
     /// Requests whose key, and everything sealed under it, is destroyed.
     pub forgets: Vec<RequestId>,
+    /// Requests whose record ends.
+    pub ends: Vec<RecordEnd>,
     /// Lanes that have something to do now.
     pub wakes: Vec<LaneId>,
 }
@@ -375,6 +360,8 @@ pub struct DueFollowUp {
     pub tasks: Vec<TaskRow>,
     /// Tasks of other requests that wait for a task of this one.
     pub dependents: Vec<TaskRow>,
+    /// Of a request that is closed.
+    pub watches: Vec<Watch>,
 }
 
 /// A task without anything personal.

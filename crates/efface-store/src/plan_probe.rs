@@ -3,7 +3,7 @@
 
 use crate::{
     hot::{Hot, expanded},
-    sql::{PLANS, commit, read, receipts},
+    sql::{PLANS, commit, read, receipts, watch},
     usecase::OVERDUE,
 };
 
@@ -46,6 +46,9 @@ pub const PROBES: &[Probe] = &[
     same("due_receipts", read::DUE_RECEIPTS),
     same("due_follow_ups", read::DUE_FOLLOW_UPS),
     same("next_wake", read::NEXT_WAKE),
+    same("due_watches", watch::DUE_WATCHES),
+    probe("watches_of", 1, watch::WATCHES_OF),
+    probe("update_watches", 5, Hot::UPDATE_WATCHES.texts()),
     same("open_orders", read::OPEN_ORDERS),
     same("unknown_orders", read::UNKNOWN_ORDERS),
     probe("overdue", 0, OVERDUE),

@@ -127,6 +127,7 @@ const CASES: &[Case] = cases! {
     keys:
         a_destroyed_month_opens_nothing_and_what_is_open_outlives_it,
         an_entry_of_the_list_outlives_its_month,
+        a_watchs_key_counts_for_its_month_and_is_carried_over,
         two_processes_that_make_a_months_key_agree_on_one;
     suppression:
         a_suppress_that_closes_leaves_a_sealed_entry_and_an_erasure_a_hash,

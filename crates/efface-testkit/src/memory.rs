@@ -21,11 +21,12 @@ use efface_core::{
     request::Request,
     suppression::Suppression,
     task::Queue,
+    watch::Watch,
 };
 use efface_store::{
-    AccountRow, Attendance, CheckpointRow, Directory, DueFollowUp, DueReceipt, DueTask, Errand,
-    Error, LaneRow, Lease, LeaseTerms, OpenOrder, Store, TaskRow, Unit, WORKERS_BELL, Wakes,
-    WorkerRow,
+    AccountRow, Attendance, CheckpointRow, Directory, DueFollowUp, DueReceipt, DueTask, DueWatch,
+    Errand, Error, LaneRow, Lease, LeaseTerms, OpenOrder, RecordOf, Store, TaskRow, Unit,
+    WORKERS_BELL, Wakes, WorkerRow,
 };
 use sha2::{Digest, Sha256};
 
@@ -145,6 +146,12 @@ impl MemoryStore {
         self.rows().tasks_of(id)
     }
 
+    /// Every watch, by its task.
+    #[must_use]
+    pub fn watches(&self) -> Vec<Watch> {
+        self.rows().watches.values().map(|w| w.watch.clone()).collect()
+    }
+
     #[must_use]
     pub fn orders(&self) -> Vec<Order> {
         self.rows().orders.values().cloned().collect()
@@ -162,10 +169,12 @@ impl MemoryStore {
         self.rows().desk.values().filter(|i| i.closed.is_none()).cloned().collect()
     }
 
-    /// The journal, in the order of its commits.
+    /// The journal, in the order of its commits; but for entries whose record has ended.
     #[must_use]
     pub fn journal(&self) -> Vec<Entry> {
-        self.rows().journal.iter().map(|row| row.entry.clone()).collect()
+        let rows = self.rows();
+        let kept = rows.journal.iter().filter(|row| !row.entry.body.is_empty());
+        kept.map(|row| row.entry.clone()).collect()
     }
 
     /// Entries that have a position, and all there are.
@@ -359,12 +368,26 @@ impl Store for MemoryStore {
         Ok(self.rows().entry_for(request))
     }
 
+    async fn due_watches(
+        &self,
+        account: &AccountId,
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<DueWatch>, Error> {
+        Ok(self.rows().due_watches(account, now, limit))
+    }
+
+    async fn record_of(&self, request: RequestId) -> Result<RecordOf, Error> {
+        self.rows().record_of(request)
+    }
+
     async fn due_errands(&self, lane: &LaneId) -> Result<Vec<Errand>, Error> {
         Ok(self.rows().due_errands(lane))
     }
 
     async fn next_wake(&self, lane: &LaneId) -> Result<Option<Timestamp>, Error> {
-        Ok(self.rows().next_wake(lane))
+        let now = self.now();
+        Ok(self.rows().next_wake(lane, now))
     }
 
     async fn place_leaves(&self, lease: &Lease, most: u32) -> Result<u64, Error> {

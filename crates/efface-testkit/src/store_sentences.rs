@@ -3,6 +3,7 @@
 
 mod fixture;
 mod lanes;
+mod later;
 mod list;
 mod queues;
 mod units;
@@ -20,6 +21,10 @@ use queues::*;
 use units::*;
 
 use crate::hand::HandClock;
+use later::{
+    a_record_ends_with_what_is_its_alone,
+    a_watch_is_due_on_its_day_and_outlives_whom_its_request_forgot,
+};
 
 /// A store to be asked, and the few doors around it.
 #[async_trait]
@@ -83,6 +88,8 @@ sentences! {
     a_follow_up_asked_for_meanwhile_stays,
     a_hold_comes_with_the_task,
     a_memo_is_kept_until_it_is_cleared,
+    a_watch_is_due_on_its_day_and_outlives_whom_its_request_forgot,
+    a_record_ends_with_what_is_its_alone,
     an_item_is_opened_once_per_subject_and_reason,
     each_leaf_gets_one_position_from_the_lanes_owner,
     an_entry_is_found_by_its_person_and_written_by_its_version,

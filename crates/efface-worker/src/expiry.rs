@@ -15,7 +15,7 @@ use efface_store::{DeskClose, DueFollowUp, Error as StoreError, FollowUp, Reques
 use crate::{requests::RequestsLane, steady::Clocks};
 
 /// When a clock that stepped is asked again.
-const ASK_AGAIN: Duration = Duration::from_secs(3600);
+pub(crate) const ASK_AGAIN: Duration = Duration::from_secs(3600);
 
 impl RequestsLane {
     /// Adds to `unit` what follows for a request that waits for its proof.
@@ -90,6 +90,7 @@ impl RequestsLane {
             Forgetting::Due if self.clock_is_steady().await => {
                 let next = request::apply(&due.request, &request::Event::Forgotten, now)?;
                 unit.forgets.push(request);
+                self.ask_to_end(unit, &next);
                 self.move_alone(unit, due, next, request::Event::Forgotten.word(), &[]);
             }
             Forgetting::Due => {
@@ -133,7 +134,7 @@ impl RequestsLane {
         }
     }
 
-    async fn clock_is_steady(&self) -> bool {
+    pub(crate) async fn clock_is_steady(&self) -> bool {
         let now = Clocks::read(&*self.store, &self.hands).await;
         let (Some(start), Some(now)) = (self.clocks.get(), now) else { return false };
         let stepped = start.stepped(&now);

@@ -72,6 +72,8 @@ pub(crate) struct Soft {
     pub counted_on: String,
     /// Receipts and look-ups that are out, so that they are not asked twice at once.
     pub asking: HashSet<uuid::Uuid>,
+    /// When the accounts were last asked for due watches and had none.
+    pub no_watch_at: Option<Duration>,
     /// When the first company leaves that waits for others.
     pub lingers: Option<Timestamp>,
     /// Orders being resolved.
@@ -347,11 +349,15 @@ impl Lane {
         if asked < kept {
             asked += self.look(&accounts, kept - asked).await?;
         }
+        if asked < kept {
+            asked += self.watch(&accounts, kept - asked).await?;
+        }
         let ordered = self.submit(free.saturating_sub(asked)).await?;
         if ordered == 0 && asked == kept {
             // nothing to send: the rest of the calls may ask as well
             asked += self.poll(&accounts, free - kept).await?;
             asked += self.look(&accounts, free.saturating_sub(asked)).await?;
+            asked += self.watch(&accounts, free.saturating_sub(asked)).await?;
         }
         Ok(busy || asked > 0 || ordered > 0)
     }

@@ -21,10 +21,12 @@ mod poll;
 mod recall;
 mod record;
 mod requests;
+mod retention;
 mod share;
 mod steady;
 mod submit;
 mod unknown;
+mod watch;
 
 #[cfg(all(feature = "without-order-commit", not(debug_assertions)))]
 compile_error!(

@@ -168,7 +168,7 @@ impl Lane {
     }
 }
 
-fn seen(presence: &Presence) -> Seen {
+pub(crate) fn seen(presence: &Presence) -> Seen {
     match presence {
         Presence::Absent => Seen::Absent,
         Presence::Present { .. } => Seen::Present,

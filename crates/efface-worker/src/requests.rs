@@ -128,6 +128,10 @@ impl RequestsLane {
             };
             self.forget(&mut unit, &due, forgetting).await?;
         }
+        if settled && due.request.forgotten_at.is_some() {
+            self.end_record(&mut unit, &due).await?;
+        }
+        self.give_up_watches(&mut unit, &due).await;
         if let Some(at) = advance.look_again {
             unit.follow_ups.push(FollowUp { request: due.request.id, due_at: at });
         }
@@ -148,6 +152,9 @@ impl RequestsLane {
             let about =
                 About::RequestMoved { event, after: Box::new(next.clone()), commitments: vec![] };
             unit.entries.push(self.entry(about, &changes, &due.request));
+            if advance.close.is_some() {
+                self.begin_watches(&mut unit, &due, &next);
+            }
             unit.requests.push(RequestWrite {
                 read_version: due.request.version,
                 request: next,

@@ -15,12 +15,12 @@ use efface_connector::{
     Presence, Probe, Recalled, Receipt,
 };
 use efface_core::{
-    AccountId, LaneId, ReceiptId, Timestamp, manifest::EffectClass, request::Request,
+    AccountId, LaneId, ReceiptId, RequestId, Timestamp, manifest::EffectClass, request::Request,
     suppression::Suppression, task::Queue,
 };
 use efface_store::{
-    AccountRow, Attendance, CheckpointRow, Directory, DueFollowUp, DueReceipt, DueTask, Errand,
-    Error, Lease, LeaseTerms, OpenOrder, SqlStore, Store, Unit, Wakes,
+    AccountRow, Attendance, CheckpointRow, Directory, DueFollowUp, DueReceipt, DueTask, DueWatch,
+    Errand, Error, Lease, LeaseTerms, OpenOrder, RecordOf, SqlStore, Store, Unit, Wakes,
 };
 use efface_worker::ConnectedAccount;
 use tokio::sync::Notify;
@@ -189,6 +189,19 @@ impl Store for Flawed {
     }
     async fn entry_for(&self, request: &Request) -> Result<Option<Suppression>, Error> {
         self.inner.entry_for(request).await
+    }
+
+    async fn due_watches(
+        &self,
+        account: &AccountId,
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<DueWatch>, Error> {
+        self.inner.due_watches(account, now, limit).await
+    }
+
+    async fn record_of(&self, request: RequestId) -> Result<RecordOf, Error> {
+        self.inner.record_of(request).await
     }
     async fn due_errands(&self, lane: &LaneId) -> Result<Vec<Errand>, Error> {
         self.inner.due_errands(lane).await

@@ -272,7 +272,7 @@ fn history(world: &World, orders: &[Order], filed: usize, faults: &mut Vec<Strin
     let requests = world.store.requests().into_iter().map(|request| {
         let view = |row| TaskView { row, connector: String::new() };
         let tasks = world.store.tasks_of(request.id).into_iter().map(view).collect();
-        (RequestView { request, tasks }, vec![])
+        (RequestView { request, tasks, watches: vec![] }, vec![])
     });
     let evidence = Evidence {
         logs: BTreeMap::new(),

@@ -4,12 +4,12 @@ use std::{future::pending, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use efface_core::{
-    AccountId, LaneId, ReceiptId, Timestamp, request::Request, suppression::Suppression,
+    AccountId, LaneId, ReceiptId, RequestId, Timestamp, request::Request, suppression::Suppression,
     task::Queue,
 };
 use efface_store::{
-    AccountRow, Attendance, CheckpointRow, Directory, DueFollowUp, DueReceipt, DueTask, Errand,
-    Error, Lease, LeaseTerms, OpenOrder, Store, Unit, Wakes,
+    AccountRow, Attendance, CheckpointRow, Directory, DueFollowUp, DueReceipt, DueTask, DueWatch,
+    Errand, Error, Lease, LeaseTerms, OpenOrder, RecordOf, Store, Unit, Wakes,
 };
 use efface_testkit::memory::MemoryStore;
 
@@ -171,6 +171,19 @@ impl Store for Faulty {
 
     async fn entry_for(&self, request: &Request) -> Result<Option<Suppression>, Error> {
         through!(self, self.store.entry_for(request))
+    }
+
+    async fn due_watches(
+        &self,
+        account: &AccountId,
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<DueWatch>, Error> {
+        through!(self, self.store.due_watches(account, now, limit))
+    }
+
+    async fn record_of(&self, request: RequestId) -> Result<RecordOf, Error> {
+        through!(self, self.store.record_of(request))
     }
 
     async fn due_errands(&self, lane: &LaneId) -> Result<Vec<Errand>, Error> {

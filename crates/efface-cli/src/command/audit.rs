@@ -9,7 +9,7 @@ use efface_ledger::{
     Checkpoint,
     log::{Discrepancy, Kind, Verdict},
 };
-use efface_store::{CheckpointRow, LogStatus};
+use efface_store::{Audited, CheckpointRow, LogStatus};
 use indicatif::ProgressBar;
 use serde_json::{Value, json};
 
@@ -94,6 +94,8 @@ async fn status(context: &Context) -> Result<Exit> {
     let key = context.store.verifier_key().await?;
     let folder = context.settings.ledger.anchor_folder.as_deref();
     let now = context.now();
+    let ended = context.store.ended_counts().await?;
+    let records = ended.iter().fold(0u64, |all, (.., count)| all.saturating_add(*count));
     if context.json {
         let last = checkpoint.map(|row| {
             json!({
@@ -104,6 +106,7 @@ async fn status(context: &Context) -> Result<Exit> {
         print::json(&json!({
             "log": key.name(), "leaves": size, "without_position": unplaced,
             "checkpoint": last, "anchor_folder": folder,
+            "records_ended": records,
         }))?;
         return Ok(Exit::Done);
     }
@@ -112,6 +115,9 @@ async fn status(context: &Context) -> Result<Exit> {
         ("leaves", size.to_string()),
         ("without position", unplaced.to_string()),
     ];
+    if records > 0 {
+        lines.push(("records ended", format!("{records}, by retention: their hashes stay")));
+    }
     match &checkpoint {
         None => lines.push(("last checkpoint", "none yet".into())),
         Some(row) => {
@@ -204,16 +210,27 @@ async fn verify(context: &Context, file: Option<&std::path::Path>) -> Result<Exi
     let verdict =
         context.store.audit(&signed, move |read| ProgressBar::set_position(&told, read)).await;
     progress.finish_and_clear();
-    let verdict = verdict?;
+    let Audited { verdict, ended } = verdict?;
     let is_whole = matches!(verdict, Verdict::Whole { .. });
     if context.json {
-        print::json(&as_json(&signed, &verdict))?;
+        let mut body = as_json(&signed, &verdict);
+        body["ended_by_retention"] = json!(ended);
+        print::json(&body)?;
     } else {
         let source = match file {
             Some(file) => format!("the checkpoint {}", file.display()),
             None => "the last checkpoint of the database".into(),
         };
         say!("against {source}: {verdict}");
+        if is_whole && ended > 0 {
+            say!(
+                "{}: of these the hash stands in the tree, and their content was removed when its time was over",
+                print::count(
+                    usize::try_from(ended).unwrap_or(usize::MAX),
+                    "leaf that ended by retention"
+                )
+            );
+        }
         if is_whole && file.is_none() {
             print::aside(
                 "this checkpoint lies in the same database; against a copy kept elsewhere (--checkpoint FILE) it proves more",

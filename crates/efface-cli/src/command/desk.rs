@@ -54,7 +54,10 @@ Examples:
   efface desk decide 0193… retry
   efface desk decide 0193… attest --note 'deleted by hand, screenshot in ticket 12'
   efface desk decide 0193… waive --note 'the account was closed last year'
-  efface desk decide 0193… pick --candidate 2";
+  efface desk decide 0193… pick --candidate 2
+  efface desk decide 0193… re-imported --note 'with the May list of the shop'
+(returned-by-own-act, re-imported and never-erased say how a person came to be seen again; nothing is
+sent for it: file a new request for whoever should go again)";
 
 /// `efface desk decide`
 #[derive(Debug, ClapArgs)]
@@ -65,7 +68,7 @@ pub struct DecideArgs {
     /// What you decide; `desk show` tells what is offered
     #[arg(value_parser = choice_parser())]
     choice: Choice,
-    /// The reason of a waiver, the proof of an attestation
+    /// The reason of a waiver, the proof of an attestation, what an explanation rests on
     #[arg(long, default_value = "")]
     note: String,
     /// Which candidate is the person, counted from 1

@@ -207,7 +207,7 @@ async fn status(context: &Context) -> Result<Exit> {
         table.row([
             row.month.to_string(),
             row.key_id.clone(),
-            print::count(usize::try_from(row.wraps).unwrap_or(usize::MAX), "request"),
+            print::count(usize::try_from(row.wraps).unwrap_or(usize::MAX), "key"),
             here(row).to_owned(),
             copy(row).to_owned(),
             destroyed.map_or_else(String::new, |(at, by)| format!("{} by {by}", when(*at))),

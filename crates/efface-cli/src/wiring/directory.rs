@@ -13,8 +13,9 @@ use efface_core::{
     AccountId, ConnectorId, ControllerId, IdentifierKind, LaneId, Manifest,
     brakes::GuardList,
     manifest::SideEffect,
-    request::{Keeping, Patience},
+    request::{Keeping, Patience, Records},
     retry::RetryPolicy,
+    watch::Days,
 };
 use efface_settings::{Account, Controller, Settings};
 use efface_store::{AccountSpec, Connection, ControllerRules, Directory, Policy};
@@ -129,7 +130,13 @@ pub fn directory(settings: &Settings, accounts: &[BuiltAccount]) -> Result<Direc
         return Err(Problems(problems));
     }
     let accounts = accounts.iter().map(|a| a.spec.clone()).collect();
-    Ok(Directory { controllers, accounts, policy: policy(settings), without_zone })
+    Ok(Directory {
+        controllers,
+        accounts,
+        policy: policy(settings),
+        records: records(settings),
+        without_zone,
+    })
 }
 
 fn guard(controller: &Controller, role_mailboxes: &[String]) -> GuardList {
@@ -139,6 +146,14 @@ fn guard(controller: &Controller, role_mailboxes: &[String]) -> GuardList {
         staff: lower(&controller.staff),
         test_accounts: lower(&controller.test_accounts),
         role_mailboxes: lower(role_mailboxes),
+    }
+}
+
+fn records(settings: &Settings) -> Records {
+    let by_regime = settings.policy.keep_records.iter();
+    Records {
+        months: settings.policy.keep_records_months,
+        by_regime: by_regime.map(|(regime, months)| (regime.to_lowercase(), *months)).collect(),
     }
 }
 
@@ -154,6 +169,8 @@ fn policy(settings: &Settings) -> Policy {
             after_answer: hours(policy.forget_days.saturating_mul(24)),
             unanswered: hours(policy.forget_unanswered_days.saturating_mul(24)),
         },
+        // read from settings that were checked
+        watch: Days::new(&policy.watch_days).unwrap_or(Days::NONE),
         auto_release_suppress: policy.auto_release_suppress,
         verify_after: Duration::from_secs(u64::from(policy.verify_after_minutes) * 60),
         retry: RetryPolicy {

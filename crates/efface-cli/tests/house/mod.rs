@@ -1,5 +1,7 @@
 //! A folder of its own for each test, and the real binary run in it.
 
+#![allow(dead_code, reason = "each test binary uses its own part")]
+
 use std::{
     fs,
     path::Path,

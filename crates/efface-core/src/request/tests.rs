@@ -275,3 +275,39 @@ fn nobody_expires_before_the_notice_has_stood_and_a_hold_counts_for_nothing() {
     let amended = after(&told, &Event::Amended { by: by() }, 56);
     assert_eq!(unproved(&amended, ten, day(57)), Some(Unproved::Notice { expires_at: day(64) }));
 }
+
+#[test]
+fn a_record_ends_its_months_after_the_later_of_end_and_answer() {
+    let millis = |text: &str| {
+        Timestamp::from_millis(text.parse::<jiff::Timestamp>().expect("a time").as_millisecond())
+    };
+    let closed = millis("2027-01-31T10:00:00Z");
+    let answered = millis("2027-02-05T08:00:00Z");
+    let state = RequestState::Closed { ending: Ending::Completed, at: closed };
+    let told = Told { at: answered, by: by(), notice: "told".into() };
+    let over = Request { forgotten_at: Some(answered), ..sample(state) };
+    let by_regime = [("eu".to_owned(), 1), ("us-co".to_owned(), 30), ("us-ca".to_owned(), 2)];
+    let records = Records { months: 36, by_regime: by_regime.into() };
+    let check = |change: &dyn Fn(&mut Request), want: Option<&str>| {
+        let mut request = over.clone();
+        change(&mut request);
+        assert_eq!(ends_at(&request, &records), want.map(millis), "{want:?}");
+    };
+    let of = |regime: &str| {
+        let regime = regime.to_owned();
+        move |r: &mut Request| r.regime = Some(regime.clone())
+    };
+    check(&|_| {}, Some("2030-01-31T10:00:00Z"));
+    check(&|r| r.told = Some(told.clone()), Some("2030-02-05T08:00:00Z"));
+    // a day that the month does not have is its last
+    check(&of("eu"), Some("2027-02-28T10:00:00Z"));
+    check(&of("US-CO "), Some("2029-07-31T10:00:00Z"));
+    // the law's least, whatever the settings say
+    check(&of("us-ca"), Some("2029-01-31T10:00:00Z"));
+    check(&|r| r.forgotten_at = None, None);
+    check(&|r| r.hold = Some(Hold { at: closed, by: by(), reason: "x".into() }), None);
+    check(&|r| r.in_error = Some(InError { at: closed, by: by(), reason: "x".into() }), None);
+    check(&|r| r.state = RequestState::Running { since: NOW }, None);
+    let kept = Request { forgotten_at: None, ..over.clone() };
+    assert_eq!(kept_until(&kept, &records), Some(millis("2030-01-31T10:00:00Z")));
+}

@@ -33,7 +33,7 @@ struct Told<'a> {
 
 impl<'a> Record<'a> {
     pub(super) fn of(known: &'a [Known<'a>], id: RequestId) -> Self {
-        let (mut told, mut failures) = (vec![], vec![]);
+        let (mut told, mut failures) = (vec![], watches(known));
         for known in known {
             let (About::RequestFiled { request, .. } | About::RequestMoved { after: request, .. }) =
                 &known.leaf.about
@@ -93,6 +93,26 @@ impl<'a> Record<'a> {
             format!("{} leaves, from its filing to: {last}", self.told.len())
         })
     }
+}
+
+/// Each watch from its beginning: its versions follow one another.
+fn watches(known: &[Known<'_>]) -> Vec<Failure> {
+    let mut by_task: BTreeMap<TaskId, Vec<(u32, u64)>> = BTreeMap::new();
+    for known in known {
+        let About::WatchMoved { watches, .. } = &known.leaf.about else { continue };
+        for watch in watches {
+            let leaf = (watch.version, known.packed.index);
+            by_task.entry(watch.task).or_default().push(leaf);
+        }
+    }
+    let gap = |(task, mut leaves): (TaskId, Vec<(u32, u64)>)| {
+        leaves.sort_unstable();
+        let mut follow = (1..).zip(leaves);
+        follow.find(|(next, (version, _))| version != next).map(|(next, (version, leaf))| {
+            Failure::at(leaf, format!("the watch over task {task} has version {version} where {next} follows: a leaf is missing or is there twice"))
+        })
+    };
+    by_task.into_iter().filter_map(gap).collect()
 }
 
 /// How many events a leaf about a request names.

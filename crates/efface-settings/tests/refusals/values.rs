@@ -97,6 +97,53 @@ fn a_value_out_of_range_is_refused_with_the_range() {
 }
 
 #[test]
+fn a_list_of_numbers_is_refused_with_the_place_of_the_wrong_one() {
+    check(
+        "[policy]\nwatch_days = [0, 7, 'x', 91]\n",
+        &[],
+        &[
+            "policy.watch_days[0] is 0, allowed is 1 to 90 [in efface.toml, line 2]",
+            "policy.watch_days[2] is text, a whole number is wanted [in efface.toml, line 2]",
+            "policy.watch_days[3] is 91, allowed is 1 to 90 [in efface.toml, line 2]",
+        ],
+    );
+    check(
+        "",
+        &[("EFFACE__POLICY__WATCH_DAYS", "1,2,3,4,5,6,7,8,9")],
+        &["policy.watch_days has 9 numbers, allowed are 8 [from EFFACE__POLICY__WATCH_DAYS]"],
+    );
+    check(
+        "[policy]\nwatch_days = 7\n",
+        &[("EFFACE__POLICY__DUE_DAYS", "3")],
+        &[
+            "policy.watch_days is a whole number, a list of whole numbers is wanted [in efface.toml, line 2]",
+        ],
+    );
+    check(
+        "[policy]\nwatch_days = [30, 7]\n",
+        &[],
+        &[
+            "policy.watch_days does not rise (name each day once, the earliest first, for example [7, 30]) [in efface.toml, line 2]",
+        ],
+    );
+    check("[policy]\nwatch_days = []\n", &[], &[]);
+    check("", &[("EFFACE__POLICY__WATCH_DAYS", "3, 90")], &[]);
+}
+
+#[test]
+fn months_of_a_regime_are_refused_below_what_its_law_asks_for() {
+    check(
+        "[policy.keep_records]\nus-ca = 12\nus-co = 24\neu-gdpr = 1\nuk-gdpr = 0\n",
+        &[("EFFACE__POLICY__KEEP_RECORDS__BR_LGPD", "x")],
+        &[
+            "policy.keep_records.br-lgpd is text, a whole number is wanted [from EFFACE__POLICY__KEEP_RECORDS__BR_LGPD]",
+            "policy.keep_records.uk-gdpr is 0, allowed is 1 to 1200 [in efface.toml, line 5]",
+            "policy.keep_records.us-ca is 12, and its law asks for at least 24 months (records of requests under it cannot end sooner) [in efface.toml, line 2]",
+        ],
+    );
+}
+
+#[test]
 fn texts_have_their_shapes() {
     let one = |section: &str, key: &str, value: &str, wanted: &str| {
         let path = format!("{section}.{key}");

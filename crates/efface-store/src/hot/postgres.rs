@@ -136,3 +136,13 @@ INSERT INTO suppression_account (suppression_id, account, observed, since, task_
 SELECT suppression_id, account, observed, since, task_id, prior FROM unnest($1::bytea[], $2::text[], $3::text[], $4::int8[], $5::bytea[], $6::bytea[]) AS x(suppression_id, account, observed, since, task_id, prior)
 ON CONFLICT (suppression_id, account) DO UPDATE SET observed = excluded.observed, since = excluded.since, task_id = excluded.task_id, prior = CASE WHEN excluded.observed = 'not_told' THEN NULL WHEN suppression_account.observed = 'not_told' THEN excluded.prior ELSE coalesce(suppression_account.prior, excluded.prior) END
 WHERE excluded.since >= suppression_account.since";
+pub(super) const INSERT_WATCHES: &str = "\
+INSERT INTO watch (task_id, request_id, account, lane, version, due_at, body, sealed, wrapped_key, wrapped_by)
+SELECT task_id, request_id, account, lane, version, due_at, body, sealed, wrapped_key, wrapped_by FROM unnest($1::bytea[], $2::bytea[], $3::text[], $4::text[], $5::int8[], $6::int8[], $7::text[], $8::bytea[], $9::bytea[], $10::text[]) AS x(task_id, request_id, account, lane, version, due_at, body, sealed, wrapped_key, wrapped_by)";
+
+/// A watch that looks no more keeps neither its key nor what that opens.
+pub(super) const UPDATE_WATCHES: &str = "\
+UPDATE watch SET version = x.version, due_at = x.due_at, body = x.body, sealed = CASE WHEN x.due_at IS NULL THEN ''::bytea ELSE watch.sealed END, wrapped_key = CASE WHEN x.due_at IS NULL THEN ''::bytea ELSE watch.wrapped_key END, wrapped_by = CASE WHEN x.due_at IS NULL THEN '' ELSE watch.wrapped_by END
+FROM (SELECT * FROM unnest($1::bytea[], $2::int8[], $3::int8[], $4::int8[], $5::text[]) AS u(task_id, read_version, version, due_at, body) ORDER BY task_id) AS x
+WHERE watch.task_id = x.task_id AND watch.version = x.read_version
+RETURNING watch.task_id";

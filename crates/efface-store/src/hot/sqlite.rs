@@ -159,3 +159,15 @@ INSERT INTO suppression_account (suppression_id, account, observed, since, task_
 SELECT suppression_id, account, observed, since, task_id, prior FROM x WHERE suppression_id IS NOT NULL
 ON CONFLICT (suppression_id, account) DO UPDATE SET observed = excluded.observed, since = excluded.since, task_id = excluded.task_id, prior = CASE WHEN excluded.observed = 'not_told' THEN NULL WHEN suppression_account.observed = 'not_told' THEN excluded.prior ELSE coalesce(suppression_account.prior, excluded.prior) END
 WHERE excluded.since >= suppression_account.since";
+pub(super) const INSERT_WATCHES: &str = "\
+WITH x(task_id, request_id, account, lane, version, due_at, body, sealed, wrapped_key, wrapped_by) AS (VALUES {rows})
+INSERT INTO watch (task_id, request_id, account, lane, version, due_at, body, sealed, wrapped_key, wrapped_by)
+SELECT task_id, request_id, account, lane, version, due_at, body, sealed, wrapped_key, wrapped_by FROM x WHERE task_id IS NOT NULL";
+
+/// A watch that looks no more keeps neither its key nor what that opens.
+pub(super) const UPDATE_WATCHES: &str = "\
+WITH x(task_id, read_version, version, due_at, body) AS (VALUES {rows})
+UPDATE watch SET version = x.version, due_at = x.due_at, body = x.body, sealed = CASE WHEN x.due_at IS NULL THEN x'' ELSE watch.sealed END, wrapped_key = CASE WHEN x.due_at IS NULL THEN x'' ELSE watch.wrapped_key END, wrapped_by = CASE WHEN x.due_at IS NULL THEN '' ELSE watch.wrapped_by END
+FROM x
+WHERE watch.task_id = x.task_id AND watch.version = x.read_version
+RETURNING watch.task_id";

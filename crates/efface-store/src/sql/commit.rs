@@ -6,9 +6,9 @@ use efface_core::{LaneId, OrderId, ReceiptId, RequestId, TaskId, Timestamp, task
 use efface_vault::WrappedKey;
 
 use crate::{
-    Company, Error, MemoWrite, Unit,
+    Company, Error, MemoWrite, RecordEnd, Unit,
     hot::{Batch, Cell, Gathered, Hot, Tx},
-    sql::{Database, company, filing, list, rows, seal::Sealer},
+    sql::{Database, company, filing, list, retention, rows, seal::Sealer, watch},
 };
 
 /// A unit turned into rows, ready to be written together with others.
@@ -40,7 +40,11 @@ pub(super) struct PreparedUnit {
     desk_opens: Batch,
     errands: Vec<(uuid::Uuid, Vec<u8>, Timestamp)>,
     listings: list::PreparedListings,
+    new_watches: Batch,
+    watches: Batch,
+    watch_ids: Vec<TaskId>,
     forgets: Vec<RequestId>,
+    ends: Vec<RecordEnd>,
     pub(super) wakes: BTreeSet<LaneId>,
 }
 
@@ -91,7 +95,8 @@ pub(super) async fn prepare(
     let keys = keys_for(database, &unit).await?;
     let listings = std::mem::take(&mut unit.listings);
     let listings = list::prepare(database, sealer, listings, now).await?;
-    Ok(PreparedUnit { listings, ..prepare_with(sealer, unit, &keys, now)? })
+    let new_watches = watch::seal(database, sealer, &unit.new_watches, now).await?;
+    Ok(PreparedUnit { listings, new_watches, ..prepare_with(sealer, unit, &keys, now)? })
 }
 
 /// As [`prepare`], with the keys at hand, for a unit that touches no entry of the list.
@@ -277,7 +282,12 @@ pub(super) fn prepare_with(
             Cell::Bytes(sealed),
         ]);
     }
+    for write in &unit.watches {
+        out.watch_ids.push(write.watch.task);
+        out.watches.push(watch::cells(write)?);
+    }
     out.forgets = unit.forgets;
+    out.ends = unit.ends;
     for done in unit.errands_done {
         out.errands.push((
             done.id,
@@ -317,6 +327,12 @@ async fn write_proved(tx: &mut Tx<'_>, units: &[PreparedUnit], proof: Proof) -> 
     if let Some(missed) = missed(tx, Hot::UPDATE_TASKS, &all(|u| &u.tasks), asked, proof).await? {
         return Err(Error::Stale { tasks: missed.into_iter().map(TaskId).collect() });
     }
+    let asked: Vec<uuid::Uuid> = units.iter().flat_map(|u| &u.watch_ids).map(|t| t.0).collect();
+    if let Some(missed) =
+        missed(tx, Hot::UPDATE_WATCHES, &all(|u| &u.watches), asked, proof).await?
+    {
+        return Err(Error::Stale { tasks: missed.into_iter().map(TaskId).collect() });
+    }
     for (hot, rows) in
         [(Hot::UPDATE_REQUESTS, all(|u| &u.requests)), (Hot::UPDATE_ACCOUNTS, all(|u| &u.accounts))]
     {
@@ -325,6 +341,7 @@ async fn write_proved(tx: &mut Tx<'_>, units: &[PreparedUnit], proof: Proof) -> 
         }
     }
     tx.count(Hot::INSERT_TASKS, &all(|u| &u.born)).await?;
+    tx.count(Hot::INSERT_WATCHES, &all(|u| &u.new_watches)).await?;
     tx.count(Hot::INSERT_ORDERS, &all(|u| &u.new_orders)).await?;
     let asked = units.iter().flat_map(|u| &u.order_ids).map(|o| o.0).collect();
     let gone = missed(tx, Hot::UPDATE_ORDERS, &all(|u| &u.orders), asked, proof).await?;
@@ -357,6 +374,9 @@ async fn write_proved(tx: &mut Tx<'_>, units: &[PreparedUnit], proof: Proof) -> 
     list::write(tx, units.iter().map(|u| &u.listings)).await?;
     for id in units.iter().flat_map(|u| &u.forgets) {
         forget(tx, *id).await?;
+    }
+    for end in units.iter().flat_map(|u| &u.ends) {
+        retention::end(tx, end).await?;
     }
     check_company(tx, &company).await
 }

@@ -14,8 +14,10 @@ mod log;
 mod notify;
 pub(crate) mod read;
 pub(crate) mod receipts;
+mod retention;
 mod rows;
 mod seal;
+pub(crate) mod watch;
 
 use std::{
     sync::{Arc, Mutex},
@@ -24,7 +26,7 @@ use std::{
 
 use async_trait::async_trait;
 use efface_core::{
-    AccountId, LaneId, ReceiptId, Timestamp,
+    AccountId, LaneId, ReceiptId, RequestId, Timestamp,
     outside::{Chance, Clock},
     request::Request,
     suppression::Suppression,
@@ -44,8 +46,8 @@ pub(crate) use rows::{
 pub(crate) use seal::month_of;
 
 use crate::{
-    AccountRow, Attendance, CheckpointRow, Directory, DueFollowUp, DueReceipt, DueTask, Errand,
-    Error, Filed, Filing, Lease, LeaseTerms, OpenOrder, Store, Unit, Wakes,
+    AccountRow, Attendance, CheckpointRow, Directory, DueFollowUp, DueReceipt, DueTask, DueWatch,
+    Errand, Error, Filed, Filing, Lease, LeaseTerms, OpenOrder, RecordOf, Store, Unit, Wakes,
     sql::{committer::Committer, seal::Sealer},
 };
 
@@ -244,12 +246,25 @@ impl Store for SqlStore {
         list::entry_for(&self.database, request).await
     }
 
+    async fn due_watches(
+        &self,
+        account: &AccountId,
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<DueWatch>, Error> {
+        watch::due(&self.database, &self.sealer, account, now, limit).await
+    }
+
+    async fn record_of(&self, request: RequestId) -> Result<RecordOf, Error> {
+        Self::record_of(self, request).await
+    }
+
     async fn due_errands(&self, lane: &LaneId) -> Result<Vec<Errand>, Error> {
         read::due_errands(&self.database, &self.sealer, lane).await
     }
 
     async fn next_wake(&self, lane: &LaneId) -> Result<Option<Timestamp>, Error> {
-        read::next_wake(&self.database, lane).await
+        read::next_wake(&self.database, lane, self.now()).await
     }
 
     async fn place_leaves(&self, lease: &Lease, most: u32) -> Result<u64, Error> {

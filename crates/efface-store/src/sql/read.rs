@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use efface_core::{
     AccountId, ConnectorId, ControllerId, LaneId, RequestId, TaskId, Timestamp,
     order::Order,
+    request::RequestState,
     subject::Value,
     task::{Queue, TaskState},
 };
@@ -17,6 +18,7 @@ use crate::{
         Database, list, receipts,
         rows::{self, TASK_COLUMNS, task_columns},
         seal::Sealer,
+        watch,
     },
 };
 
@@ -266,6 +268,7 @@ pub(super) async fn due_follow_ups(
             request: rows::read_request(&row.text(2)?)?,
             tasks: vec![],
             dependents: vec![],
+            watches: vec![],
         });
     }
     let at: HashMap<RequestId, usize> =
@@ -274,6 +277,12 @@ pub(super) async fn due_follow_ups(
     for row in tasks_of_requests(database, &ids).await? {
         if let Some(found) = at.get(&row.task.request).and_then(|n| due.get_mut(*n)) {
             found.tasks.push(row);
+        }
+    }
+    let closed = due.iter().filter(|d| matches!(d.request.state, RequestState::Closed { .. }));
+    for watch in watch::of_requests(database, closed.map(|d| &d.request.id)).await? {
+        if let Some(found) = at.get(&watch.request).and_then(|n| due.get_mut(*n)) {
+            found.watches.push(watch);
         }
     }
     let ended: HashMap<TaskId, RequestId> = due
@@ -366,15 +375,18 @@ pub(super) async fn due_errands(
 pub(crate) const NEXT_WAKE: &str = "SELECT (SELECT min(wake_at) FROM task WHERE lane = $1 AND wake_at IS NOT NULL), \
          (SELECT min(next_poll) FROM receipt WHERE lane = $1 AND next_poll IS NOT NULL), \
          (SELECT min(look_at) FROM orders WHERE lane = $1 AND state = 'unknown' AND state <> 'answered'), \
-         (SELECT min(due_at) FROM follow_up WHERE $1 = 'requests')";
+         (SELECT min(due_at) FROM follow_up WHERE $1 = 'requests'), \
+         (SELECT min(due_at) FROM watch WHERE lane = $1 AND due_at IS NOT NULL AND due_at > $2)";
 
 pub(super) async fn next_wake(
     database: &Database,
     lane: &LaneId,
+    now: Timestamp,
 ) -> Result<Option<Timestamp>, Error> {
-    let found = database.rows(NEXT_WAKE, &[lane.as_str().into()]).await?;
+    let cells = [Cell::from(lane.as_str()), Cell::from(now.millis())];
+    let found = database.rows(NEXT_WAKE, &cells).await?;
     let Some(row) = found.first() else { return Ok(None) };
-    let times = (0..4).map(|n| row.opt_int(n)).collect::<Result<Vec<_>, _>>()?;
+    let times = (0..5).map(|n| row.opt_int(n)).collect::<Result<Vec<_>, _>>()?;
     Ok(times.into_iter().flatten().min().map(Timestamp::from_millis))
 }
 
@@ -392,11 +404,15 @@ pub(super) async fn anything_to_wake(
     Ok(!database.rows(ANYTHING_TO_WAKE, &cells).await?.is_empty())
 }
 
-/// The journal's stored entries (body, items) in the order of their ids, for replay and packs.
+/// The journal's stored entries (body, items) in the order of their ids, for replay and packs; but for
+/// those whose record has ended.
 ///
 /// # Errors
 /// When the database cannot be read.
 pub async fn journal_tail(store: &crate::SqlStore) -> Result<Vec<(String, String)>, Error> {
-    let found = store.database.rows("SELECT body, items FROM journal ORDER BY id", &[]).await?;
+    let found = store
+        .database
+        .rows("SELECT body, items FROM journal WHERE body <> '' ORDER BY id", &[])
+        .await?;
     found.iter().map(|r| Ok((r.text(0)?, r.text(1)?))).collect()
 }

@@ -24,6 +24,15 @@ pub(crate) struct Sealed {
     pub wrapped: WrappedKey,
 }
 
+/// What a watch keeps of a person, sealed, and its wrapped key.
+pub(crate) struct SealedWatch {
+    pub content: Vec<u8>,
+    pub wrapped: WrappedKey,
+}
+
+/// The field a watch's content is sealed as.
+const WATCH: &str = "watch";
+
 impl Sealer {
     pub(crate) fn new(vault: Arc<Vault>, chance: Arc<dyn Chance>) -> Self {
         Self { vault, chance }
@@ -66,7 +75,34 @@ impl Sealer {
         Ok(self.vault.unwrap(request.bytes(), wrapped)?)
     }
 
-    /// A wrapped key of a request or an entry, wrapped anew by the key of another month.
+    /// Seals whom a watch looks for under a new key of its own, which the key of this month wraps.
+    pub(crate) fn seal_watch(
+        &self,
+        watch: TaskId,
+        identifiers: &[&Identifier],
+        now: Timestamp,
+    ) -> Result<SealedWatch, Error> {
+        let month = month_of(now)?;
+        let (key, wrapped) = self.vault.new_request_key(watch.bytes(), &month, &mut self.fill())?;
+        let text = zeroize_json(&identifiers)?;
+        let context = Context { request_id: *watch.bytes(), field: WATCH };
+        let content = key.seal(&context, text.expose().as_bytes(), &mut self.fill());
+        Ok(SealedWatch { content, wrapped })
+    }
+
+    pub(crate) fn open_watch(
+        &self,
+        watch: TaskId,
+        wrapped: &WrappedKey,
+        sealed: &[u8],
+    ) -> Result<Vec<Identifier>, Error> {
+        let key = self.vault.unwrap(watch.bytes(), wrapped)?;
+        let opened = key.open(&Context { request_id: *watch.bytes(), field: WATCH }, sealed)?;
+        serde_json::from_slice(&opened)
+            .map_err(|e| Error::corrupt(format!("watch of task {watch}"), e.classify_only()))
+    }
+
+    /// A wrapped key of a request, an entry or a watch, wrapped anew by the key of another month.
     pub(crate) fn rewrap(
         &self,
         owner: &[u8; 16],

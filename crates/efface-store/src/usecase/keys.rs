@@ -1,5 +1,5 @@
-//! The register of months' keys, and carrying requests and entries of the suppression list over from
-//! one month's key to another's.
+//! The register of months' keys, and carrying requests and entries of the suppression list and
+//! watches over from one month's key to another's.
 
 use efface_core::Timestamp;
 use efface_vault::{Month, WrappedKey};
@@ -13,7 +13,7 @@ pub struct MonthKeyRow {
     pub key_id: String,
     pub made_at: Timestamp,
     pub destroyed: Option<(Timestamp, String)>,
-    /// Requests, and entries of the suppression list, whose keys it wraps.
+    /// Requests, entries of the suppression list and watches whose keys it wraps.
     pub wraps: u64,
 }
 
@@ -32,6 +32,11 @@ const REQUESTS: Owners = Owners {
 const ENTRIES: Owners = Owners {
     find: "SELECT id, wrapped_key, wrapped_by FROM suppression WHERE wrapped_by LIKE $1 ORDER BY id LIMIT $2",
     wrap: "UPDATE suppression SET wrapped_key = $2, wrapped_by = $3 WHERE id = $1 AND wrapped_by = $4 RETURNING id",
+};
+
+const WATCHES: Owners = Owners {
+    find: "SELECT task_id, wrapped_key, wrapped_by FROM watch WHERE wrapped_by LIKE $1 ORDER BY task_id LIMIT $2",
+    wrap: "UPDATE watch SET wrapped_key = $2, wrapped_by = $3 WHERE task_id = $1 AND wrapped_by = $4 RETURNING task_id",
 };
 
 /// Keys carried over in one go.
@@ -104,7 +109,7 @@ impl SqlStore {
     /// # Errors
     /// When the database cannot be read.
     pub async fn month_keys(&self) -> Result<Vec<MonthKeyRow>, Error> {
-        let sql = "SELECT m.month, m.key_id, m.made_at, m.destroyed_at, m.destroyed_by, (SELECT count(*) FROM request r WHERE r.wrapped_by = 'month:' || m.month || ':' || m.key_id) + (SELECT count(*) FROM suppression s WHERE s.wrapped_by = 'month:' || m.month || ':' || m.key_id) FROM month_key m ORDER BY m.month";
+        let sql = "SELECT m.month, m.key_id, m.made_at, m.destroyed_at, m.destroyed_by, (SELECT count(*) FROM request r WHERE r.wrapped_by = 'month:' || m.month || ':' || m.key_id) + (SELECT count(*) FROM suppression s WHERE s.wrapped_by = 'month:' || m.month || ':' || m.key_id) + (SELECT count(*) FROM watch w WHERE w.wrapped_by = 'month:' || m.month || ':' || m.key_id) FROM month_key m ORDER BY m.month";
         let found = self.database.rows(sql, &[]).await?;
         found
             .iter()
@@ -127,18 +132,18 @@ impl SqlStore {
             .collect()
     }
 
-    /// How many requests and entries are wrapped by the master itself: those of a database that had no
+    /// How many requests, entries and watches are wrapped by the master itself: those of a database that had no
     /// months' keys yet.
     ///
     /// # Errors
     /// When the database cannot be read.
     pub async fn wrapped_by_master(&self) -> Result<u64, Error> {
-        let sql = "SELECT (SELECT count(*) FROM request WHERE wrapped_by LIKE 'master:%') + (SELECT count(*) FROM suppression WHERE wrapped_by LIKE 'master:%')";
+        let sql = "SELECT (SELECT count(*) FROM request WHERE wrapped_by LIKE 'master:%') + (SELECT count(*) FROM suppression WHERE wrapped_by LIKE 'master:%') + (SELECT count(*) FROM watch WHERE wrapped_by LIKE 'master:%')";
         let found = self.database.rows(sql, &[]).await?;
         found.first().map_or(Ok(0), |row| Ok(u64::try_from(row.int(0)?).unwrap_or(0)))
     }
 
-    /// Wraps the keys of some requests and entries anew, under this month's key: those that
+    /// Wraps the keys of some requests, entries and watches anew, under this month's key: those that
     /// `wrapped_by` begins with. How many; none when all are done. What is sealed under such a key
     /// stays as it is.
     ///
@@ -146,7 +151,7 @@ impl SqlStore {
     /// When one of the keys does not open; nothing is half done.
     pub async fn carry_over(&self, wrapped_by: &str) -> Result<u64, Error> {
         let mut carried = 0;
-        for owners in [REQUESTS, ENTRIES] {
+        for owners in [REQUESTS, ENTRIES, WATCHES] {
             carried += self.carry_over_some(owners, wrapped_by).await?;
         }
         Ok(carried)
@@ -218,7 +223,7 @@ impl SqlStore {
         let row = self.ended_month(month).await?;
         if row.wraps > 0 {
             return Err(Error::Refused(format!(
-                "the key of {month} still wraps {} request keys",
+                "the key of {month} still wraps {} keys of requests and watches",
                 row.wraps
             )));
         }
@@ -227,7 +232,7 @@ impl SqlStore {
         }
         let mut tx = self.database.begin().await?;
         let cells = [Cell::from(month.as_str()), Cell::from(self.now().millis()), Cell::from(by)];
-        let hit = tx.small("UPDATE month_key SET destroyed_at = $2, destroyed_by = $3 WHERE month = $1 AND destroyed_at IS NULL AND NOT EXISTS (SELECT 1 FROM request WHERE wrapped_by = 'month:' || month || ':' || key_id) AND NOT EXISTS (SELECT 1 FROM suppression WHERE wrapped_by = 'month:' || month || ':' || key_id) RETURNING month", &cells).await?;
+        let hit = tx.small("UPDATE month_key SET destroyed_at = $2, destroyed_by = $3 WHERE month = $1 AND destroyed_at IS NULL AND NOT EXISTS (SELECT 1 FROM request WHERE wrapped_by = 'month:' || month || ':' || key_id) AND NOT EXISTS (SELECT 1 FROM suppression WHERE wrapped_by = 'month:' || month || ':' || key_id) AND NOT EXISTS (SELECT 1 FROM watch WHERE wrapped_by = 'month:' || month || ':' || key_id) RETURNING month", &cells).await?;
         if hit.is_empty() {
             return Err(Error::Refused(format!(
                 "somebody else is at work on the key of {month}; try again"

@@ -10,6 +10,7 @@ mod request;
 mod stop;
 mod suppression;
 mod task;
+mod watch;
 
 use efface_core::{
     RequestId, TaskId, Timestamp,
@@ -51,11 +52,12 @@ impl SqlStore {
                 &[Cell::from(id.bytes())],
             )
             .await?;
-        let row = found.first().ok_or_else(|| Error::NotFound {
-            what: "request",
-            id: id.to_string(),
-            list: "request",
-        })?;
+        let Some(row) = found.first() else {
+            return Err(match self.ended_at(id).await? {
+                Some(at) => Error::Ended { id, on: at.utc_date() },
+                None => Error::NotFound { what: "request", id: id.to_string(), list: "request" },
+            });
+        };
         let request = read_request_row(&row.text(0)?)?;
         let nobody_found_decided = row.int(1)? != 0;
         let found = self

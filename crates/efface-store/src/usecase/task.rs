@@ -182,6 +182,9 @@ impl SqlStore {
                 offered.join(", ")
             )));
         }
+        if let (Subject::Task(task), Some(explanation)) = (&item.subject, choice.explanation()) {
+            return self.explain(*task, &item, explanation, detail, by).await;
+        }
         match (&item.subject, choice) {
             (_, Choice::Dismiss) => self.close_item(&item, "dismissed", detail, by).await,
             (Subject::Task(task), Choice::Retry) => self.retry_task(*task, by).await,

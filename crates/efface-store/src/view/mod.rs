@@ -8,6 +8,7 @@ use efface_core::{
     AccountId, DeskId, ImportId, OrderId, RequestId, TaskId, Timestamp,
     desk::DeskItem,
     request::{Request, RequestState},
+    watch::Watch,
 };
 use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, Statement, Value as SeaValue};
 use serde::Serialize;
@@ -26,6 +27,8 @@ use crate::{
 pub struct RequestView {
     pub request: Request,
     pub tasks: Vec<TaskView>,
+    /// Once it is closed.
+    pub watches: Vec<Watch>,
 }
 
 /// A task for people.
@@ -183,7 +186,18 @@ impl SqlStore {
                 row,
             })
             .collect();
-        Ok(RequestView { request: loaded.request, tasks })
+        let watches = match &loaded.request.state {
+            RequestState::Closed { .. } => self.watches(id).await?,
+            RequestState::Received
+            | RequestState::Identified
+            | RequestState::Released { .. }
+            | RequestState::Running { .. }
+            | RequestState::Denied { .. }
+            | RequestState::Cancelled { .. }
+            | RequestState::Expired { .. }
+            | RequestState::Duplicate { .. } => vec![],
+        };
+        Ok(RequestView { request: loaded.request, tasks, watches })
     }
 
     /// Requests whose id begins with a prefix typed by a person.

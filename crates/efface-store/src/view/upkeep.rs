@@ -54,12 +54,22 @@ impl SqlStore {
         Ok("old answers dropped, log moved into the database file, free pages given back")
     }
 
-    /// Requests that were over before anybody thought of forgetting them are looked at.
+    /// Requests that were over before anybody thought of forgetting them, or of ending their records,
+    /// are looked at.
     async fn ask_to_forget(&self) -> Result<(), Error> {
         let mut tx = self.database.begin().await?;
         tx.small(
             "INSERT INTO follow_up (request_id, due_at, seq) SELECT r.id, $1, 1 FROM request r \
              WHERE r.state IN ('closed', 'denied', 'cancelled', 'expired', 'duplicate') AND r.wrapped_by <> '' \
+             AND NOT EXISTS (SELECT 1 FROM follow_up f WHERE f.request_id = r.id) \
+             ORDER BY r.id LIMIT 5000 ON CONFLICT (request_id) DO NOTHING",
+            &[Cell::from(self.now().millis())],
+        )
+        .await?;
+        // and those that were forgotten before anybody thought of ending their records
+        tx.small(
+            "INSERT INTO follow_up (request_id, due_at, seq) SELECT r.id, $1, 1 FROM request r \
+             WHERE r.state IN ('closed', 'denied', 'cancelled', 'expired', 'duplicate') AND r.wrapped_by = '' \
              AND NOT EXISTS (SELECT 1 FROM follow_up f WHERE f.request_id = r.id) \
              ORDER BY r.id LIMIT 5000 ON CONFLICT (request_id) DO NOTHING",
             &[Cell::from(self.now().millis())],

@@ -2,10 +2,11 @@
 //! can unblock it.
 
 use efface_core::{
-    RequestId, TaskAction, TaskId, Timestamp,
+    AccountId, RequestId, TaskAction, TaskId, Timestamp,
     account::{Condition, Mode},
     request::{self, Hold, Patience, Request, RequestState},
     task::{Cause, Recall, Task, TaskState, WaitsOn},
+    watch::{Watch, WatchState},
 };
 use serde::Serialize;
 
@@ -27,15 +28,59 @@ pub struct WhyLine {
 
 const NOBODY: &str = "nobody: it goes on by itself";
 
+/// Why a closed request is still looked after.
+fn why_watched(watch: &Watch, condition: Option<&Condition>, now: Timestamp) -> Option<WhyLine> {
+    let line = |reason: String, since: Timestamp, next_attempt: Option<Timestamp>, who: &str| {
+        Some(WhyLine {
+            task: Some(watch.task),
+            account: Some(watch.account.to_string()),
+            action: None,
+            state: watch.state.word().into(),
+            reason,
+            since,
+            next_attempt,
+            who: who.into(),
+        })
+    };
+    match &watch.state {
+        WatchState::Watching { next } => {
+            let held = condition.and_then(|c| c.stands_in_the_way(now));
+            let (held, who) = match held {
+                Some((reason, _)) => {
+                    (format!("; it waits: {reason}"), "whoever lets the account go on")
+                }
+                None => (String::new(), NOBODY),
+            };
+            let reason = format!(
+                "closed and under watch, which only looks whether the person came back: {}{held}",
+                watch.sentence()
+            );
+            line(reason, watch.since, Some(*next), who)
+        }
+        WatchState::SeenAgain { at, explained: None } => {
+            line(watch.sentence(), *at, None, "the privacy team: `efface desk list`")
+        }
+        WatchState::SeenAgain { explained: Some(_), .. } | WatchState::Ended { .. } => None,
+    }
+}
+
 impl SqlStore {
-    /// Explains what keeps a request open; empty when it is over.
+    /// Explains what keeps a request open; of one that is over, what is still watched or waits for a
+    /// person to explain it.
     ///
     /// # Errors
     /// When there is no such request.
     pub async fn why(&self, id: RequestId) -> Result<Vec<WhyLine>, Error> {
         let loaded = self.load(id).await?;
         if loaded.request.state.is_over() {
-            return Ok(vec![]);
+            let accounts = self.accounts().await?;
+            let condition =
+                |id: &AccountId| accounts.iter().find(|a| a.id == *id).map(|a| &a.condition);
+            let watches = self.watches(id).await?;
+            return Ok(watches
+                .iter()
+                .filter_map(|w| why_watched(w, condition(&w.account), self.now()))
+                .collect());
         }
         let mut lines = vec![];
         lines.extend(why_request(&loaded, self.directory.policy.expire_unproved, self.now()));

@@ -7,8 +7,13 @@ use std::{
     time::Duration,
 };
 
-use efface_core::request::{self, Event};
-use efface_store::{Connection, Error, RequestWrite, SqlStore, Store, Unit};
+use efface_core::{
+    EvidenceLevel, Outcome,
+    request::{self, Event},
+    task::{Task, TaskState},
+    watch::{self, Days, Watchable},
+};
+use efface_store::{Connection, Error, NewWatch, RequestWrite, SqlStore, Store, Unit};
 use efface_vault::{Error as VaultError, MasterKey, Month, MonthKey, MonthKeys, Vault};
 
 use crate::common::*;
@@ -189,4 +194,38 @@ pub async fn two_processes_that_make_a_months_key_agree_on_one(bench: Bench) {
     let (one, two) = (one.expect("told"), two.expect("told"));
     assert_eq!(one, two);
     assert_eq!(w.store.month_keys().await.expect("rows")[0].key_id, one);
+}
+
+pub async fn a_watchs_key_counts_for_its_month_and_is_carried_over(bench: Bench) {
+    let w = bench.world().await;
+    let mut fill = |b: &mut [u8]| efface_core::outside::Chance::fill(&*w.chance, b);
+    let master = MasterKey::generate(&mut fill);
+    let (_, roots) = Vault::create(&master, &mut fill);
+    let folder = Folder::default();
+    let ours = store(&w, &folder, &master, &roots).await;
+    folder.ensure(&ours, &w.chance).await.expect("keys");
+    let [month, _] = ours.months_in_use().expect("months");
+    let filed = ours.file(vec![erase(vec![email("over")])]).await.remove(0).expect("filed");
+    let efface_store::Filed::New(id) = filed else { panic!("{filed:?}") };
+    let row = ours.request(id).await.expect("request").tasks.remove(0).row;
+    let state = TaskState::Settled { outcome: Outcome::Erased, evidence: EvidenceLevel::Verified };
+    let erased = Task { state, ..row.task };
+    let bound = Some(Watchable { bound: Duration::ZERO });
+    let watch = watch::begin(&erased, ours.now(), bound, Days::DEFAULT, ours.now()).expect("begun");
+    let new = NewWatch { watch: watch.clone(), lane: row.lane, kinds: vec![] };
+    ours.commit(Unit { new_watches: vec![new], ..Unit::default() }).await.expect("begun");
+    ours.cancel(id, "test").await.expect("cancelled");
+    w.clock.advance(62 * DAY);
+    forget(&ours, id).await;
+    folder.ensure(&ours, &w.chance).await.expect("keys");
+    assert_eq!(ours.month_keys().await.expect("rows")[0].wraps, 1);
+    ours.destroy_month(&month, "test").await.expect_err("the watch still looks");
+    while ours.carry_over(&format!("month:{month}:")).await.expect("carried") > 0 {}
+    ours.destroy_month(&month, "test").await.expect("destroyed");
+    folder.destroy(&month);
+    let fresh = store(&w, &folder, &master, &roots).await;
+    let due = fresh.due_watches(&watch.account, fresh.now(), 9).await.expect("opens").remove(0);
+    assert_eq!(due.watch, watch);
+    assert!(due.identifiers.iter().all(efface_core::Identifier::drives));
+    assert_eq!(due.identifiers.len(), 1);
 }

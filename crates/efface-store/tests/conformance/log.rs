@@ -74,7 +74,7 @@ pub async fn each_entry_gets_one_position_whoever_writes_meanwhile(bench: Bench)
     assert_eq!((status.size, status.unplaced), (entries, 0));
     let checkpoint = signed(&w).await;
     assert_eq!(checkpoint.size, entries);
-    let verdict = w.store.audit(&checkpoint, |_| {}).await.expect("audited");
+    let verdict = w.store.audit(&checkpoint, |_| {}).await.expect("audited").verdict;
     assert_eq!(verdict, Verdict::Whole { signed: entries, unsigned: 0 });
 }
 
@@ -143,7 +143,7 @@ pub async fn whatever_is_changed_in_the_journal_afterwards_is_found(bench: Bench
     let w = bench.world().await;
     some_people(&w, 0, 4).await;
     let checkpoint = signed(&w).await;
-    let audit = async || w.store.audit(&checkpoint, |_| {}).await.expect("audited");
+    let audit = async || w.store.audit(&checkpoint, |_| {}).await.expect("audited").verdict;
     let whole = Verdict::Whole { signed: checkpoint.size, unsigned: 0 };
     assert_eq!(audit().await, whole);
     let at = |n: i64| {

@@ -41,10 +41,12 @@ pub fn postgres(probe: &Probe) -> (&'static str, String) {
         "anything_to_wake" | "unknown_orders" => ("text, int8", format!("'mail', {at}")),
         "due_receipts" => ("text, int8, int8", format!("'mail', {at}, 50")),
         "due_follow_ups" => ("int8, int8", format!("{at}, 50")),
-        "next_wake" | "open_orders" => ("text", "'mail'".into()),
+        "due_watches" => ("text, int8, int8", format!("'mail', {at}, 50")),
+        "next_wake" => ("text, int8", format!("'mail', {at}")),
+        "open_orders" => ("text", "'mail'".into()),
         "overdue" => ("int8, int8, bytea", format!("{at}, {}, {empty}", i64::MIN + 1)),
         "keys" | "tasks_by_id" | "receipts_by_id" | "match_tags" | "share_tags"
-        | "known_filings" => ("bytea[]", id_array(500)),
+        | "known_filings" | "watches_of" => ("bytea[]", id_array(500)),
         "tasks_of_requests" | "dependents" => {
             ("bytea[]", array("bytea", [format!("'\\x{}'::bytea", id(998))].into_iter()))
         }
@@ -96,6 +98,10 @@ pub fn postgres(probe: &Probe) -> (&'static str, String) {
         "update_receipts" => {
             ("bytea[], int8[], text[]", all(vec![id_array(0), nothing("int8"), texts("{}")]))
         }
+        "update_watches" => (
+            "bytea[], int8[], int8[], int8[], text[]",
+            all(vec![id_array(0), numbers(1), numbers(2), nothing("int8"), texts("{}")]),
+        ),
         "close_desk" => (
             "text[], text[], text[], int8[], text[], text[]",
             all(vec![

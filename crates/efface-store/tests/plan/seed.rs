@@ -18,7 +18,7 @@ pub fn id(n: u32) -> String {
 ///
 /// A tenth of the background waits for a time, the rest for an answer; every thousandth request is
 /// waited for by another.
-fn rows() -> [(String, u32); 7] {
+fn rows() -> [(String, u32); 8] {
     let task = format!(
         "INSERT INTO task (id, request_id, account, lane, action, scope, generation, version, step, failures, evidence, sent, cancel_marked, state, body, depends_on, queue, wake_at, deadline, since, memo, prior) \
          SELECT {{id:n}}, {{id:n % {SOME}}}, 'mail', 'mail', 'erase', NULL, 1, 1, 'delete', 0, 'none', 0, 0, 'ready', '{{\"state\":\"ready\",\"due\":0}}', \
@@ -40,7 +40,11 @@ fn rows() -> [(String, u32); 7] {
     );
     let desk = "INSERT INTO desk (id, subject_kind, subject_id, reason, opened_at, closed_at, closed_by, closed_how, body, sealed) \
          SELECT {id:n}, 'task', 'task ' || n, 'slow', 1, CASE WHEN n >= 100 THEN 1 END, 'x', 'x', '{}', NULL FROM series";
+    let watch = format!(
+        "INSERT INTO watch (task_id, request_id, account, lane, version, due_at, body, sealed, wrapped_key, wrapped_by) SELECT {{id:n}}, {{id:n}}, 'mail', 'mail', 1, CASE WHEN n < {DUE} THEN 1 WHEN n % 10 = 0 THEN 2000000 + n END, '{{}}', {{id:n}}, {{id:n}}, '' FROM series"
+    );
     [
+        (watch, SOME),
         (request.into(), SOME),
         (tag.into(), SOME),
         (follow_up, SOME),

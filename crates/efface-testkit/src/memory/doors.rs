@@ -12,10 +12,11 @@ use efface_core::{
     request::{self, RequestState},
     subject::Dossier,
     task::{self, Cause, Effect, Event, TaskState},
+    watch::{self, Explanation},
 };
 use efface_store::{
     AccountWrite, DeskClose, DeskOpen, EntryRow, Error, FollowUp, NewRequest, NewTag, NewTask,
-    REQUESTS_LANE, RequestWrite, TaskRow, TaskWrite, Unit,
+    REQUESTS_LANE, RequestWrite, TaskRow, TaskWrite, Unit, WatchWrite,
 };
 
 use super::{
@@ -327,7 +328,13 @@ impl MemoryStore {
             return Err(Error::Refused(format!("{choice} is no decision here")));
         }
         let (by, reason) = ("clerk".to_owned(), "decided".to_owned());
+        if let (Subject::Task(task), Some(explanation)) = (&item.subject, choice.explanation()) {
+            return self.explain(item, *task, explanation);
+        }
         let event = match choice {
+            Choice::ReturnedByOwnAct | Choice::ReImported | Choice::NeverErased => {
+                return Err(Error::Refused(format!("{choice} explains no watch here")));
+            }
             Choice::Retry => Event::Retried { by },
             Choice::Attest => Event::Attested { by },
             Choice::Waive => Event::Waived { by, reason },
@@ -351,6 +358,35 @@ impl MemoryStore {
             }
         }
         self.close_item(unit, &changes, item, choice)
+    }
+
+    fn explain(
+        &self,
+        item: &DeskItem,
+        task: TaskId,
+        explanation: Explanation,
+    ) -> Result<(), Error> {
+        let row = self.rows().watches.get(&task).map(|w| w.watch.clone());
+        let Some(before) = row else {
+            return Err(Error::NotFound { what: "watch", id: task.to_string(), list: "desk" });
+        };
+        let (by, note) = ("clerk".to_owned(), String::new());
+        let event = watch::Event::Explained { explanation, by, note };
+        let moved = watch::apply(&before, &event, self.now())
+            .map_err(|refusal| Error::Refused(refusal.to_string()))?;
+        let about = About::WatchMoved {
+            event: explanation.word().into(),
+            watches: vec![moved.watch.clone()],
+            because: None,
+        };
+        let reason = Some(item.reason.word());
+        let how = explanation.word();
+        self.write(Unit {
+            entries: vec![entry(self, "clerk", about, &[], Some(before.request))],
+            watches: vec![WatchWrite { read_version: before.version, watch: moved.watch }],
+            desk_closes: vec![close(item.subject.clone(), reason, how, self.now())],
+            ..Unit::default()
+        })
     }
 
     fn close_item(

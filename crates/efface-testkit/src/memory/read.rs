@@ -6,12 +6,14 @@ use efface_core::{
     request::RequestState,
     subject::Value,
     task::{Cause, Queue, TaskState},
+    watch::Watch,
 };
 use efface_store::{
-    DueFollowUp, DueReceipt, DueTask, Errand, Error, KeptBack, OpenOrder, REQUESTS_LANE, TaskRow,
+    DueFollowUp, DueReceipt, DueTask, DueWatch, Errand, Error, KeptBack, OpenOrder, REQUESTS_LANE,
+    TaskRow,
 };
 
-use super::rows::{Rows, StoredTask};
+use super::rows::{Rows, StoredTask, WatchRow};
 
 /// The most unknown orders, and errands, read at once.
 const ORDERS: usize = 500;
@@ -180,9 +182,33 @@ impl Rows {
                 nobody_found_decided: row.nobody_found_decided,
                 tasks,
                 dependents,
+                watches: self.watches_of(*id),
             })
         });
         due.collect()
+    }
+
+    /// Of a closed request; no other has one.
+    pub(super) fn watches_of(&self, id: RequestId) -> Vec<Watch> {
+        let mine = self.watches.values().filter(|w| w.watch.request == id);
+        mine.map(|w| w.watch.clone()).collect()
+    }
+
+    pub(super) fn due_watches(
+        &self,
+        account: &AccountId,
+        now: Timestamp,
+        limit: u32,
+    ) -> Vec<DueWatch> {
+        let is_due = |w: &&WatchRow| {
+            w.watch.account == *account && w.watch.next().is_some_and(|at| at <= now)
+        };
+        let mut found: Vec<&WatchRow> = self.watches.values().filter(is_due).collect();
+        found.sort_by_key(|w| w.watch.next());
+        found.truncate(limit as usize);
+        let open =
+            |w: &WatchRow| DueWatch { watch: w.watch.clone(), identifiers: w.identifiers.clone() };
+        found.into_iter().map(open).collect()
     }
 
     pub(super) fn due_errands(&self, lane: &LaneId) -> Vec<Errand> {
@@ -190,7 +216,9 @@ impl Rows {
         open.take(ERRANDS).map(|(e, _)| e.clone()).collect()
     }
 
-    pub(super) fn next_wake(&self, lane: &LaneId) -> Option<Timestamp> {
+    pub(super) fn next_wake(&self, lane: &LaneId, now: Timestamp) -> Option<Timestamp> {
+        let watches = self.watches.values().filter(|w| w.lane == *lane);
+        let watches = watches.filter_map(|w| w.watch.next()).filter(|at| *at > now);
         let tasks = self.tasks.values().filter(|t| t.row.lane == *lane).filter_map(|t| t.wake_at);
         let polls = self.receipts.values().filter(|r| r.lane == *lane && !r.done);
         let looks =
@@ -200,6 +228,6 @@ impl Rows {
             });
         let follows = self.follow_ups.values().map(|(at, _)| *at);
         let follows = follows.filter(|_| lane.as_str() == REQUESTS_LANE);
-        tasks.chain(polls.map(|r| r.next_poll)).chain(looks).chain(follows).min()
+        tasks.chain(polls.map(|r| r.next_poll)).chain(looks).chain(follows).chain(watches).min()
     }
 }

@@ -3,16 +3,19 @@
 use std::collections::BTreeMap;
 
 use efface_core::{
-    AccountId, DeskId, LaneId, OrderId, ReceiptId, RequestId, SuppressionId, TaskId, Timestamp,
-    desk::DeskItem,
-    journal::Hash,
+    AccountId, DeskId, Identifier, LaneId, OrderId, ReceiptId, RequestId, SuppressionId, TaskId,
+    Timestamp,
+    desk::{DeskItem, Subject},
+    journal::{Entry, Hash},
     order::{Order, StoredReceipt},
     request::Request,
     subject::{Dossier, Value},
     task::{Queue, Task, queue},
+    watch::Watch,
 };
 use efface_store::{
-    AccountRow, CheckpointRow, EntryRow, Errand, Error, ExchangeRow, NewTag, NewTask, TaskRow,
+    AccountRow, CheckpointRow, EntryRow, Errand, Error, ExchangeRow, InTheWay, NewTag, NewTask,
+    RecordEnd, RecordOf, TaskRow,
 };
 use uuid::Uuid;
 
@@ -59,6 +62,14 @@ impl StoredTask {
     }
 }
 
+#[derive(Clone, Debug)]
+pub(super) struct WatchRow {
+    pub watch: Watch,
+    pub lane: LaneId,
+    /// Nobody once it looks no more.
+    pub identifiers: Vec<Identifier>,
+}
+
 #[derive(Debug, Default)]
 pub(super) struct Rows {
     pub lanes: BTreeMap<LaneId, HeldLane>,
@@ -68,6 +79,7 @@ pub(super) struct Rows {
     pub requests: BTreeMap<RequestId, RequestRow>,
     pub tags: BTreeMap<([u8; 32], RequestId), NewTag>,
     pub tasks: BTreeMap<TaskId, StoredTask>,
+    pub watches: BTreeMap<TaskId, WatchRow>,
     pub orders: BTreeMap<OrderId, Order>,
     pub receipts: BTreeMap<ReceiptId, StoredReceipt>,
     /// When, and how often it was asked for.
@@ -100,6 +112,72 @@ impl Rows {
             id: id.to_string(),
             list: "request",
         })
+    }
+
+    /// Removes a record and what only it leads to; its entries are emptied.
+    pub(super) fn end(&mut self, end: &RecordEnd) {
+        let id = end.request.id;
+        let mine = self.tasks_of(id);
+        self.requests.remove(&id);
+        self.tasks.retain(|_, t| t.row.task.request != id);
+        self.tags.retain(|(_, request), _| *request != id);
+        self.watches.retain(|_, w| w.watch.request != id);
+        self.follow_ups.remove(&id);
+        let is_mine = |task: &TaskId| mine.iter().any(|row| row.task.id == *task);
+        let tasks = &self.tasks;
+        let gone = |order: &Order| {
+            order.items.iter().any(is_mine) && !order.items.iter().any(|t| tasks.contains_key(t))
+        };
+        let orders: Vec<OrderId> = self.orders.values().filter(|o| gone(o)).map(|o| o.id).collect();
+        self.orders.retain(|order, _| !orders.contains(order));
+        self.receipts.retain(|_, receipt| !orders.contains(&receipt.order));
+        self.exchanges.retain(|e| e.order.is_none_or(|order| !orders.contains(&order)));
+        self.desk.retain(|_, item| match &item.subject {
+            Subject::Request(request) => *request != id,
+            Subject::Task(task) => !is_mine(task),
+            Subject::Order(order) => !orders.contains(order),
+            Subject::Account(_) | Subject::Lane(_) => true,
+        });
+        for row in self.journal.iter_mut().filter(|row| end.entries.contains(&row.entry.id)) {
+            row.entry.body.clear();
+            row.entry.items.clear();
+            row.request = None;
+        }
+    }
+
+    /// What would end with a request's record. A leaf's position is its place in the journal.
+    pub(super) fn record_of(&self, id: RequestId) -> Result<RecordOf, Error> {
+        let mine: Vec<TaskId> = self.tasks_of(id).iter().map(|row| row.task.id).collect();
+        let concerns = |subject: &Subject| match subject {
+            Subject::Request(request) => *request == id,
+            Subject::Task(task) => mine.contains(task),
+            Subject::Order(order) => self
+                .orders
+                .get(order)
+                .is_some_and(|order| order.items.iter().any(|task| mine.contains(task))),
+            Subject::Account(_) | Subject::Lane(_) => false,
+        };
+        let mut open = self.desk.values().filter(|item| item.closed.is_none());
+        if open.any(|item| concerns(&item.subject)) {
+            let in_the_way = Some(InTheWay::Desk);
+            return Ok(RecordOf { in_the_way, entries: vec![] });
+        }
+        let mut entries = vec![];
+        for (row, position) in self.journal.iter().zip(0u64..) {
+            if row.request != Some(id) {
+                continue;
+            }
+            if position >= self.placed {
+                let in_the_way = Some(InTheWay::Unplaced);
+                return Ok(RecordOf { in_the_way, entries: vec![] });
+            }
+            let entry = Entry::read(&row.entry.body, &row.entry.items)?;
+            if entry.changes.iter().all(|change| mine.contains(&change.task)) {
+                entries.push(entry.id);
+            }
+        }
+        entries.sort_unstable();
+        Ok(RecordOf { in_the_way: None, entries })
     }
 
     pub(super) fn tasks_of(&self, id: RequestId) -> Vec<TaskRow> {

@@ -7,7 +7,7 @@ use efface_store::{Error, Lease, MemoWrite, Unit};
 
 use super::{
     Broken,
-    rows::{Rows, StoredTask, derive},
+    rows::{Rows, StoredTask, WatchRow, derive},
 };
 
 pub(super) fn commit(
@@ -56,7 +56,8 @@ fn check(rows: &Rows, unit: &Unit, broken: Broken) -> Result<(), Error> {
     }
     let twice = unit.new_orders.iter().any(|o| rows.orders.contains_key(&o.id))
         || unit.new_receipts.iter().any(|r| rows.receipts.contains_key(&r.id))
-        || unit.born.iter().any(|t| rows.tasks.contains_key(&t.task.id));
+        || unit.born.iter().any(|t| rows.tasks.contains_key(&t.task.id))
+        || unit.new_watches.iter().any(|w| rows.watches.contains_key(&w.watch.task));
     if twice {
         return Err(Error::Database("a new row has the id of another".into()));
     }
@@ -85,6 +86,18 @@ fn check_versions(rows: &Rows, unit: &Unit, broken: Broken) -> Result<(), Error>
         let known = rows.requests.get(&write.request.id);
         if known.is_none_or(|r| !broken.no_versions && r.request.version != write.read_version) {
             return Err(stale);
+        }
+    }
+    for end in &unit.ends {
+        let known = rows.requests.get(&end.request.id);
+        if known.is_none_or(|r| !broken.no_versions && r.request.version != end.request.version) {
+            return Err(stale);
+        }
+    }
+    for write in &unit.watches {
+        let known = rows.watches.get(&write.watch.task);
+        if known.is_none_or(|w| !broken.no_versions && w.watch.version != write.read_version) {
+            return Err(Error::Stale { tasks: vec![write.watch.task] });
         }
     }
     for write in &unit.accounts {
@@ -143,6 +156,20 @@ fn write(rows: &mut Rows, unit: Unit, now: Timestamp) {
         let Some(stored) = rows.accounts.get_mut(&write.id) else { continue };
         stored.version = write.read_version + 1;
         stored.condition = write.condition;
+    }
+    for new in unit.new_watches {
+        let kept = rows.requests.get(&new.watch.request).map(|r| &r.dossier.identifiers);
+        let mut identifiers = kept.cloned().unwrap_or_default();
+        identifiers.retain(|i| i.drives() && (new.kinds.is_empty() || new.kinds.contains(&i.kind)));
+        let row = WatchRow { lane: new.lane, identifiers, watch: new.watch };
+        rows.watches.insert(row.watch.task, row);
+    }
+    for write in unit.watches {
+        let Some(stored) = rows.watches.get_mut(&write.watch.task) else { continue };
+        if write.watch.next().is_none() {
+            stored.identifiers.clear();
+        }
+        stored.watch = write.watch;
     }
     for new in unit.born {
         rows.tasks.insert(new.task.id, StoredTask::new(new, now));
@@ -209,6 +236,9 @@ fn write(rows: &mut Rows, unit: Unit, now: Timestamp) {
         for task in rows.tasks.values_mut().filter(|t| t.row.task.request == id) {
             (task.memo, task.prior) = (None, None);
         }
+    }
+    for end in unit.ends {
+        rows.end(&end);
     }
     for done in unit.errands_done {
         if let Some((_, answer)) = rows.errands.get_mut(&done.id) {

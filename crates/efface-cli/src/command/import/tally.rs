@@ -187,7 +187,8 @@ pub const fn is_of_the_row(error: &efface_store::Error) -> bool {
         | E::Task(_)
         | E::Stale { .. }
         | E::FiledBefore(_)
-        | E::Forgotten(_) => true,
+        | E::Forgotten(_)
+        | E::Ended { .. } => true,
         E::Unavailable(_)
         | E::Database(_)
         | E::LaneLost { .. }

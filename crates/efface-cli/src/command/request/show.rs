@@ -2,13 +2,17 @@
 
 use anyhow::Result;
 use clap::Args as ClapArgs;
+use efface_store::Store as _;
 use serde_json::json;
 
 use crate::{
     exit::Exit,
     history::{EventJson, event, exchange_table, exchanges},
     print::{self, Table, say, when},
-    show::{IdentifierJson, RequestJson, TaskJson, evidence_line, head, task_table},
+    show::{
+        IdentifierJson, RequestJson, TaskJson, WatchJson, evidence_line, head, task_table,
+        watch_table,
+    },
     wiring::Context,
 };
 
@@ -52,6 +56,8 @@ pub async fn run(context: &Context, args: &Args) -> Result<Exit> {
     } else {
         vec![]
     };
+    let kept_until =
+        efface_core::request::kept_until(&view.request, &context.store.directory().records);
     if context.json {
         let tasks: Vec<TaskJson> = view.tasks.iter().map(TaskJson::of).collect();
         let mut body = json!({
@@ -59,6 +65,8 @@ pub async fn run(context: &Context, args: &Args) -> Result<Exit> {
             "identifiers": identifiers,
             "reference": dossier.as_ref().and_then(|d| d.external_reference.as_ref()),
             "tasks": tasks,
+            "record_kept_until": kept_until,
+            "watches": view.watches.iter().map(WatchJson::of).collect::<Vec<_>>(),
         });
         if let (true, Some(dossier)) = (args.reveal, &dossier) {
             let contact = dossier.requester.contact.as_ref().map(|c| c.expose().to_owned());
@@ -86,6 +94,7 @@ pub async fn run(context: &Context, args: &Args) -> Result<Exit> {
         lines.extend(contact.map(|c| ("contact", c)));
         lines.extend(dossier.note.clone().map(|n| ("note", n)));
     }
+    lines.extend(kept_until.map(|at| ("record kept until", when(at))));
     lines.extend(evidence_line(&view.tasks).map(|line| ("evidence", line)));
     print::pairs(&lines)?;
     say!("");
@@ -96,6 +105,10 @@ pub async fn run(context: &Context, args: &Args) -> Result<Exit> {
     table.print("no identifier is kept any more")?;
     say!("");
     task_table(&view.tasks).print("no tasks")?;
+    if !view.watches.is_empty() {
+        say!("");
+        watch_table(&view.watches).print("")?;
+    }
     if args.exchanges {
         say!("");
         exchange_table(&exchanges).print("nothing was exchanged with any vendor")?;

@@ -1,4 +1,5 @@
-//! `efface request why`: what keeps a request open, since when, until when, and who can help.
+//! `efface request why`: what keeps a request open, or under watch once it is closed; since when, until
+//! when, and who can help.
 
 use anyhow::Result;
 use clap::Args as ClapArgs;

@@ -1,8 +1,12 @@
 //! Reading the log: where it stands, one request's leaves with their proofs, the whole of it.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
-use efface_core::{RequestId, TaskId, Timestamp, journal::Entry, subject::Identifier};
+use efface_core::{
+    EntryId, RequestId, TaskId, Timestamp,
+    journal::{About, Entry, ReadEntry},
+    subject::Identifier,
+};
 use efface_ledger::{
     Checkpoint,
     log::{Audit, Verdict},
@@ -13,7 +17,7 @@ use sea_orm::{ConnectionTrait, DbBackend, Statement, Value as SeaValue};
 
 use super::{TILE, count, damaged, load, number, read_tile};
 use crate::{
-    CheckpointRow, Error, Follows, LogStatus, SqlStore,
+    Audited, CheckpointRow, Error, Follows, LogStatus, SqlStore,
     hot::{Cell, Returned},
 };
 
@@ -32,13 +36,41 @@ fn read_checkpoint(row: &Returned) -> Result<CheckpointRow, Error> {
 }
 
 /// An entry's items are those its leaf promises, and it stands under its own id.
-fn stands_beside(position: u64, body: &str, items: &str, id: uuid::Uuid) -> Result<(), Error> {
+fn stands_beside(
+    position: u64,
+    body: &str,
+    items: &str,
+    id: uuid::Uuid,
+) -> Result<ReadEntry, Error> {
     match Entry::read(body, items) {
-        Ok(entry) if entry.id.0 == id => Ok(()),
+        Ok(entry) if entry.id.0 == id => Ok(entry),
         Ok(entry) => {
             Err(damaged(format!("leaf {position} is that of entry {}, not of {id}", entry.id)))
         }
         Err(error) => Err(damaged(format!("leaf {position}: {error}"))),
+    }
+}
+
+/// Leaves that are empty, by their entry and with their position, and those a record's end names.
+#[derive(Default)]
+struct Ended {
+    empty: HashMap<EntryId, u64>,
+    named: HashSet<EntryId>,
+}
+
+impl Ended {
+    fn told(&mut self, about: About) {
+        if let About::RecordEnded { entries, .. } = about {
+            self.named.extend(entries);
+        }
+    }
+
+    /// The first empty leaf that no record's end names.
+    fn untold(&self) -> Option<Error> {
+        let untold = self.empty.iter().filter(|(id, _)| !self.named.contains(id));
+        untold.map(|(_, position)| *position).min().map(|position| {
+            damaged(format!("leaf {position} is empty, and no leaf says that its record has ended"))
+        })
     }
 }
 
@@ -100,7 +132,8 @@ impl SqlStore {
         Ok(if root == signed.root { Follows::Yes } else { Follows::OtherHistory })
     }
 
-    /// Reads the whole journal against a checkpoint; `told` hears how many leaves were read so far.
+    /// Reads the whole journal against a checkpoint; `told` hears how many leaves were read so far. A
+    /// leaf whose record has ended is empty, and another leaf must say so.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -108,8 +141,9 @@ impl SqlStore {
         &self,
         signed: &Checkpoint,
         mut told: impl FnMut(u64) + Send,
-    ) -> Result<Verdict, Error> {
+    ) -> Result<Audited, Error> {
         let mut audit = Audit::new(signed.clone());
+        let mut ended = Ended::default();
         let (mut read, mut from, mut tile, mut beside) = (0u64, 0u64, vec![], None);
         loop {
             let sql = if self.database.is_postgres() {
@@ -122,9 +156,19 @@ impl SqlStore {
                 // a row that is gone is a leaf that is gone
                 if let Some(body) = row.opt_text(1)? {
                     let stored = self.stored_hash(read, &mut tile).await?;
-                    audit.leaf(body.as_bytes(), stored);
-                    if beside.is_none() {
-                        beside = stands_beside(read, &body, &row.text(2)?, row.id(3)?).err();
+                    match stored.filter(|_| body.is_empty()) {
+                        Some(stored) => {
+                            audit.ended(stored);
+                            ended.empty.insert(EntryId(row.id(3)?), read);
+                        }
+                        None => {
+                            audit.leaf(body.as_bytes(), stored);
+                            let checked = stands_beside(read, &body, &row.text(2)?, row.id(3)?);
+                            match checked {
+                                Ok(entry) => ended.told(entry.about),
+                                Err(error) => beside = beside.or(Some(error)),
+                            }
+                        }
                     }
                     read += 1;
                 }
@@ -150,10 +194,10 @@ impl SqlStore {
             audit.only_stored(hash);
             read += 1;
         }
-        match (audit.finish(), beside) {
+        match (audit.finish(), beside.or(ended.untold())) {
             // the leaves are those that were signed; what stands beside one of them is not
             (Verdict::Whole { .. }, Some(error)) => Err(error),
-            (verdict, _) => Ok(verdict),
+            (verdict, _) => Ok(Audited { verdict, ended: ended.empty.len() as u64 }),
         }
     }
 
