@@ -146,6 +146,22 @@ pub enum About {
         change: String,
         by: String,
     },
+    /// A database that was set back goes on under a new name. The leaves before this one are those of
+    /// the log before; its newest checkpoint kept outside stands here, and covers leaves that are lost.
+    LogBegun {
+        log: String,
+        /// The verifier key of the log before.
+        before: String,
+        /// The signed note, verbatim.
+        checkpoint: String,
+        /// How many leaves the older copy had.
+        leaves: u64,
+    },
+    /// What a named person did about a database that was set back.
+    Restored {
+        change: String,
+        by: String,
+    },
     Note {
         text: String,
     },
@@ -366,6 +382,8 @@ impl Replay {
             | About::DeskClosed { .. }
             | About::ImportTaken { .. }
             | About::KeyChanged { .. }
+            | About::LogBegun { .. }
+            | About::Restored { .. }
             | About::Note { .. } => {}
         }
         for change in entry.changes {

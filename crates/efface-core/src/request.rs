@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     ControllerId, ImportId, RequestAction, RequestId, Scope, Timestamp, action::words,
-    subject::Relation,
+    restore::Ended, subject::Relation,
 };
 
 pub use advance::{Advance, advance, anything_sent, ending, patience};
@@ -240,6 +240,10 @@ pub enum Event {
     },
     /// Its key and everything sealed under it were destroyed.
     Forgotten,
+    /// It ended in a history that was lost, as the record kept outside tells.
+    EndedOnRecord {
+        ended: Ended,
+    },
 }
 
 impl Event {
@@ -261,6 +265,7 @@ impl Event {
             Self::Breached => "breached",
             Self::MarkedInError { .. } => "marked in error",
             Self::Forgotten => "forgotten",
+            Self::EndedOnRecord { .. } => "ended on record",
         }
     }
 }
@@ -386,6 +391,10 @@ pub fn apply(request: &Request, event: &Event, now: Timestamp) -> Result<Request
         (S::Running { .. }, Event::Cancelled { by }) => {
             next.state = S::Cancelled { by: by.clone(), at: now }
         }
+        (
+            S::Received | S::Identified | S::Released { .. } | S::Running { .. },
+            Event::EndedOnRecord { ended },
+        ) => next.state = ended.state(),
         (S::Received, Event::Expired) => next.state = S::Expired { at: now },
 
         (
