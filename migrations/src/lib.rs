@@ -5,6 +5,7 @@ mod m0001_first;
 mod m0002_ledger;
 mod m0003_workers;
 mod m0004_keys;
+mod m0007_restore;
 
 use sea_orm_migration::{prelude::*, sea_orm::DbBackend};
 
@@ -19,6 +20,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0002_ledger::STEP),
             Box::new(m0003_workers::STEP),
             Box::new(m0004_keys::STEP),
+            Box::new(m0007_restore::STEP),
         ]
     }
 }

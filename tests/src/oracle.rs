@@ -207,7 +207,8 @@ const fn says_done(outcome: &Outcome) -> bool {
         | Outcome::Waived { .. }
         | Outcome::Cancelled
         | Outcome::Superseded
-        | Outcome::Recalled => false,
+        | Outcome::Recalled
+        | Outcome::OnRecord => false,
     }
 }
 

@@ -103,6 +103,10 @@ pub fn event(entry: &ReadEntry, called: impl Fn(TaskId) -> String) -> EventJson 
         }
         About::ImportTaken { import, .. } => format!("import {import} taken"),
         About::KeyChanged { key, change, .. } => format!("{key} {change}"),
+        About::LogBegun { log, leaves, .. } => {
+            format!("the log goes on as {log} after leaf {leaves}: the database was set back")
+        }
+        About::Restored { change, by } => format!("{change}, by {by}"),
         About::Note { text } => text.clone(),
     };
     let moved: Vec<String> =

@@ -11,6 +11,7 @@ mod hot;
 mod model;
 #[doc(hidden)]
 pub mod plan_probe;
+mod restore;
 mod sql;
 mod usecase;
 mod view;
@@ -22,7 +23,7 @@ compile_error!(
 );
 
 use async_trait::async_trait;
-use efface_core::{AccountId, LaneId, ReceiptId, Timestamp, task::Queue};
+use efface_core::{AccountId, LaneId, ReceiptId, Timestamp, restore::Saved, task::Queue};
 
 #[cfg(feature = "crash-points")]
 pub use crash::arm_crash_points;
@@ -36,6 +37,9 @@ pub use model::{
     FollowUp, Follows, KeptAnswer, KeptBack, LEDGER_LANE, LaneRow, Lease, LeaseTerms, LogStatus,
     MemoWrite, NewTag, NewTask, OpenOrder, REQUESTS_LANE, RequestWrite, TaskRow, TaskWrite, Unit,
     WORKERS_BELL, WorkerRow,
+};
+pub use restore::{
+    LostHistory, RESTORE_PAUSE, Restore, RestoreProgress, RestoreRow, RestoreStage, RestoreWrite,
 };
 pub use sql::{Connection, Database, SqlStore, journal_tail};
 pub use usecase::{MonthKeyRow, NewRequest, Proof};
@@ -110,6 +114,9 @@ pub trait Store: Send + Sync {
     async fn not_anchored(&self) -> Result<Vec<CheckpointRow>, Error>;
     /// Notes that a copy of this one lies outside.
     async fn anchored(&self, checkpoint: &CheckpointRow) -> Result<(), Error>;
+
+    /// What this checkpoint saves: read out of the leaves it adds to the one before.
+    async fn saved(&self, checkpoint: &CheckpointRow) -> Result<Saved, Error>;
 
     /// What the database's own clock says.
     async fn database_time(&self) -> Result<Timestamp, Error>;

@@ -200,6 +200,8 @@ pub struct Unit {
     pub errands_done: Vec<ErrandDone>,
     /// Requests whose key, and everything sealed under it, is destroyed.
     pub forgets: Vec<RequestId>,
+    /// Written only while a database that was set back is brought up.
+    pub restore: Option<crate::RestoreWrite>,
     /// Lanes that have something to do now.
     pub wakes: Vec<LaneId>,
 }

@@ -14,7 +14,9 @@ use efface_connector::{
     Answer, Call, Connector, ConnectorError, Evidence, Found, Item, ItemId, Order, Prepared,
     Presence, Probe, Recalled, Receipt,
 };
-use efface_core::{AccountId, LaneId, ReceiptId, Timestamp, manifest::EffectClass, task::Queue};
+use efface_core::{
+    AccountId, LaneId, ReceiptId, Timestamp, manifest::EffectClass, restore::Saved, task::Queue,
+};
 use efface_store::{
     AccountRow, Attendance, CheckpointRow, Directory, DueFollowUp, DueReceipt, DueTask, Errand,
     Error, Lease, LeaseTerms, OpenOrder, SqlStore, Store, Unit, Wakes,
@@ -204,6 +206,9 @@ impl Store for Flawed {
     }
     async fn anchored(&self, checkpoint: &CheckpointRow) -> Result<(), Error> {
         self.passes(Some(Work::Anchoring), self.inner.anchored(checkpoint)).await
+    }
+    async fn saved(&self, checkpoint: &CheckpointRow) -> Result<Saved, Error> {
+        self.inner.saved(checkpoint).await
     }
     async fn database_time(&self) -> Result<Timestamp, Error> {
         self.inner.database_time().await

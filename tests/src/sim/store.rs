@@ -3,7 +3,7 @@
 use std::{future::pending, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use efface_core::{AccountId, LaneId, ReceiptId, Timestamp, task::Queue};
+use efface_core::{AccountId, LaneId, ReceiptId, Timestamp, restore::Saved, task::Queue};
 use efface_store::{
     AccountRow, Attendance, CheckpointRow, Directory, DueFollowUp, DueReceipt, DueTask, Errand,
     Error, Lease, LeaseTerms, OpenOrder, Store, Unit, Wakes,
@@ -192,6 +192,10 @@ impl Store for Faulty {
 
     async fn anchored(&self, checkpoint: &CheckpointRow) -> Result<(), Error> {
         through!(self, self.store.anchored(checkpoint))
+    }
+
+    async fn saved(&self, checkpoint: &CheckpointRow) -> Result<Saved, Error> {
+        through!(self, self.store.saved(checkpoint))
     }
 
     async fn database_time(&self) -> Result<Timestamp, Error> {

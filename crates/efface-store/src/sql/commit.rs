@@ -8,7 +8,7 @@ use efface_vault::WrappedKey;
 use crate::{
     Company, Error, MemoWrite, Unit,
     hot::{Batch, Cell, Gathered, Hot, Tx},
-    sql::{Database, company, filing, rows, seal::Sealer},
+    sql::{Database, company, filing, restore, rows, seal::Sealer},
 };
 
 /// A unit turned into rows, ready to be written together with others.
@@ -40,6 +40,7 @@ pub(super) struct PreparedUnit {
     desk_opens: Batch,
     errands: Vec<(uuid::Uuid, Vec<u8>, Timestamp)>,
     forgets: Vec<RequestId>,
+    restore: Option<crate::RestoreWrite>,
     pub(super) wakes: BTreeSet<LaneId>,
 }
 
@@ -275,6 +276,7 @@ pub(super) fn prepare_with(
         ]);
     }
     out.forgets = unit.forgets;
+    out.restore = unit.restore;
     for done in unit.errands_done {
         out.errands.push((
             done.id,
@@ -353,6 +355,9 @@ async fn write_proved(tx: &mut Tx<'_>, units: &[PreparedUnit], proof: Proof) -> 
     }
     for id in units.iter().flat_map(|u| &u.forgets) {
         forget(tx, *id).await?;
+    }
+    for write in units.iter().filter_map(|u| u.restore.as_ref()) {
+        restore::write(tx, write).await?;
     }
     check_company(tx, &company).await
 }
