@@ -7,6 +7,7 @@ mod m0003_workers;
 mod m0004_keys;
 mod m0005_suppression;
 mod m0006_watch;
+mod m0007_restore;
 
 use sea_orm_migration::{prelude::*, sea_orm::DbBackend};
 
@@ -23,6 +24,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0004_keys::STEP),
             Box::new(m0005_suppression::STEP),
             Box::new(m0006_watch::STEP),
+            Box::new(m0007_restore::STEP),
         ]
     }
 }

@@ -209,7 +209,8 @@ const fn says_done(outcome: &Outcome) -> bool {
         | Outcome::Waived { .. }
         | Outcome::Cancelled
         | Outcome::Superseded
-        | Outcome::Recalled => false,
+        | Outcome::Recalled
+        | Outcome::OnRecord => false,
     }
 }
 

@@ -34,7 +34,7 @@ on_both_databases! {
 struct Keeps;
 
 impl Anchor for Keeps {
-    fn keep(&self, _name: &str, _note: &str) -> std::io::Result<()> {
+    fn keep(&self, _name: &str, _note: &str, _saved: &str) -> std::io::Result<()> {
         Ok(())
     }
 }

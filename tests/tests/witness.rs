@@ -43,7 +43,7 @@ impl Outside {
 }
 
 impl Anchor for Outside {
-    fn keep(&self, name: &str, note: &str) -> io::Result<()> {
+    fn keep(&self, name: &str, note: &str, _saved: &str) -> io::Result<()> {
         if !self.works.load(Relaxed) {
             return Err(io::Error::other("the place does not answer"));
         }

@@ -89,6 +89,8 @@ pub enum Command {
     Suppression(Box<command::suppression::Command>),
     /// Stop sending, at once
     Stop(command::stop::Args),
+    /// Go on with a database that was set back to an older copy
+    Restore(command::restore::Args),
     /// Run the API and a worker
     Serve(command::serve::Args),
     /// Run a worker alone

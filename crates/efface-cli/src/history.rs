@@ -111,6 +111,10 @@ pub fn event(entry: &ReadEntry, called: impl Fn(TaskId) -> String) -> EventJson 
         About::SuppressionMoved { event, entry, .. } => {
             format!("suppression list: entry {} ({}) {event}", entry.id, entry.scope)
         }
+        About::LogBegun { log, leaves, .. } => {
+            format!("the log goes on as {log} after leaf {leaves}: the database was set back")
+        }
+        About::Restored { change, by } => format!("{change}, by {by}"),
         About::Note { text } => text.clone(),
     };
     let moved: Vec<String> =

@@ -9,6 +9,7 @@ use std::{
 
 use anyhow::{Context as _, Result};
 use efface_settings::Settings;
+use efface_store::RestoreStage;
 use efface_worker::{Metronome, Worker};
 use tokio::sync::watch;
 use tracing_subscriber::{
@@ -151,6 +152,7 @@ pub async fn work(context: &Context, stop: &Stop) -> Result<()> {
         anchor::check_anchor(&context.store, folder, warn).await?;
         anchor::make(folder)?;
     }
+    refuse_half_restored(context).await?;
     let options = fleet::options(&context.settings, name.clone());
     let fleet = fleet::fleet(context)?;
     context.store.listen().await.context("what other processes write cannot be heard")?;
@@ -163,9 +165,31 @@ pub async fn work(context: &Context, stop: &Stop) -> Result<()> {
     done.context("the worker stopped")
 }
 
+/// A database that was set back works on nothing before all of it was gone through, and sends nothing
+/// before a person released it.
+async fn refuse_half_restored(context: &Context) -> Result<()> {
+    match context.store.open_restore().await?.map(|row| row.stage) {
+        Some(RestoreStage::Begun) => {
+            let message = "a restoration of this database was interrupted";
+            let hint = "`efface restore` goes on with it";
+            Err(Failure::refused(message).hint(hint).into())
+        }
+        Some(RestoreStage::Applied) => {
+            tracing::warn!(
+                "the database was set back to an older copy: nothing is sent before `efface restore --release`"
+            );
+            Ok(())
+        }
+        Some(RestoreStage::Released) | None => Ok(()),
+    }
+}
+
 /// A worker takes back the lanes of its name at once; two of one name would take them from each
 /// other. The lock ends with the process.
-fn lock(settings: &Settings, name: &str) -> Result<File> {
+///
+/// # Errors
+/// When such a worker runs, or the lock cannot be made.
+pub fn lock(settings: &Settings, name: &str) -> Result<File> {
     let path = lock_path(settings, name);
     let mut options = fs::OpenOptions::new();
     let file = options.create(true).truncate(false).write(true).open(&path);

@@ -235,7 +235,8 @@ pub fn detail(action: TaskAction, state: &TaskState) -> String {
             | Outcome::Observed(_)
             | Outcome::Cancelled
             | Outcome::Superseded
-            | Outcome::Recalled => String::new(),
+            | Outcome::Recalled
+            | Outcome::OnRecord => String::new(),
         },
     }
 }

@@ -10,6 +10,7 @@ pub mod keys;
 pub mod log;
 pub mod outside;
 pub mod safe;
+pub mod saved;
 pub mod telemetry;
 
 use std::{

@@ -11,6 +11,7 @@ use efface_core::{
     manifest::StepId,
     plan::Phase,
     request::{self, DenialCode, Ending, Request, RequestState},
+    restore::Ended,
     retry::RetryPolicy,
     subject::Relation,
     task::{self, Answered, AskAgain, Cause, Event, Recall, Rules, Seen, Task, TaskState, WaitsOn},
@@ -112,6 +113,9 @@ fn task_arrows() -> Result<Arrows, Box<dyn std::error::Error>> {
         Event::Superseded,
         Event::Recalled,
         Event::RecallFailed { again: AskAgain::Never, in_doubt: false },
+        Event::SetBack { harmless: true },
+        Event::SetBack { harmless: false },
+        Event::EndedOnRecord,
     ];
     events.extend(answers.map(|answer| Event::Answered { answer }));
     events.extend(
@@ -191,6 +195,9 @@ fn request_arrows() -> Result<Arrows, Box<dyn std::error::Error>> {
         request::Event::MarkedInError { by: by(), reason: String::new() },
         request::Event::Forgotten,
         request::Event::Listed { entry: SuppressionId(Uuid::from_u128(3)) },
+        request::Event::EndedOnRecord {
+            ended: Ended::Closed { ending: Ending::Completed, at: NOW },
+        },
     ];
     let mut arrows = Arrows::new();
     for state in &states {

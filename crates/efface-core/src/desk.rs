@@ -68,6 +68,8 @@ pub enum Reason {
     Poison,
     /// The answer was lost and a repeat could do harm.
     UnknownOutcome,
+    /// The database was set back, what was sent since is not known, and a repeat could do harm.
+    SetBack,
     /// Past the vendor's own bound; polled on.
     Slow,
     /// Retries are spent; tried once a day.
@@ -144,6 +146,7 @@ impl Reason {
             Self::StillPresent => "still_present",
             Self::Poison => "poison",
             Self::UnknownOutcome => "unknown_outcome",
+            Self::SetBack => "set_back",
             Self::Slow => "slow",
             Self::Spent { .. } => "retries_spent",
             Self::SharedIdentifier => "shared_identifier",
@@ -178,6 +181,7 @@ impl Reason {
             Self::StillPresent => "the vendor confirmed three times and still shows the person; take it up with the vendor, then retry or attest".into(),
             Self::Poison => "a worker died three times while carrying this; look at its log before you retry".into(),
             Self::UnknownOutcome => "the answer was lost and a repeat could do harm; look at the vendor: retry says it did not arrive, attest says it did".into(),
+            Self::SetBack => "the database was set back to an older copy: this may have been sent since, and a repeat could do harm; look at the vendor: retry sends it, attest says it was done".into(),
             Self::Slow => "past the vendor's own bound; polling goes on, ask the vendor".into(),
             Self::Spent { failures } => format!("{failures} tries failed; tried once a day from now on"),
             Self::SharedIdentifier => "an identifier of this person was also filed for another; add a personal one, then retry, or waive".into(),
@@ -205,7 +209,8 @@ impl Reason {
             | Self::StillPresent
             | Self::Poison
             | Self::SharedIdentifier
-            | Self::UnknownOutcome => &[C::Retry, C::Attest, C::Waive],
+            | Self::UnknownOutcome
+            | Self::SetBack => &[C::Retry, C::Attest, C::Waive],
             Self::Choose { .. } => &[C::Pick, C::Attest, C::Waive],
             Self::BelowFloor { .. } => &[C::AcceptLower, C::Attest, C::Waive, C::Retry],
             Self::Slow

@@ -88,6 +88,9 @@ pub enum Outcome {
     Cancelled,
     Superseded,
     Recalled,
+    /// Settled in a history that was lost; the record kept outside tells that its request is over, and
+    /// not how each vendor answered.
+    OnRecord,
 }
 
 impl Outcome {
@@ -113,6 +116,7 @@ impl Outcome {
             Self::Cancelled => "cancelled",
             Self::Superseded => "superseded",
             Self::Recalled => "recalled",
+            Self::OnRecord => "on record",
         }
     }
 

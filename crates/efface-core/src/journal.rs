@@ -169,6 +169,22 @@ pub enum About {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         accounts: Vec<Stand>,
     },
+    /// A database that was set back goes on under a new name. The leaves before this one are those of
+    /// the log before; its newest checkpoint kept outside stands here, and covers leaves that are lost.
+    LogBegun {
+        log: String,
+        /// The verifier key of the log before.
+        before: String,
+        /// The signed note, verbatim.
+        checkpoint: String,
+        /// How many leaves the older copy had.
+        leaves: u64,
+    },
+    /// What a named person did about a database that was set back.
+    Restored {
+        change: String,
+        by: String,
+    },
     Note {
         text: String,
     },
@@ -392,6 +408,8 @@ impl Replay {
             | About::ImportTaken { .. }
             | About::KeyChanged { .. }
             | About::SuppressionMoved { .. }
+            | About::LogBegun { .. }
+            | About::Restored { .. }
             | About::Note { .. } => {}
         }
         for change in entry.changes {

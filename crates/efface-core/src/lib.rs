@@ -16,6 +16,7 @@ pub mod order;
 pub mod outside;
 pub mod plan;
 pub mod request;
+pub mod restore;
 pub mod retry;
 pub mod subject;
 pub mod suppression;

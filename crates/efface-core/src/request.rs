@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     AccountId, ControllerId, ImportId, RequestAction, RequestId, Scope, SuppressionId, Timestamp,
-    action::words, subject::Relation,
+    action::words, restore::Ended, subject::Relation,
 };
 
 pub use advance::{Advance, advance, anything_sent, ending, patience};
@@ -292,6 +292,10 @@ pub enum Event {
     Listed {
         entry: SuppressionId,
     },
+    /// It ended in a history that was lost, as the record kept outside tells.
+    EndedOnRecord {
+        ended: Ended,
+    },
 }
 
 impl Event {
@@ -314,6 +318,7 @@ impl Event {
             Self::MarkedInError { .. } => "marked in error",
             Self::Forgotten => "forgotten",
             Self::Listed { .. } => "listed",
+            Self::EndedOnRecord { .. } => "ended on record",
         }
     }
 }
@@ -451,6 +456,10 @@ pub fn apply(request: &Request, event: &Event, now: Timestamp) -> Result<Request
         (S::Running { .. }, Event::Cancelled { by }) => {
             next.state = S::Cancelled { by: by.clone(), at: now }
         }
+        (
+            S::Received | S::Identified | S::Released { .. } | S::Running { .. },
+            Event::EndedOnRecord { ended },
+        ) => next.state = ended.state(),
         (S::Received, Event::Expired) => next.state = S::Expired { at: now },
 
         (

@@ -179,6 +179,13 @@ pub enum Event {
         again: AskAgain,
         in_doubt: bool,
     },
+    /// The database was set back to an older copy, and what was sent since is not known. `harmless`:
+    /// each call of the action may be repeated.
+    SetBack {
+        harmless: bool,
+    },
+    /// The record kept outside tells that the request is over.
+    EndedOnRecord,
 }
 
 impl Event {
@@ -229,6 +236,8 @@ impl Event {
             Self::Superseded => "superseded",
             Self::Recalled => "recalled",
             Self::RecallFailed { .. } => "recall failed",
+            Self::SetBack { .. } => "set back",
+            Self::EndedOnRecord => "ended on record",
         }
     }
 }
@@ -308,6 +317,16 @@ pub fn apply(
             Ok(to.state(S::Blocked { cause: Cause::Phase(*phase) }))
         }
         (_, Event::HoldEnded { .. }) => Ok(to.state(task.state.clone())),
+
+        // what a lost history may have done; what waits on a vendor's own answer learns it from there
+        (_, Event::EndedOnRecord) => Ok(to.settled(Outcome::OnRecord, task.evidence)),
+        (
+            S::Blocked { .. } | S::Ready { .. } | S::Sending { .. } | S::Unknown { .. },
+            Event::SetBack { harmless },
+        ) => Ok(match harmless {
+            true => to.state(task.state.clone()),
+            false => to.desk(Reason::SetBack),
+        }),
 
         // doors a person or the request opens, for tasks that have sent nothing
         (S::Blocked { .. }, Event::CauseGone) => Ok(to.ready(now)),

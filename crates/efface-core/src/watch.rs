@@ -149,6 +149,8 @@ pub fn begin(
         | Outcome::Cancelled
         | Outcome::Superseded
         | Outcome::Recalled
+        // how the vendor answered is lost
+        | Outcome::OnRecord
         // of another action
         | Outcome::Suppressed
         | Outcome::Lifted => return None,

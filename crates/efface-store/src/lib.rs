@@ -11,6 +11,7 @@ mod hot;
 mod model;
 #[doc(hidden)]
 pub mod plan_probe;
+mod restore;
 mod sql;
 mod usecase;
 mod view;
@@ -23,8 +24,8 @@ compile_error!(
 
 use async_trait::async_trait;
 use efface_core::{
-    AccountId, LaneId, ReceiptId, RequestId, Timestamp, request::Request, suppression::Suppression,
-    task::Queue,
+    AccountId, LaneId, ReceiptId, RequestId, Timestamp, request::Request, restore::Saved,
+    suppression::Suppression, task::Queue,
 };
 
 #[cfg(feature = "crash-points")]
@@ -40,6 +41,9 @@ pub use model::{
     LaneRow, Lease, LeaseTerms, Listing, LogStatus, MemoWrite, NewTag, NewTask, NewWatch,
     OpenOrder, REQUESTS_LANE, RecordEnd, RecordOf, RequestWrite, TaskRow, TaskWrite, Unit,
     WORKERS_BELL, WatchWrite, WorkerRow,
+};
+pub use restore::{
+    LostHistory, RESTORE_PAUSE, Restore, RestoreProgress, RestoreRow, RestoreStage, RestoreWrite,
 };
 pub use sql::{Connection, Database, SqlStore, journal_tail};
 pub use usecase::{
@@ -131,6 +135,9 @@ pub trait Store: Send + Sync {
     async fn not_anchored(&self) -> Result<Vec<CheckpointRow>, Error>;
     /// Notes that a copy of this one lies outside.
     async fn anchored(&self, checkpoint: &CheckpointRow) -> Result<(), Error>;
+
+    /// What this checkpoint saves: read out of the leaves it adds to the one before.
+    async fn saved(&self, checkpoint: &CheckpointRow) -> Result<Saved, Error>;
 
     /// What the database's own clock says.
     async fn database_time(&self) -> Result<Timestamp, Error>;

@@ -219,6 +219,8 @@ pub struct Unit {
     pub forgets: Vec<RequestId>,
     /// Requests whose record ends.
     pub ends: Vec<RecordEnd>,
+    /// Written only while a database that was set back is brought up.
+    pub restore: Option<crate::RestoreWrite>,
     /// Lanes that have something to do now.
     pub wakes: Vec<LaneId>,
 }

@@ -30,6 +30,8 @@ mod log;
 mod privacy;
 #[path = "conformance/queues.rs"]
 mod queues;
+#[path = "conformance/restore.rs"]
+mod restore;
 #[path = "conformance/rooms.rs"]
 mod rooms;
 #[path = "conformance/suppression.rs"]
@@ -152,6 +154,9 @@ const CASES: &[Case] = cases! {
         a_checkpoint_leads_to_every_later_one_and_to_no_other_log,
         a_pack_verifies_and_opens_for_the_person_alone,
         whatever_is_changed_in_the_journal_afterwards_is_found;
+    restore:
+        a_checkpoint_saves_what_its_own_leaves_tell,
+        a_database_that_was_set_back_goes_on_step_by_step_under_a_new_name;
     privacy:
         nothing_personal_stands_in_any_column_or_file;
     history:

@@ -15,10 +15,11 @@ use efface_core::{
     AccountId, LaneId, ReceiptId, RequestId, Timestamp,
     account::Condition,
     desk::DeskItem,
-    journal::{Entry, leaf_hash, node_hash},
+    journal::{Entry, Leaf, leaf_hash, node_hash},
     order::Order,
     outside::{Chance, Clock},
     request::Request,
+    restore::{FORMAT, Saved},
     suppression::Suppression,
     task::Queue,
     watch::Watch,
@@ -445,6 +446,21 @@ impl Store for MemoryStore {
             found.anchored_at = Some(at);
         }
         Ok(())
+    }
+
+    async fn saved(&self, checkpoint: &CheckpointRow) -> Result<Saved, Error> {
+        let rows = self.rows();
+        let before = rows.checkpoints.iter().rfind(|c| c.size < checkpoint.size);
+        let from = before.map_or(0, |c| c.size);
+        let root = checkpoint.note.lines().nth(2).unwrap_or_default().to_owned();
+        let (log, size, at) = ("in memory".to_owned(), checkpoint.size, checkpoint.at);
+        let mut saved = Saved { format: FORMAT, log, size, root, at, from, ..Saved::default() };
+        let place = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
+        for row in rows.journal.iter().take(place(size)).skip(place(from)) {
+            let leaf = Leaf::read(&row.entry.body)?;
+            saved.take(leaf.at, &leaf.about);
+        }
+        Ok(saved)
     }
 
     async fn database_time(&self) -> Result<Timestamp, Error> {

@@ -22,11 +22,12 @@ const GATHERS: Duration = Duration::from_millis(300);
 
 /// A place that this database cannot change, where copies of checkpoints are kept.
 pub trait Anchor: Send + Sync + fmt::Debug {
-    /// Keeps one signed note under a name that sorts by size; it may be handed over again.
+    /// Keeps one signed note under a name that sorts by size, and beside it what its checkpoint saves;
+    /// both may be handed over again.
     ///
     /// # Errors
     /// When it is not kept: it is tried again with the next.
-    fn keep(&self, name: &str, note: &str) -> io::Result<()>;
+    fn keep(&self, name: &str, note: &str, saved: &str) -> io::Result<()>;
 }
 
 /// How the log is looked after.
@@ -154,7 +155,9 @@ impl LedgerLane {
     async fn anchor(&self) -> Result<(), StoreError> {
         let Some(anchor) = &self.options.anchor else { return Ok(()) };
         for checkpoint in self.store.not_anchored().await? {
-            match anchor.keep(&format!("{:020}", checkpoint.size), &checkpoint.note) {
+            let saved = self.store.saved(&checkpoint).await?;
+            let saved = saved.to_text(|bytes| self.store.digest(bytes));
+            match anchor.keep(&format!("{:020}", checkpoint.size), &checkpoint.note, &saved) {
                 Ok(()) => {
                     crash_point("checkpoint-kept-outside");
                     self.store.anchored(&checkpoint).await?;

@@ -16,7 +16,7 @@ use efface_connector::{
 };
 use efface_core::{
     AccountId, LaneId, ReceiptId, RequestId, Timestamp, manifest::EffectClass, request::Request,
-    suppression::Suppression, task::Queue,
+    restore::Saved, suppression::Suppression, task::Queue,
 };
 use efface_store::{
     AccountRow, Attendance, CheckpointRow, Directory, DueFollowUp, DueReceipt, DueTask, DueWatch,
@@ -223,6 +223,9 @@ impl Store for Flawed {
     }
     async fn anchored(&self, checkpoint: &CheckpointRow) -> Result<(), Error> {
         self.passes(Some(Work::Anchoring), self.inner.anchored(checkpoint)).await
+    }
+    async fn saved(&self, checkpoint: &CheckpointRow) -> Result<Saved, Error> {
+        self.inner.saved(checkpoint).await
     }
     async fn database_time(&self) -> Result<Timestamp, Error> {
         self.inner.database_time().await

@@ -4,8 +4,8 @@ use std::{future::pending, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use efface_core::{
-    AccountId, LaneId, ReceiptId, RequestId, Timestamp, request::Request, suppression::Suppression,
-    task::Queue,
+    AccountId, LaneId, ReceiptId, RequestId, Timestamp, request::Request, restore::Saved,
+    suppression::Suppression, task::Queue,
 };
 use efface_store::{
     AccountRow, Attendance, CheckpointRow, Directory, DueFollowUp, DueReceipt, DueTask, DueWatch,
@@ -212,6 +212,10 @@ impl Store for Faulty {
 
     async fn anchored(&self, checkpoint: &CheckpointRow) -> Result<(), Error> {
         through!(self, self.store.anchored(checkpoint))
+    }
+
+    async fn saved(&self, checkpoint: &CheckpointRow) -> Result<Saved, Error> {
+        through!(self, self.store.saved(checkpoint))
     }
 
     async fn database_time(&self) -> Result<Timestamp, Error> {

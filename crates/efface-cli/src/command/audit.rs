@@ -127,6 +127,12 @@ async fn status(context: &Context) -> Result<Exit> {
             lines.push(("anchored", anchored(row)));
         }
     }
+    if let Some(row) = context.store.last_restore().await? {
+        lines.push((
+            "goes on from",
+            format!("{}, after leaf {}", row.restore.before, row.restore.leaves),
+        ));
+    }
     lines.push(("anchor folder", folder.map_or("none".into(), |f| f.display().to_string())));
     print::pairs(&lines)?;
     match folder {
@@ -202,7 +208,10 @@ async fn verify(context: &Context, file: Option<&std::path::Path>) -> Result<Exi
     }
     let key = context.store.verifier_key().await?;
     let signed = match file {
-        Some(file) => anchor::open(file, &key)?,
+        Some(file) => {
+            let past = context.store.past_keys().await?;
+            anchor::open(file, &[vec![key], past].concat())?
+        }
         None => last(context, &key).await?,
     };
     let progress = bar(usize::try_from(signed.size).unwrap_or(usize::MAX));

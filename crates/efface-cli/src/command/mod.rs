@@ -13,6 +13,7 @@ pub mod init;
 pub mod key;
 pub mod migrate;
 pub mod request;
+pub mod restore;
 pub mod schedule;
 pub mod serve;
 pub mod stop;
@@ -75,6 +76,7 @@ pub async fn run(cli: Cli) -> Result<Exit> {
         }
         Command::Key(command) => key::run(global, command).await,
         Command::Suppression(command) => suppression::run(global, *command).await,
+        Command::Restore(args) => restore::run(global, &args).await,
         Command::Stop(args) => stop::run(global, &args).await,
         Command::Schedule(command) => {
             schedule::run(&Context::open_without_vendors(global).await?, command).await

@@ -7,13 +7,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use efface_ledger::{Checkpoint, VerifierKey};
 use efface_settings::Settings;
 use efface_store::{Follows, SqlStore};
 use efface_worker::Anchor;
 
-use super::{database_file, files::write_whole};
+use super::{database_file, files::write_whole, saved};
 use crate::{
     exit::{Exit, Failure},
     print::leaves,
@@ -39,22 +39,28 @@ impl FolderAnchor {
 impl Anchor for FolderAnchor {
     /// The file's name follows from the note alone: size and root. The folder is not made here: where
     /// it has gone, something else was mounted there.
-    fn keep(&self, _name: &str, note: &str) -> io::Result<()> {
+    fn keep(&self, _name: &str, note: &str, saved: &str) -> io::Result<()> {
         let unreadable =
             |error: efface_ledger::checkpoint::Error| io::Error::new(ErrorKind::InvalidData, error);
         let checkpoint = Checkpoint::unproven(note).map_err(unreadable)?;
         let path = self.folder.join(file_name(&checkpoint));
-        match fs::read(&path) {
-            Ok(there) if there == note.as_bytes() => Ok(()),
-            Ok(_) => Err(io::Error::new(
-                ErrorKind::AlreadyExists,
-                format!("{} holds something else and is not overwritten", path.display()),
-            )),
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                write_whole(&path, note.as_bytes(), false)
-            }
-            Err(error) => Err(error),
+        // where the checkpoint lies, what it saves lies too
+        keep_file(&saved::beside(&path), saved)?;
+        keep_file(&path, note)
+    }
+}
+
+fn keep_file(path: &Path, text: &str) -> io::Result<()> {
+    match fs::read(path) {
+        Ok(there) if there == text.as_bytes() => Ok(()),
+        Ok(_) => Err(io::Error::new(
+            ErrorKind::AlreadyExists,
+            format!("{} holds something else and is not overwritten", path.display()),
+        )),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            write_whole(path, text.as_bytes(), false)
         }
+        Err(error) => Err(error),
     }
 }
 
@@ -89,7 +95,8 @@ pub fn lies_with_database(settings: &Settings, folder: &Path) -> bool {
 /// As said, and when the folder cannot be read.
 pub async fn check_anchor(store: &SqlStore, folder: &Path, warn: impl Fn(&str)) -> Result<()> {
     let key = store.verifier_key().await?;
-    let newest = match newest(folder, &key, &warn) {
+    let past = store.past_keys().await?;
+    let newest = match newest(folder, &key, &past, &warn) {
         Ok(newest) => newest,
         // made when the first checkpoint is kept; once one was, it must be there
         Err(error) if error.kind() == ErrorKind::NotFound => match is_anchored(store).await? {
@@ -134,7 +141,8 @@ fn not_there(folder: &Path) -> anyhow::Error {
         .into()
 }
 
-fn cannot_use(folder: &Path, error: &io::Error) -> anyhow::Error {
+/// The failure of a folder that cannot be used.
+pub fn cannot_use(folder: &Path, error: &io::Error) -> anyhow::Error {
     let shown = folder.display();
     Failure::new(Exit::Failed, format!("the anchor folder {shown} cannot be used: {error}"))
         .hint("ledger.anchor_folder must be a folder that this user may read and write")
@@ -150,10 +158,15 @@ fn behind(file: &Path, kept: &Checkpoint, size: u64) -> anyhow::Error {
         kept.size,
         if missing == 1 { "1 is".to_owned() } else { format!("{missing} are") }
     );
-    Failure::refused(message).hint(wayout(file)).into()
+    let hint = format!(
+        "{}. To go on without it all the same: `efface restore` begins a new log, applies what is saved beside the checkpoints, and sends nothing before you release it",
+        wayout(file)
+    );
+    Failure::refused(message).hint(hint).into()
 }
 
-fn other_history(file: &Path, kept: &Checkpoint) -> anyhow::Error {
+/// The failure of a database that has another history than a checkpoint.
+pub fn other_history(file: &Path, kept: &Checkpoint) -> anyhow::Error {
     let message = format!(
         "the database has another history than its anchored checkpoint {} of {} leaves: it was restored from a backup and went on, or its journal was altered",
         file.display(),
@@ -164,17 +177,13 @@ fn other_history(file: &Path, kept: &Checkpoint) -> anyhow::Error {
 
 fn wayout(file: &Path) -> String {
     format!(
-        "put the newest copy of the database back; `efface audit verify --checkpoint {}` tells more. What is missing may have been sent, and a worker would send it again. To go on without it all the same: `efface stop --all`, ask the vendors what they carried out since, then move the newer checkpoints out of the folder and keep them elsewhere",
+        "put the newest copy of the database back; `efface audit verify --checkpoint {}` tells more. What is missing may have been sent, and a worker would send it again",
         file.display()
     )
 }
 
-/// The checkpoints of the largest size that our key signed. More than one is another history.
-fn newest(
-    folder: &Path,
-    key: &VerifierKey,
-    warn: &impl Fn(&str),
-) -> io::Result<Vec<(PathBuf, Checkpoint)>> {
+/// The copies of checkpoints in a folder, the largest first.
+pub fn files(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let mut files = vec![];
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
@@ -182,12 +191,24 @@ fn newest(
             files.push(path);
         }
     }
-    // the largest first, by name
+    // by name
     files.sort_unstable_by(|a, b| b.cmp(a));
+    Ok(files)
+}
+
+/// The checkpoints of the largest size that our key signed. More than one is another history. Those of
+/// a log that ours goes on from say nothing of ours.
+pub fn newest(
+    folder: &Path,
+    key: &VerifierKey,
+    past: &[VerifierKey],
+    warn: &impl Fn(&str),
+) -> io::Result<Vec<(PathBuf, Checkpoint)>> {
     let mut found: Vec<(PathBuf, Checkpoint)> = vec![];
-    for path in files {
-        let checkpoint = match open(&path, key) {
+    for path in files(folder)? {
+        let checkpoint = match open(&path, std::slice::from_ref(key)) {
             Ok(checkpoint) => checkpoint,
+            Err(_) if open(&path, past).is_ok() => continue,
             Err(error) => {
                 warn(&format!("passed over in the anchor folder: {error:#}"));
                 continue;
@@ -204,11 +225,22 @@ fn newest(
 /// Reads a checkpoint from a file.
 ///
 /// # Errors
-/// When it cannot be read, or the key did not sign it.
-pub fn open(path: &Path, key: &VerifierKey) -> Result<Checkpoint> {
+/// When it cannot be read, or none of the keys signed it.
+pub fn open(path: &Path, keys: &[VerifierKey]) -> Result<Checkpoint> {
     let shown = path.display();
     let mut note = String::new();
     let read = fs::File::open(path).and_then(|f| f.take(MOST_BYTES + 1).read_to_string(&mut note));
     read.with_context(|| format!("cannot read {shown}"))?;
-    Checkpoint::open(&note, key).with_context(|| format!("{shown} is no checkpoint of this log"))
+    let mut failed = None;
+    for key in keys {
+        match Checkpoint::open(&note, key) {
+            Ok(checkpoint) => return Ok(checkpoint),
+            // the first key is the log's own
+            Err(error) => failed = failed.or(Some(error)),
+        }
+    }
+    match failed {
+        Some(error) => Err(error).with_context(|| format!("{shown} is no checkpoint of this log")),
+        None => bail!("{shown} is no checkpoint of this log"),
+    }
 }

@@ -100,6 +100,8 @@ fn suppressed(outcome: &Outcome, evidence: EvidenceLevel) -> Observed {
         | Outcome::Cancelled
         | Outcome::Superseded
         | Outcome::Recalled
+        // how the vendor answered is lost
+        | Outcome::OnRecord
         | Outcome::Lifted => Observed::NotTold,
     }
 }
@@ -119,6 +121,7 @@ const fn lifted(outcome: &Outcome) -> Option<Observed> {
         | Outcome::Observed(_)
         | Outcome::Cancelled
         | Outcome::Superseded
-        | Outcome::Recalled => None,
+        | Outcome::Recalled
+        | Outcome::OnRecord => None,
     }
 }

@@ -168,7 +168,21 @@ impl Signer {
             let (found, wanted) = (last.origin.clone(), self.verifier.name.clone());
             return Err(Error::OtherOrigin { found, wanted });
         }
-        verify_consistency(last.size, &last.root, size, root, consistency)
+        self.sign_first(last, size, root, consistency)
+    }
+
+    /// The first signed note of a log that goes on from another one's leaves under a new name.
+    ///
+    /// # Errors
+    /// [`Error::Inconsistent`] where the proof does not lead from `before` to this tree.
+    pub fn sign_first(
+        &self,
+        before: &Checkpoint,
+        size: u64,
+        root: &Hash,
+        consistency: &[Hash],
+    ) -> Result<String, Error> {
+        verify_consistency(before.size, &before.root, size, root, consistency)
             .map_err(|source| Error::Inconsistent { source })?;
         Ok(self.sign(size, root))
     }

@@ -8,7 +8,7 @@ use efface_vault::WrappedKey;
 use crate::{
     Company, Error, MemoWrite, RecordEnd, Unit,
     hot::{Batch, Cell, Gathered, Hot, Tx},
-    sql::{Database, company, filing, list, retention, rows, seal::Sealer, watch},
+    sql::{Database, company, filing, list, restore, retention, rows, seal::Sealer, watch},
 };
 
 /// A unit turned into rows, ready to be written together with others.
@@ -45,6 +45,7 @@ pub(super) struct PreparedUnit {
     watch_ids: Vec<TaskId>,
     forgets: Vec<RequestId>,
     ends: Vec<RecordEnd>,
+    restore: Option<crate::RestoreWrite>,
     pub(super) wakes: BTreeSet<LaneId>,
 }
 
@@ -288,6 +289,7 @@ pub(super) fn prepare_with(
     }
     out.forgets = unit.forgets;
     out.ends = unit.ends;
+    out.restore = unit.restore;
     for done in unit.errands_done {
         out.errands.push((
             done.id,
@@ -377,6 +379,9 @@ async fn write_proved(tx: &mut Tx<'_>, units: &[PreparedUnit], proof: Proof) -> 
     }
     for end in units.iter().flat_map(|u| &u.ends) {
         retention::end(tx, end).await?;
+    }
+    for write in units.iter().filter_map(|u| u.restore.as_ref()) {
+        restore::write(tx, write).await?;
     }
     check_company(tx, &company).await
 }

@@ -4,6 +4,7 @@
 //! entries may become visible out of their ids' order: each waits in `unplaced` from its own
 //! transaction on, and the owner of the `ledger` lane gives positions to what it sees there.
 
+mod past;
 mod read;
 
 use std::collections::BTreeMap;
@@ -25,8 +26,8 @@ use crate::{
 };
 
 const FRONTIER: &str = "ledger.frontier";
-const KEY: &str = "ledger.key";
-const ORIGIN: &str = "ledger.origin";
+pub(super) const KEY: &str = "ledger.key";
+pub(super) const ORIGIN: &str = "ledger.origin";
 const KEY_PURPOSE: &str = "ledger-key";
 
 /// Tiles as they were loaded.
@@ -209,19 +210,24 @@ impl SqlStore {
         // in this order: another may place and sign meanwhile
         let last = self.last_checkpoint().await?;
         let frontier = self.frontier().await?;
-        if frontier.size() == last.as_ref().map_or(0, |c| c.size) {
+        let before = self.newest_of_any_log().await?;
+        if frontier.size() == before.as_ref().map_or(0, |c| c.size) {
             return Ok(last);
         }
         let signer = self.signer().await?;
         let (size, root) = (frontier.size(), frontier.root());
-        let note = match &last {
-            None => signer.sign(size, &root),
-            Some(last) => {
+        let note = match (&last, &before) {
+            (None, None) => signer.sign(size, &root),
+            (Some(last), _) => {
                 let last = Checkpoint::open(&last.note, signer.verifier()).map_err(damaged)?;
-                let needed = tree::tiles_for_consistency(last.size, size).map_err(damaged)?;
-                let tiles = load(&self.database, &needed).await?;
-                let proof = tree::consistency_proof(&tiles, last.size, size).map_err(damaged)?;
+                let proof = self.proof_between(last.size, size).await?;
                 signer.sign_next(&last, size, &root, &proof).map_err(damaged)?
+            }
+            // the first of a new log: it follows from what the log before had here
+            (None, Some(before)) => {
+                let before = self.open_past(&before.note).await?;
+                let proof = self.proof_between(before.size, size).await?;
+                signer.sign_first(&before, size, &root, &proof).map_err(damaged)?
             }
         };
         let cells = [number(size), Cell::from(self.now().millis()), Cell::from(note.as_str())];
@@ -229,6 +235,12 @@ impl SqlStore {
         tx.small("INSERT INTO checkpoint (size, at, note) VALUES ($1, $2, $3) ON CONFLICT (size) DO NOTHING", &cells).await?;
         tx.commit().await?;
         self.last_checkpoint().await
+    }
+
+    async fn proof_between(&self, from: u64, to: u64) -> Result<Vec<Hash>, Error> {
+        let needed = tree::tiles_for_consistency(from, to).map_err(damaged)?;
+        let tiles = load(&self.database, &needed).await?;
+        tree::consistency_proof(&tiles, from, to).map_err(damaged)
     }
 
     /// A checkpoint's copy lies where this database cannot change it.

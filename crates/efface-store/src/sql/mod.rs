@@ -14,6 +14,7 @@ mod log;
 mod notify;
 pub(crate) mod read;
 pub(crate) mod receipts;
+mod restore;
 mod retention;
 mod rows;
 mod seal;
@@ -29,6 +30,7 @@ use efface_core::{
     AccountId, LaneId, ReceiptId, RequestId, Timestamp,
     outside::{Chance, Clock},
     request::Request,
+    restore::Saved,
     suppression::Suppression,
     task::Queue,
 };
@@ -39,6 +41,7 @@ pub(crate) use connect::PLANS;
 pub use database::Database;
 pub(crate) use filing::tags_of;
 pub use read::journal_tail;
+pub(crate) use restore::{LAST_WRITTEN, RESTORES, millis as millis_of, read as read_restore};
 pub(crate) use rows::{
     decode as decode_row, encode as encode_row, read_order as read_order_row,
     read_request as read_request_row, read_task as read_task_row, task_columns, task_query,
@@ -285,6 +288,10 @@ impl Store for SqlStore {
 
     async fn anchored(&self, checkpoint: &CheckpointRow) -> Result<(), Error> {
         self.write_anchored(checkpoint.size, self.now()).await
+    }
+
+    async fn saved(&self, checkpoint: &CheckpointRow) -> Result<Saved, Error> {
+        self.read_saved(checkpoint).await
     }
 
     async fn database_time(&self) -> Result<Timestamp, Error> {

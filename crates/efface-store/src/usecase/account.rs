@@ -97,6 +97,7 @@ impl SqlStore {
         vendor_account: Option<&str>,
         by: &str,
     ) -> Result<AccountRow, Error> {
+        self.refuse_while_set_back().await?;
         let at = self.now();
         self.change_account(id, "enabled (live)", by, true, |condition| {
             condition.mode = Mode::Live;
@@ -149,6 +150,7 @@ impl SqlStore {
     /// # Errors
     /// When nothing holds the account back.
     pub async fn resume_account(&self, id: &AccountId, by: &str) -> Result<AccountRow, Error> {
+        self.refuse_while_set_back().await?;
         let now = self.now();
         self.change_account(id, "resumed", by, true, |condition| {
             let held = condition.pause.is_some()

@@ -7,6 +7,7 @@ mod amend;
 mod file;
 mod keys;
 mod request;
+mod restore;
 mod stop;
 mod suppression;
 mod task;

@@ -16,6 +16,9 @@ pub(super) fn commit(
     now: Timestamp,
     broken: Broken,
 ) -> Result<(), Error> {
+    if unit.restore.is_some() {
+        return Err(Error::Unsupported("a store in memory is never set back".into()));
+    }
     check(rows, &unit, broken)?;
     if unit.fence.as_ref().is_some_and(|lease| !holds(rows, lease)) {
         rows.stale_commits += 1;

@@ -197,6 +197,8 @@ pub(super) async fn each_leaf_gets_one_position_from_the_lanes_owner(rig: Arc<dy
     assert_eq!(rig.store().sign_checkpoint().await.expect("signed"), Some(signed.clone()));
     assert_eq!(rig.store().last_checkpoint().await.expect("read"), Some(signed.clone()));
     assert_eq!(rig.store().not_anchored().await.expect("read"), std::slice::from_ref(&signed));
+    let saved = rig.store().saved(&signed).await.expect("read");
+    assert_eq!((saved.from, saved.size, saved.filed.len()), (0, written, 1));
     rig.store().anchored(&signed).await.expect("noted");
     assert!(rig.store().not_anchored().await.expect("read").is_empty());
 }

@@ -26,9 +26,25 @@ pub async fn living(context: &Context, report: &mut Report) {
         ),
     }
     clock(context, report).await;
+    restored(context, report).await;
     accounts(context, report).await;
     worker(context, report).await;
     waiting(context, report).await;
+}
+
+async fn restored(context: &Context, report: &mut Report) {
+    match context.store.open_restore().await {
+        Ok(None) => {}
+        Ok(Some(row)) => report.warn(
+            "restore",
+            format!(
+                "the database was set back to an older copy ({}) and is not released: nothing is sent",
+                row.stage.word()
+            ),
+            "`efface restore --show` tells what is missing, `efface restore --release` goes on",
+        ),
+        Err(error) => report.fail("restore", error.to_string(), "the database cannot be read"),
+    }
 }
 
 async fn clock(context: &Context, report: &mut Report) {

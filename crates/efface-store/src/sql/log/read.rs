@@ -26,7 +26,7 @@ const PAGE: u64 = 5_000;
 /// On PostgreSQL an entry's position may lie this far from those of its time.
 const STRAY: u64 = 20_000;
 
-fn read_checkpoint(row: &Returned) -> Result<CheckpointRow, Error> {
+pub(super) fn read_checkpoint(row: &Returned) -> Result<CheckpointRow, Error> {
     Ok(CheckpointRow {
         size: count(row.int(0)?),
         at: Timestamp::from_millis(row.int(1)?),
@@ -104,12 +104,12 @@ impl SqlStore {
         Ok(LogStatus { size, unplaced: count(unplaced), checkpoint })
     }
 
-    /// The newest checkpoint.
+    /// The newest checkpoint of the log as it is called now.
     ///
     /// # Errors
     /// When the database cannot be read.
     pub async fn last_checkpoint(&self) -> Result<Option<CheckpointRow>, Error> {
-        let sql = "SELECT size, at, note, anchored_at FROM checkpoint ORDER BY size DESC LIMIT 1";
+        let sql = "SELECT size, at, note, anchored_at FROM checkpoint WHERE size > coalesce((SELECT CAST(value AS BIGINT) FROM meta WHERE name = 'ledger.past'), 0) ORDER BY size DESC LIMIT 1";
         self.database.rows(sql, &[]).await?.first().map(read_checkpoint).transpose()
     }
 
