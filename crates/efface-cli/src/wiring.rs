@@ -11,6 +11,7 @@ pub mod log;
 pub mod outside;
 pub mod safe;
 pub mod saved;
+pub mod webhook;
 
 use std::{
     path::{Path, PathBuf},
