@@ -7,25 +7,27 @@ use efface_settings::Settings;
 use efface_store::{Error, SqlStore};
 use efface_worker::Job;
 
-use crate::wiring::{Context, KeyFolder};
+use crate::wiring::{Context, KeyFolder, webhook};
 
 const OVERDUE_CHECK: &str = "overdue_check";
 const DESK_DIGEST: &str = "desk_digest";
 const DATABASE_TIDY: &str = "database_tidy";
 const KEY_CARE: &str = "key_care";
+const ANCHOR_OUTSIDE: &str = "anchor_outside";
 
 /// Every job.
-pub const NAMES: [&str; 4] = [OVERDUE_CHECK, DESK_DIGEST, DATABASE_TIDY, KEY_CARE];
+pub const NAMES: [&str; 5] = [OVERDUE_CHECK, DESK_DIGEST, DATABASE_TIDY, KEY_CARE, ANCHOR_OUTSIDE];
 
 /// Each job with its cron expression.
 #[must_use]
-pub fn expressions(settings: &Settings) -> [(&'static str, String); 4] {
+pub fn expressions(settings: &Settings) -> [(&'static str, String); 5] {
     let schedule = &settings.schedule;
     [
         (OVERDUE_CHECK, schedule.overdue_check.clone()),
         (DESK_DIGEST, schedule.desk_digest.clone()),
         (DATABASE_TIDY, schedule.database_tidy.clone()),
         (KEY_CARE, schedule.key_care.clone()),
+        (ANCHOR_OUTSIDE, schedule.anchor_outside.clone()),
     ]
 }
 
@@ -33,11 +35,11 @@ pub fn expressions(settings: &Settings) -> [(&'static str, String); 4] {
 #[must_use]
 pub fn for_metronome(context: &Context) -> Vec<Job> {
     let job = |(name, expression): (&'static str, String)| {
-        let (store, keys) = (context.store.clone(), context.keys.clone());
+        let parts = (context.store.clone(), context.keys.clone(), context.settings.clone());
         let run = move || {
-            let (store, keys) = (store.clone(), keys.clone());
+            let (store, keys, settings) = parts.clone();
             let work: std::pin::Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(async move {
-                match run(&store, &keys, name).await {
+                match run(&store, &keys, &settings, name).await {
                     // every few minutes: `efface schedule list` shows the last result
                     Ok(result) => tracing::debug!(job = name, result, "job done"),
                     Err(error) => {
@@ -59,8 +61,13 @@ pub fn for_metronome(context: &Context) -> Vec<Job> {
 /// Runs a job now, and remembers what came of it.
 ///
 /// # Errors
-/// When the database cannot be read or written.
-pub async fn run(store: &SqlStore, keys: &KeyFolder, name: &str) -> Result<String> {
+/// When the database cannot be read or written, or an anchor does not answer.
+pub async fn run(
+    store: &Arc<SqlStore>,
+    keys: &KeyFolder,
+    settings: &Settings,
+    name: &str,
+) -> Result<String> {
     let result = match name {
         OVERDUE_CHECK => {
             let marked = store.mark_breaches().await?;
@@ -74,6 +81,7 @@ pub async fn run(store: &SqlStore, keys: &KeyFolder, name: &str) -> Result<Strin
             let [this, next] = store.months_in_use()?;
             format!("the keys of {this} and {next} are there")
         }
+        ANCHOR_OUTSIDE => webhook::tell(store, settings).await?,
         stranger => {
             return Err(Error::Refused(format!(
                 "there is no job {stranger}; there are {}",

@@ -12,6 +12,7 @@ pub mod outside;
 pub mod safe;
 pub mod saved;
 pub mod telemetry;
+pub mod webhook;
 
 use std::{
     path::{Path, PathBuf},

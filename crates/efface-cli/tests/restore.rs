@@ -288,6 +288,33 @@ fn a_restoration_that_was_killed_goes_on_where_it_was() {
 }
 
 #[test]
+fn what_is_saved_nowhere_or_was_altered_is_told_and_held_back() {
+    let Story { scene, bob, eve, .. } = set_back();
+    let house = scene.house();
+    let before = scene.changes();
+    let folder = fs::read_dir(scene.outside.path().join("checkpoints")).expect("a folder");
+    let mut saved: Vec<_> = folder.map(|entry| entry.expect("an entry").path()).collect();
+    saved.retain(|path| path.extension().is_some_and(|ending| ending == "saved"));
+    saved.sort();
+    let newest = saved.last().expect("one");
+    let text = fs::read_to_string(newest).expect("text");
+    assert!(!text.contains("example.org") && !text.contains("user-"), "{text}");
+    fs::write(newest, text.replace("\"forgotten\":true", "\"forgotten\":false")).expect("written");
+    let told = house.run(&["restore", "--yes"]);
+    told.ends(0, &["passed over", "altered", "nor of the leaves from", "ended on record    0"]);
+    // of both it may have been sent
+    for id in [&bob, &eve] {
+        assert_eq!(scene.task(id, "events")["state"], "desk");
+    }
+    house.run(&["restore", "--release"]).done();
+    let (child, _, _log) = serve(house);
+    scene.release(&bob);
+    scene.until("Bob is asked for", || scene.task(&bob, "news")["state"] == "settled");
+    stop(child);
+    assert_eq!(scene.changes(), before);
+}
+
+#[test]
 fn a_database_that_is_not_behind_or_is_at_work_is_not_restored() {
     let scene = Scene::new();
     let house = scene.house();

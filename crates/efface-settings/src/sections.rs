@@ -206,6 +206,10 @@ section! {
         checkpoint_minutes: u64 = Kind::Whole(1, 1440);
         /// Where copies of the checkpoints go.
         anchor_folder: Option<PathBuf> = Kind::Text(shapes::not_empty);
+        /// Where the newest checkpoint is posted.
+        anchor_webhook: Option<String> = Kind::Text(shapes::base_url);
+        /// What is shown there as a bearer.
+        anchor_webhook_token: Option<Secret> = Kind::Secret(shapes::not_empty);
     }
 }
 
@@ -252,6 +256,8 @@ section! {
         database_tidy: String = Kind::Text(shapes::cron);
         /// Makes the next month's key in time.
         key_care: String = Kind::Text(shapes::cron);
+        /// Posts the newest checkpoint to the anchor on another machine.
+        anchor_outside: String = Kind::Text(shapes::cron);
     }
 }
 

@@ -21,6 +21,7 @@ impl Settings {
         let mut found = Found { origins: &self.origins, problems: Vec::new() };
         self.server_is_local(&mut found);
         self.times_fit(&mut found);
+        self.webhook_is_safe(&mut found);
         self.ids_fit(&mut found);
         self.lanes_fit(&mut found);
         for (id, account) in &self.accounts {
@@ -80,6 +81,17 @@ impl Settings {
                 "policy.retry.base_seconds",
                 "is longer than policy.retry.cap_hours",
                 "the first pause cannot be longer than the longest",
+            );
+        }
+    }
+
+    fn webhook_is_safe(&self, found: &mut Found<'_>) {
+        let url = self.ledger.anchor_webhook.as_deref().and_then(|u| Url::parse(u).ok());
+        if url.is_some_and(|url| url.scheme() == "http" && !is_loopback(&url)) {
+            found.add(
+                "ledger.anchor_webhook",
+                "would send its token in the clear over http",
+                "use https://",
             );
         }
     }

@@ -284,7 +284,10 @@ fn every_commented_setting_of_the_default_file_is_right_once_uncommented() {
             _ => line,
         })
         .collect();
-    let s = Place::new(&uncommented.join("\n")).load(&[("MAILCHIMP_API_KEY", "k")]).unwrap();
+    let s = Place::new(&uncommented.join("\n"))
+        .load(&[("MAILCHIMP_API_KEY", "k"), ("ANCHOR_TOKEN", "t")])
+        .unwrap();
+    assert_eq!(s.ledger.anchor_webhook_token.map(|t| t.expose().to_owned()).as_deref(), Some("t"));
     assert_eq!(s.accounts["mailchimp-eu"].settings.expose()["api_key"], "k");
     assert_eq!(s.accounts["mailchimp-eu"].calls_in_flight, Some(4));
     assert_eq!(s.controllers["default"].default_phone_region.as_deref(), Some("DE"));

@@ -1,8 +1,10 @@
 //! A database that was set back to an older copy, as it is remembered: when it was noticed, what was
 //! lost, how far it was brought up to what is saved, and who let it go on.
 
+use std::collections::BTreeMap;
+
 use efface_core::{
-    LaneId, RequestId, Timestamp,
+    LaneId, RequestId, SuppressionId, Timestamp,
     restore::{Change, LastOrder, Saved},
 };
 use efface_ledger::Checkpoint;

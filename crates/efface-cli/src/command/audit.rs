@@ -20,6 +20,7 @@ use crate::{
         Context, anchor,
         errand::{bar, spinner},
         log::{Placing, Signed},
+        webhook,
     },
 };
 
@@ -107,6 +108,7 @@ async fn status(context: &Context) -> Result<Exit> {
             "log": key.name(), "leaves": size, "without_position": unplaced,
             "checkpoint": last, "anchor_folder": folder,
             "records_ended": records,
+            "anchor_webhook_last_success": webhook::last_success(&context.store).await?,
         }))?;
         return Ok(Exit::Done);
     }
@@ -134,6 +136,13 @@ async fn status(context: &Context) -> Result<Exit> {
         ));
     }
     lines.push(("anchor folder", folder.map_or("none".into(), |f| f.display().to_string())));
+    if context.settings.ledger.anchor_webhook.is_some() {
+        let told = match webhook::last_success(&context.store).await? {
+            Some((at, size)) => format!("{size} leaves arrived, {}", when(at)),
+            None => "no checkpoint has arrived yet".into(),
+        };
+        lines.push(("anchor webhook", told));
+    }
     print::pairs(&lines)?;
     match folder {
         None => print::aside(

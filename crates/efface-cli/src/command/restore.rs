@@ -257,7 +257,9 @@ fn gap(row: &RestoreRow, lost: &[String]) -> Result<()> {
         }
     }
     if !restore.suppressions.is_empty() {
-        say!("entries of the suppression list since the copy; whom they name is lost, add them again:");
+        say!(
+            "entries of the suppression list since the copy; whom they name is lost, add them again:"
+        );
         for (entry, event) in &restore.suppressions {
             say!("  {entry}  {event}");
         }

@@ -55,7 +55,8 @@ pub async fn run(context: &Context, command: Command) -> Result<Exit> {
     match command {
         Command::List(_) => list(context).await,
         Command::Run(args) => {
-            let result = jobs::run(&context.store, &context.keys, &args.job).await?;
+            let result =
+                jobs::run(&context.store, &context.keys, &context.settings, &args.job).await?;
             if context.json {
                 print::json(&serde_json::json!({ "job": args.job, "result": result }))?;
             } else {

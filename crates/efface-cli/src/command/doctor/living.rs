@@ -9,7 +9,7 @@ use super::Report;
 use crate::{
     command::connector::{held_back, not_accepted},
     print, running,
-    wiring::{Context, fleet},
+    wiring::{Context, fleet, webhook},
 };
 
 /// Clocks further apart than this make deadlines and leases doubtful.
@@ -27,9 +27,28 @@ pub async fn living(context: &Context, report: &mut Report) {
     }
     clock(context, report).await;
     restored(context, report).await;
+    anchored_outside(context, report).await;
     accounts(context, report).await;
     worker(context, report).await;
     waiting(context, report).await;
+}
+
+async fn anchored_outside(context: &Context, report: &mut Report) {
+    let Some(url) = &context.settings.ledger.anchor_webhook else { return };
+    match webhook::last_success(&context.store).await {
+        Ok(Some((at, leaves))) => report.ok(
+            "anchor outside",
+            format!("a checkpoint of {leaves} leaves arrived at {url} on {}", print::when(at)),
+        ),
+        Ok(None) => report.warn(
+            "anchor outside",
+            format!("no checkpoint has arrived at {url} yet"),
+            "`efface schedule run anchor_outside` tries it out; a worker does so every minute",
+        ),
+        Err(error) => {
+            report.fail("anchor outside", error.to_string(), "the database cannot be read")
+        }
+    }
 }
 
 async fn restored(context: &Context, report: &mut Report) {

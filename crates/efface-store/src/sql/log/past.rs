@@ -7,7 +7,7 @@ use efface_core::{
 use efface_ledger::{Checkpoint, Signer, VerifierKey};
 use zeroize::Zeroizing;
 
-use super::{KEY_PURPOSE, ORIGIN, count, damaged, number, read::read_checkpoint};
+use super::{KEY_PURPOSE, count, damaged, number, read::read_checkpoint};
 use crate::{
     CheckpointRow, Error, SqlStore,
     hot::Cell,
@@ -52,7 +52,6 @@ impl SqlStore {
     /// A name and a key nobody has used before.
     pub(crate) async fn new_log(&self) -> Result<NewLog, Error> {
         let old_name = self.verifier_key().await?.name().to_owned();
-        debug_assert_eq!(self.database.meta(ORIGIN).await?.as_deref(), Some(&*old_name));
         let mut id = [0; 8];
         self.chance.fill(&mut id);
         let name = format!("efface.invalid/log/{}", hex::encode(id));
