@@ -37,6 +37,6 @@ CREATE TABLE ended (
   state TEXT NOT NULL,
   regime TEXT
 ) {strict_no_rowid};
-CREATE INDEX receipt_order ON receipt (order_id);
-CREATE INDEX desk_subject ON desk (subject_kind, subject_id);
+CREATE INDEX receipt_done ON receipt (order_id) WHERE next_poll IS NULL;
+CREATE INDEX desk_closed ON desk (subject_kind, subject_id) WHERE closed_at IS NOT NULL;
 ";

@@ -119,7 +119,9 @@ mod tests {
             let name = field.name;
             match field.kind {
                 Kind::Section(inner) => check(&format!("{header}.{name}"), inner),
-                Kind::Vendor => assert!(part(&format!("{header}.{name}")).contains('=')),
+                Kind::Vendor | Kind::Named(..) => {
+                    assert!(part(&format!("{header}.{name}")).contains('='))
+                }
                 _ => {
                     let text = format!("\n{}", part(header));
                     let at = [format!("\n{name} = "), format!("\n#{name} = ")]

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use efface_connector::{Call, Item, Presence};
 use efface_core::{
-    AccountId, DeskId, EntryId, LaneId,
+    AccountId, DeskId, EntryId,
     desk::{DeskItem, Subject},
     evidence::Evidence,
     journal::{About, Entry},
@@ -14,8 +14,8 @@ use efface_core::{
     watch::{self, Event, Watch},
 };
 use efface_store::{
-    DeskOpen, DueFollowUp, DueWatch, EntryRow, Error as StoreError, FollowUp, NewWatch,
-    REQUESTS_LANE, Unit, WatchWrite,
+    DeskOpen, DueFollowUp, DueWatch, EntryRow, Error as StoreError, FollowUp, NewWatch, Unit,
+    WatchWrite,
 };
 
 use crate::{
@@ -60,11 +60,6 @@ fn happen(unit: &mut Unit, hands: &Hands, watch: &Watch, event: &Event, because:
         };
         unit.desk_opens.push(DeskOpen { item, sealed: None });
     }
-    if moved.watch.next().is_none() {
-        // its request is looked at: nothing of it is watched any more
-        unit.follow_ups.push(FollowUp { request: watch.request, due_at: now });
-        unit.wakes.extend(LaneId::new(REQUESTS_LANE));
-    }
     unit.watches.push(WatchWrite { read_version: watch.version, watch: moved.watch });
 }
 
@@ -85,7 +80,6 @@ impl RequestsLane {
         let about = About::WatchMoved { event: "watch begun".into(), watches, because: None };
         unit.entries.push(self.entry(about, &[], closed));
         unit.follow_ups.push(FollowUp { request: closed.id, due_at: ends });
-        unit.wakes.extend(begun.iter().map(|b| b.lane.clone()));
         unit.new_watches = begun;
     }
 

@@ -126,7 +126,7 @@ async fn remember(tx: &mut Tx<'_>, request: &Request, at: Timestamp) -> Result<(
     Ok(())
 }
 
-/// An order goes with the last of its people, and with it receipts and exchanges.
+/// An order goes with the last of its people, and with it exchanges and the receipts that are done.
 async fn end_order(tx: &mut Tx<'_>, order: OrderId) -> Result<(), Error> {
     let id = || Cell::from(order.bytes());
     let found = tx.small("SELECT body FROM orders WHERE id = $1", &[id()]).await?;
@@ -139,7 +139,7 @@ async fn end_order(tx: &mut Tx<'_>, order: OrderId) -> Result<(), Error> {
     }
     clear_desk(tx, "order", order.to_string()).await?;
     for sql in [
-        "DELETE FROM receipt WHERE order_id = $1",
+        "DELETE FROM receipt WHERE order_id = $1 AND next_poll IS NULL",
         "DELETE FROM exchange WHERE order_id = $1",
         "DELETE FROM orders WHERE id = $1",
     ] {
@@ -149,7 +149,9 @@ async fn end_order(tx: &mut Tx<'_>, order: OrderId) -> Result<(), Error> {
 }
 
 async fn clear_desk(tx: &mut Tx<'_>, kind: &'static str, id: String) -> Result<(), Error> {
-    let sql = "DELETE FROM desk WHERE subject_kind = $1 AND subject_id = $2";
+    // an open item would have been in the way
+    let sql =
+        "DELETE FROM desk WHERE subject_kind = $1 AND subject_id = $2 AND closed_at IS NOT NULL";
     tx.small(sql, &[Cell::word(kind), Cell::from(id)]).await?;
     Ok(())
 }

@@ -15,6 +15,9 @@ const BY: &[(&str, &str)] = &[
     ("next_wake", "INDEX task_wake (lane=? AND wake_at>?)"),
     ("next_wake", "INDEX receipt_poll (lane=? AND next_poll>?)"),
     ("next_wake", "INDEX orders_open (lane=? AND state=?)"),
+    ("next_wake", "INDEX watch_lane (lane=? AND due_at>?)"),
+    ("due_watches", "INDEX watch_due (account=? AND due_at>? AND due_at<?)"),
+    ("watches_of", "INDEX watch_request (request_id=?)"),
     ("open_orders", "INDEX orders_open (lane=?)"),
     ("unknown_orders", "INDEX orders_open (lane=? AND state=? AND look_at<?)"),
     ("overdue", "INDEX request_due ("),
@@ -27,8 +30,22 @@ const BY: &[(&str, &str)] = &[
 ];
 
 /// Tables, and the short names the statements give them. A set handed in may be read from end to end.
-const TABLES: &[&str] =
-    &["task", "t", "e", "request", "r", "tag", "orders", "o", "receipt", "c", "follow_up", "desk"];
+const TABLES: &[&str] = &[
+    "task",
+    "t",
+    "e",
+    "request",
+    "r",
+    "tag",
+    "orders",
+    "o",
+    "receipt",
+    "c",
+    "follow_up",
+    "desk",
+    "watch",
+    "w",
+];
 
 fn reads_all(line: &str) -> bool {
     let table = line.strip_prefix("SCAN ").and_then(|rest| rest.split_whitespace().next());

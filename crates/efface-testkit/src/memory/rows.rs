@@ -130,7 +130,7 @@ impl Rows {
         };
         let orders: Vec<OrderId> = self.orders.values().filter(|o| gone(o)).map(|o| o.id).collect();
         self.orders.retain(|order, _| !orders.contains(order));
-        self.receipts.retain(|_, receipt| !orders.contains(&receipt.order));
+        self.receipts.retain(|_, r| !(r.done && orders.contains(&r.order)));
         self.exchanges.retain(|e| e.order.is_none_or(|order| !orders.contains(&order)));
         self.desk.retain(|_, item| match &item.subject {
             Subject::Request(request) => *request != id,

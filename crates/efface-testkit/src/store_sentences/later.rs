@@ -9,7 +9,8 @@ use efface_core::{
     watch::{self, Days, Watchable},
 };
 use efface_store::{
-    DeskClose, Error, FollowUp, InTheWay, LEDGER_LANE, NewWatch, RecordEnd, Unit, WatchWrite,
+    DeskClose, Error, FollowUp, InTheWay, LEDGER_LANE, NewWatch, RecordEnd, RecordOf, Unit,
+    WatchWrite,
 };
 
 use super::{
@@ -97,7 +98,7 @@ pub(super) async fn a_record_ends_with_what_is_its_alone(rig: Arc<dyn Rig>) {
     let leaves = rig.leaves().await;
     store.commit(Unit { ends: vec![ends], ..Unit::default() }).await.expect("ended");
     assert_eq!(rig.leaves().await, leaves - 1);
-    assert!(rig.tasks_of(a.request).await.is_empty());
+    assert_eq!(record(&a).await, RecordOf::default(), "nothing is left to end");
     let open = store.open_orders(&lane("mail")).await.expect("reads").remove(0);
     assert_eq!((open.order.id, open.items.len()), (both.id, 1), "it is the other's too");
     let close =
