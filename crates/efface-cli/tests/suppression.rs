@@ -2,6 +2,7 @@
 //! came later, lift.
 
 #[path = "house/mod.rs"]
+#[allow(dead_code, reason = "each test binary uses its own part")]
 mod house;
 #[path = "house/play.rs"]
 mod play;
