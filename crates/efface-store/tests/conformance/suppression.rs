@@ -53,7 +53,7 @@ async fn suppressed(w: &World, who: Vec<Identifier>, prior: &str) -> RequestId {
 /// The task at `mail` ends well and keeps `prior`; the request closes.
 async fn told(w: &World, id: RequestId, prior: &str) {
     let task = w.task(id, "mail").await;
-    w.order(None, &[task.clone()], 1).await.expect("ordered");
+    w.order(None, std::slice::from_ref(&task), 1).await.expect("ordered");
     let before = w.now_of(task.id).await;
     let (mut unit, mut changes) = (Unit::default(), vec![]);
     let event =
@@ -156,7 +156,11 @@ pub async fn a_forgotten_request_is_lifted_from_its_entry(bench: Bench) {
     let again = w.store.lift(view.entry.id, "form 8", "ada").await.expect_err("under way");
     assert!(again.to_string().contains("under way"), "{again}");
     let asked = Asked::Plain(email("jane"));
-    let still = w.store.check_list(&controller("default"), &[asked.clone()]).await.expect("reads");
+    let still = w
+        .store
+        .check_list(&controller("default"), std::slice::from_ref(&asked))
+        .await
+        .expect("reads");
     assert_eq!(still[0].len(), 1, "it stands until the lift has closed");
     w.follow().await;
     assert_eq!(prior_of(&w, lift).await.as_deref(), Some("subscribed to two lists"));
