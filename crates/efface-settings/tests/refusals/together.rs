@@ -12,6 +12,14 @@ fn the_service_stays_on_this_machine_unless_told() {
         ],
     );
     check("[server]\nlisten = '0.0.0.0:8080'\nallow_non_loopback = true\n", &[], &[]);
+    check(
+        "[ledger]\nanchor_webhook = 'http://witness.example.com'\n",
+        &[],
+        &[
+            "ledger.anchor_webhook would send its token in the clear over http (use https://) [in efface.toml, line 2]",
+        ],
+    );
+    check("[ledger]\nanchor_webhook = 'http://127.0.0.1:9/x'\n", &[], &[]);
     check("[server]\nlisten = '[::1]:8080'\n", &[], &[]);
 }
 
