@@ -83,8 +83,7 @@ fn drawn(lines: &[Line], number: &str) -> Vec<u8> {
 /// Lines by page; a heading does not end one.
 fn broken(lines: Vec<Line>, fit: usize) -> Vec<Vec<Line>> {
     let mut pages: Vec<Vec<Line>> = vec![vec![]];
-    let mut rest = lines.into_iter().peekable();
-    while let Some(line) = rest.next() {
+    for line in lines {
         let page = pages.last().map_or(0, Vec::len);
         let alone = line.font.name == BOLD.name && page + 3 > fit;
         if page >= fit || alone {
