@@ -1,7 +1,5 @@
 //! A folder of its own for each test, and the real binary run in it.
 
-#![allow(dead_code, reason = "each test binary uses its own part")]
-
 use std::{
     fs,
     path::Path,
