@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use efface_core::{RequestAction, RequestId, outside::Clock, request::Keeping};
 use efface_ledger::{Checkpoint, log::Verdict};
-use efface_store::{Audited, Error, Policy, Store};
+use efface_store::{Asked, Audited, Error, Policy, Store};
 use efface_tests::{
     on_both_databases,
     outside::MovedClock,
@@ -17,6 +17,7 @@ const LONG: Duration = Duration::from_secs(30);
 on_both_databases! {
     a_record_ends_when_its_months_are_over_and_the_journal_still_verifies,
     what_somebody_has_a_reason_to_keep_does_not_end,
+    who_is_suppressed_stays_on_the_list_when_the_record_ends,
     an_entry_that_was_emptied_without_a_word_is_damage,
 }
 
@@ -137,16 +138,32 @@ async fn what_somebody_has_a_reason_to_keep_does_not_end(place: Place) {
     scene.day(1000);
     scene.world.run_until(Duration::from_secs(1), async || false).await;
     assert!(!scene.has_ended(scene.filed[0]).await, "its three years are not over");
-    // suppressed people are not forgotten, so their record stays
-    let suppressed = scene.world.file(RequestAction::Suppress, 5..6).await[0];
+    let wrong = scene.world.file(RequestAction::Erase, 5..6).await[0];
     assert_eq!(scene.world.run_until_closed(LONG).await.1, 0);
-    scene.world.store.answered(suppressed, "told", "test").await.expect("answered");
+    scene.world.store.mark_in_error(wrong, "another person", "test").await.expect("marked");
     scene.day(1200);
     let ended = scene.world.run_until(LONG, async || scene.has_ended(scene.filed[0]).await).await;
     assert!(ended);
     scene.day(3000);
     scene.world.run_until(Duration::from_secs(1), async || false).await;
-    assert!(!scene.has_ended(suppressed).await);
+    assert!(!scene.has_ended(wrong).await, "somebody has to look into it");
+}
+
+async fn who_is_suppressed_stays_on_the_list_when_the_record_ends(place: Place) {
+    let scene = Scene::forgotten(&place, 1).await;
+    let store = &scene.world.store;
+    let id = scene.world.file(RequestAction::Suppress, 5..6).await[0];
+    assert_eq!(scene.world.run_until_closed(LONG).await.1, 0);
+    store.answered(id, "told", "test").await.expect("answered");
+    let request = store.request(id).await.expect("request").request;
+    let entry = request.listed.expect("on the list").entry;
+    scene.day(3000);
+    assert!(scene.world.run_until(LONG, async || scene.has_ended(id).await).await);
+    let person = store.listed_person(entry).await.expect("opens");
+    let asked: Vec<Asked> = person.into_iter().map(Asked::Plain).collect();
+    assert!(!asked.is_empty());
+    let found = store.check_list(&request.controller, &asked).await.expect("checked");
+    assert!(found.iter().all(|verdicts| verdicts.iter().any(|v| v.entry == entry)), "{found:?}");
 }
 
 async fn an_entry_that_was_emptied_without_a_word_is_damage(place: Place) {
