@@ -25,7 +25,7 @@ compile_error!(
 use async_trait::async_trait;
 use efface_core::{
     AccountId, LaneId, ReceiptId, RequestId, Timestamp, request::Request, restore::Saved,
-    suppression::Suppression, task::Queue,
+    task::Queue,
 };
 
 #[cfg(feature = "crash-points")]
@@ -38,7 +38,7 @@ pub use model::{
     AccountRow, AccountWrite, Attendance, Audited, CheckpointRow, Company, DeskClose, DeskOpen,
     DueFollowUp, DueReceipt, DueTask, DueWatch, EntryRow, Errand, ErrandDone, ErrandKind,
     ExchangeRow, Filed, Filing, FollowUp, Follows, InTheWay, KeptAnswer, KeptBack, LEDGER_LANE,
-    LaneRow, Lease, LeaseTerms, Listing, LogStatus, MemoWrite, NewTag, NewTask, NewWatch,
+    LaneRow, Lease, LeaseTerms, Listing, LogStatus, MemoWrite, NewTag, NewTask, NewWatch, OnList,
     OpenOrder, REQUESTS_LANE, RecordEnd, RecordOf, RequestWrite, TaskRow, TaskWrite, Unit,
     WORKERS_BELL, WatchWrite, WorkerRow,
 };
@@ -107,9 +107,9 @@ pub trait Store: Send + Sync {
     /// These receipts, each with its order and the items still waiting on it.
     async fn receipts(&self, ids: &[ReceiptId]) -> Result<Vec<DueReceipt>, Error>;
     async fn due_follow_ups(&self, now: Timestamp, limit: u32) -> Result<Vec<DueFollowUp>, Error>;
-    /// The entry of the suppression list that a request names, or the one in force of the same person,
-    /// controller, scope and kind.
-    async fn entry_for(&self, request: &Request) -> Result<Option<Suppression>, Error>;
+    /// For each of these requests the entry of the suppression list that it names, or the one in force
+    /// of the same person, controller, scope and kind.
+    async fn on_list(&self, requests: &[Request]) -> Result<Vec<OnList>, Error>;
     /// Watches of an account whose next look is due, the longest due first, opened.
     async fn due_watches(
         &self,
@@ -144,6 +144,14 @@ pub trait Store: Send + Sync {
 
     /// Writes one use case's changes: all or nothing. Commits travel in groups.
     async fn commit(&self, unit: Unit) -> Result<(), Error>;
+    /// Writes several, each all or nothing, and tells of each what became of it.
+    async fn commit_each(&self, units: Vec<Unit>) -> Vec<Result<(), Error>> {
+        let mut done = Vec::with_capacity(units.len());
+        for unit in units {
+            done.push(self.commit(unit).await);
+        }
+        done
+    }
     /// The keyed digest (hex) of bytes that may hold identifiers.
     fn digest(&self, bytes: &[u8]) -> String;
 }

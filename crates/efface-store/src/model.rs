@@ -18,7 +18,9 @@ use efface_core::{
 };
 use efface_ledger::log::Verdict;
 
-pub use afterwards::{DueWatch, InTheWay, Listing, NewWatch, RecordEnd, RecordOf, WatchWrite};
+pub use afterwards::{
+    DueWatch, InTheWay, Listing, NewWatch, OnList, RecordEnd, RecordOf, WatchWrite,
+};
 
 /// A lane held by this process. Every unit of the lane's owner names it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 
 use crate::{
     hot::{Hot, expanded},
-    sql::{PLANS, commit, read, receipts, watch},
+    sql::{PLANS, commit, list, read, receipts, watch},
     usecase::OVERDUE,
 };
 
@@ -47,6 +47,8 @@ pub const PROBES: &[Probe] = &[
     same("due_follow_ups", read::DUE_FOLLOW_UPS),
     same("next_wake", read::NEXT_WAKE),
     same("due_watches", watch::DUE_WATCHES),
+    probe("listed", 1, list::LISTED),
+    probe("priors_on_list", 2, list::PRIORS_ON_LIST),
     probe("watches_of", 1, watch::WATCHES_OF),
     probe("update_watches", 5, Hot::UPDATE_WATCHES.texts()),
     same("open_orders", read::OPEN_ORDERS),

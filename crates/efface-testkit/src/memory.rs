@@ -26,7 +26,7 @@ use efface_core::{
 };
 use efface_store::{
     AccountRow, Attendance, CheckpointRow, Directory, DueFollowUp, DueReceipt, DueTask, DueWatch,
-    Errand, Error, LaneRow, Lease, LeaseTerms, OpenOrder, RecordOf, Store, TaskRow, Unit,
+    Errand, Error, LaneRow, Lease, LeaseTerms, OnList, OpenOrder, RecordOf, Store, TaskRow, Unit,
     WORKERS_BELL, Wakes, WorkerRow,
 };
 use sha2::{Digest, Sha256};
@@ -365,8 +365,8 @@ impl Store for MemoryStore {
         Ok(self.rows().due_follow_ups(now, limit))
     }
 
-    async fn entry_for(&self, request: &Request) -> Result<Option<Suppression>, Error> {
-        Ok(self.rows().entry_for(request))
+    async fn on_list(&self, requests: &[Request]) -> Result<Vec<OnList>, Error> {
+        Ok(self.rows().on_list(requests))
     }
 
     async fn due_watches(

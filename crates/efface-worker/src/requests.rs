@@ -15,10 +15,9 @@ use efface_core::{
     task::{self, Cause, Event, Task, TaskState},
 };
 use efface_store::{
-    DeskClose, DeskOpen, DueFollowUp, EntryRow, Error as StoreError, FollowUp, Lease,
+    DeskClose, DeskOpen, DueFollowUp, EntryRow, Error as StoreError, FollowUp, Lease, OnList,
     REQUESTS_LANE, RequestWrite, Store, TaskRow, TaskWrite, Unit,
 };
-use futures::{StreamExt, stream};
 
 use crate::{hands::Hands, steady::Clocks};
 
@@ -35,6 +34,21 @@ pub(crate) struct RequestsLane {
     /// As they stood when this worker first took the lane.
     pub clocks: Arc<OnceLock<Clocks>>,
     pub longest_sleep: Duration,
+}
+
+/// A request that was looked at, and what the rules make of it.
+pub(crate) struct Looked {
+    pub due: DueFollowUp,
+    pub tasks: Vec<Task>,
+    advance: Advance,
+    /// As it moves, and in which words.
+    pub moved: Option<(String, Request)>,
+}
+
+impl Looked {
+    pub(crate) fn stands(&self) -> &Request {
+        self.moved.as_ref().map_or(&self.due.request, |(_, next)| next)
+    }
 }
 
 impl RequestsLane {
@@ -71,41 +85,61 @@ impl RequestsLane {
     async fn pass(&self) -> Result<usize, StoreError> {
         let due = self.store.due_follow_ups(self.hands.clock.now(), BATCH).await?;
         let count = due.len();
-        let written: Vec<Result<(), StoreError>> = stream::iter(due)
-            .map(|one| self.follow(one))
-            .buffer_unordered(BATCH as usize)
-            .collect()
-            .await;
-        for one in written {
-            match one {
-                // a row changed meanwhile: the follow-up stands and is taken again
-                Ok(()) | Err(StoreError::Stale { .. }) => {}
-                Err(error) => return Err(error),
+        // one that cannot be looked at keeps nobody else back
+        let mut failed = None;
+        let mut looked = Vec::with_capacity(count);
+        for one in due {
+            match self.look(one) {
+                Ok(one) => looked.push(one),
+                Err(error) => failed = Some(error),
             }
         }
-        Ok(count)
+        let mut units = Vec::with_capacity(count);
+        for (one, listed) in self.read_list(looked, &mut failed).await? {
+            match self.follow(one, listed).await {
+                Ok(unit) => units.push(unit),
+                Err(error) => failed = Some(error),
+            }
+        }
+        for written in self.store.commit_each(units).await {
+            match written {
+                // a row changed meanwhile: the follow-up stands and is taken again
+                Ok(()) | Err(StoreError::Stale { .. }) => {}
+                Err(error) => failed = Some(error),
+            }
+        }
+        failed.map_or(Ok(count), Err)
     }
 
-    async fn follow(&self, due: DueFollowUp) -> Result<(), StoreError> {
-        let now = self.hands.clock.now();
+    /// What the rules say of a request.
+    fn look(&self, due: DueFollowUp) -> Result<Looked, StoreError> {
         let directory = self.store.directory();
         let tasks: Vec<Task> = due.tasks.iter().map(|t| t.task.clone()).collect();
         let action = due.request.action;
-        let phase = |task: &Task| directory.phase(task, action);
         let advance = request::advance(
             &due.request,
             &tasks,
-            phase,
+            |task: &Task| directory.phase(task, action),
             |task: &Task| directory.tells_absence(task),
             directory.policy.phase_patience,
             due.nobody_found_decided,
-            now,
+            self.hands.clock.now(),
         );
+        let moved = self.move_request(&due.request, &advance)?;
+        Ok(Looked { due, tasks, advance, moved })
+    }
+
+    /// What is to be written about it.
+    async fn follow(&self, mut looked: Looked, listed: Option<OnList>) -> Result<Unit, StoreError> {
+        let now = self.hands.clock.now();
+        let directory = self.store.directory();
         let mut unit = Unit { fence: Some(self.lease.clone()), ..Unit::default() };
-        unit.followed.push((due.request.id, due.seq));
         let mut changes = vec![];
-        let mut moved = self.move_request(&due.request, &advance)?;
-        self.list(&mut unit, &due, &tasks, &mut moved).await?;
+        if let Some(listed) = &listed {
+            self.list(&mut unit, &mut looked, listed)?;
+        }
+        let Looked { due, advance, moved, .. } = looked;
+        unit.followed.push((due.request.id, due.seq));
         for row in due.tasks.iter().filter(|r| advance.open.contains(&r.task.id)) {
             self.task(&mut unit, &mut changes, row, &Event::CauseGone)?;
         }
@@ -168,7 +202,7 @@ impl RequestsLane {
                 &due.request,
             ));
         }
-        self.store.commit(unit).await
+        Ok(unit)
     }
 
     pub(crate) fn entry(

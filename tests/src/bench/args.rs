@@ -11,11 +11,13 @@ cargo xtask bench [options]
 
   --database sqlite|postgres|both   which to measure (both)
   --runs N                          runs of each side (5)
-  --only NAME                       one of: single, batch, intake, latency, backlog, start
+  --only NAME[,NAME]                of: single, batch, intake, latency, workers, backlog, start
   --lanes N                         vendor accounts, a lane each (1)
   --in-flight N                     calls out at once (256)
   --quick                           few and small runs, to see that it works
   --json FILE                       write the figures to a file";
+
+const CASES: [&str; 7] = ["single", "batch", "intake", "latency", "workers", "backlog", "start"];
 
 /// What was asked for.
 #[derive(Clone, Debug)]
@@ -52,7 +54,13 @@ pub fn read(mut words: impl Iterator<Item = String>) -> Result<Args> {
                 }
             }
             "--runs" => args.runs = value()?.parse().context("--runs")?,
-            "--only" => args.only = Some(value()?),
+            "--only" => {
+                let only = value()?;
+                for name in only.split(',') {
+                    ensure!(CASES.contains(&name), "--only: no case is called {name}\n\n{HELP}");
+                }
+                args.only = Some(only);
+            }
             "--lanes" => args.lanes = value()?.parse().context("--lanes")?,
             "--in-flight" => args.in_flight = value()?.parse().context("--in-flight")?,
             "--quick" => args.quick = true,

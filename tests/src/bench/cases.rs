@@ -6,6 +6,7 @@ use super::{
     args::Args,
     bare,
     children::{Stub, outcome},
+    crew,
     engine::{self, Outcome, Setup},
     intake, load,
     place::{Kind, Places},
@@ -29,6 +30,9 @@ pub async fn all(args: &Args) -> Result<()> {
         }
         if bench.wanted("latency") {
             bench.latency(*kind).await.context("latency")?;
+        }
+        if bench.wanted("workers") && *kind == Kind::Postgres {
+            crew::measure(&bench.places, args, &mut bench.report).await.context("workers")?;
         }
         if bench.wanted("backlog") || bench.wanted("start") {
             bench.backlog(*kind).await.context("backlog")?;
@@ -61,7 +65,7 @@ fn micros_each(o: &Outcome) -> f64 {
 
 impl Bench<'_> {
     fn wanted(&self, case: &str) -> bool {
-        self.args.only.as_deref().is_none_or(|only| only == case)
+        self.args.only.as_deref().is_none_or(|only| only.split(',').any(|one| one == case))
     }
 
     fn sized(&self, full: u64, quick: u64) -> u64 {
@@ -76,6 +80,7 @@ impl Bench<'_> {
             accounts: 1,
             batch,
             in_flight: self.args.in_flight,
+            calls_per_second: None,
         }
     }
 
@@ -170,6 +175,7 @@ impl Bench<'_> {
                 accounts: 6,
                 batch: 1,
                 in_flight: 1,
+                calls_per_second: None,
             };
             let fill =
                 load::Job { people, group: 500, released: false, opened: false, half_due: false };

@@ -1,6 +1,6 @@
 //! Parts of the benchmark in processes of their own: this program, started again with a word.
 
-use std::process::Stdio;
+use std::{collections::BTreeMap, process::Stdio};
 
 use anyhow::{Context, Result, bail};
 use serde::{Serialize, de::DeserializeOwned};
@@ -63,6 +63,17 @@ impl Stub {
         Self::serve("api", &serde_json::to_string(setup)?).await
     }
 
+    /// A worker beside others.
+    pub async fn worker(setup: &Setup) -> Result<Self> {
+        Self::serve("work", &serde_json::to_string(setup)?).await
+    }
+
+    /// When each account's calls came in, in nanoseconds.
+    pub async fn arrivals(&self) -> Result<BTreeMap<String, Vec<u64>>> {
+        let url = format!("{}/accounts", self.base);
+        Ok(serde_json::from_str(&bare::client()?.get(url).send().await?.text().await?)?)
+    }
+
     async fn serve(part: &str, job: &str) -> Result<Self> {
         let mut child = start(part, job)?;
         let said = line(&mut child).await?;
@@ -80,6 +91,7 @@ impl Stub {
 /// What a started part does.
 pub async fn part(name: &str, job: &str) -> Result<()> {
     let outcome = match name {
+        "work" => return engine::work(&serde_json::from_str(job)?).await,
         "stub" => return stub::serve().await,
         "load" => {
             let (setup, job): (Setup, load::Job) = serde_json::from_str(job)?;

@@ -38,6 +38,8 @@ pub struct Setup {
     /// People per call.
     pub batch: u32,
     pub in_flight: u32,
+    /// Of each account; none is as fast as it goes.
+    pub calls_per_second: Option<f64>,
 }
 
 /// What is measured.
@@ -149,15 +151,18 @@ fn fleet(setup: &Setup, store: &Arc<SqlStore>, confirmed: &Arc<AtomicU64>) -> Re
             digest: Arc::new(move |bytes| digests.digest(bytes)),
         })
         .map_err(|e| anyhow::anyhow!("{e}"))?;
-        let connector =
-            vendor::BenchVendor { base: setup.stub.clone(), confirmed: confirmed.clone() };
+        let base = match setup.calls_per_second {
+            Some(_) => format!("{}/account/{}", setup.stub, account.id),
+            None => setup.stub.clone(),
+        };
+        let connector = vendor::BenchVendor { base, confirmed: confirmed.clone() };
         fleet.accounts.insert(
             account.id.clone(),
             ConnectedAccount {
                 connector: Arc::new(connector),
                 manifest: account.manifest.clone(),
                 http,
-                calls_per_second: vendor::PACE,
+                calls_per_second: setup.calls_per_second.unwrap_or(vendor::PACE),
                 calls_in_flight: setup.in_flight.div_ceil(u32::try_from(accounts.len())?),
                 batch_items: None,
                 linger: Duration::ZERO,
@@ -183,6 +188,20 @@ pub async fn open_phases(store: &Arc<SqlStore>, hands: &Hands, url: &str) -> Res
 
 async fn settled(store: &SqlStore) -> Result<u64> {
     Ok(store.outcomes().await?.into_iter().map(|(_, _, _, _, n)| n).sum())
+}
+
+/// Works until the parent ends it.
+pub async fn work(setup: &Setup) -> Result<()> {
+    let (store, hands) = open(setup, false).await?;
+    let options = Options {
+        name: format!("bench-{}", std::process::id()),
+        calls_in_flight_total: setup.in_flight as usize,
+        ..Options::default()
+    };
+    let fleet = fleet(setup, &store, &Arc::default())?;
+    println!("{}", serde_json::json!({ "base": "" }));
+    Worker::new(store, fleet, hands, options).run(std::future::pending()).await?;
+    Ok(())
 }
 
 /// Runs a job and tells what came out.

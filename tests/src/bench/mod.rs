@@ -8,6 +8,7 @@ mod args;
 mod bare;
 mod cases;
 mod children;
+mod crew;
 mod engine;
 mod intake;
 mod load;

@@ -116,6 +116,11 @@ pub async fn released(url: &str) -> Result<i64> {
     })
 }
 
+/// Tasks that are settled, on PostgreSQL.
+pub async fn settled(db: &mut PgConnection) -> Result<i64> {
+    Ok(query_scalar("SELECT count(*) FROM task WHERE state = 'settled'").fetch_one(db).await?)
+}
+
 /// What a database does by itself in a quiet minute, done now, so that it does not fall into a
 /// measurement.
 pub async fn tidy(url: &str) -> Result<()> {

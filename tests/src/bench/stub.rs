@@ -1,15 +1,18 @@
 //! The vendor's stand-in: answers every call at once with 200 and a short body, and counts.
 
-use std::sync::{
-    Arc, Mutex,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use anyhow::Result;
 use axum::{
     Router,
     body::Bytes,
-    extract::State,
+    extract::{Path, State},
     http::header,
     response::IntoResponse,
     routing::{get, post},
@@ -28,6 +31,8 @@ struct Seen {
     /// When calls came in; kept only after `/keep` was asked for.
     keep: AtomicU64,
     at: Mutex<Vec<u64>>,
+    /// By account, for those who name it.
+    of_account: Mutex<BTreeMap<String, Vec<u64>>>,
 }
 
 async fn erase(State(seen): State<Arc<Seen>>, body: Bytes) -> impl IntoResponse {
@@ -39,6 +44,22 @@ async fn erase(State(seen): State<Arc<Seen>>, body: Bytes) -> impl IntoResponse 
     }
     drop(body);
     ([(header::CONTENT_TYPE, "application/json")], ANSWER)
+}
+
+async fn erase_at(
+    State(seen): State<Arc<Seen>>,
+    Path(account): Path<String>,
+    body: Bytes,
+) -> impl IntoResponse {
+    if let Ok(mut of_account) = seen.of_account.lock() {
+        of_account.entry(account).or_default().push(watch::wall_nanos());
+    }
+    erase(State(seen), body).await
+}
+
+async fn arrivals_of(State(seen): State<Arc<Seen>>) -> String {
+    let of_account = seen.of_account.lock().map(|of| of.clone()).unwrap_or_default();
+    serde_json::to_string(&of_account).unwrap_or_default()
 }
 
 async fn calls(State(seen): State<Arc<Seen>>) -> String {
@@ -64,7 +85,9 @@ pub async fn serve() -> Result<()> {
     println!("{}", serde_json::json!({ "base": format!("http://{}", listener.local_addr()?) }));
     let app = Router::new()
         .route("/erase", post(erase))
+        .route("/account/{account}/erase", post(erase_at))
         .route("/calls", get(calls))
+        .route("/accounts", get(arrivals_of))
         .route("/keep", get(keep))
         .route("/arrivals", get(arrivals))
         .with_state(Arc::new(Seen::default()));

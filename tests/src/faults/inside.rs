@@ -16,11 +16,11 @@ use efface_connector::{
 };
 use efface_core::{
     AccountId, LaneId, ReceiptId, RequestId, Timestamp, manifest::EffectClass, request::Request,
-    restore::Saved, suppression::Suppression, task::Queue,
+    restore::Saved, task::Queue,
 };
 use efface_store::{
     AccountRow, Attendance, CheckpointRow, Directory, DueFollowUp, DueReceipt, DueTask, DueWatch,
-    Errand, Error, Lease, LeaseTerms, OpenOrder, RecordOf, SqlStore, Store, Unit, Wakes,
+    Errand, Error, Lease, LeaseTerms, OnList, OpenOrder, RecordOf, SqlStore, Store, Unit, Wakes,
 };
 use efface_worker::ConnectedAccount;
 use tokio::sync::Notify;
@@ -187,8 +187,8 @@ impl Store for Flawed {
     async fn due_follow_ups(&self, now: Timestamp, limit: u32) -> Result<Vec<DueFollowUp>, Error> {
         self.inner.due_follow_ups(now, limit).await
     }
-    async fn entry_for(&self, request: &Request) -> Result<Option<Suppression>, Error> {
-        self.inner.entry_for(request).await
+    async fn on_list(&self, requests: &[Request]) -> Result<Vec<OnList>, Error> {
+        self.inner.on_list(requests).await
     }
 
     async fn due_watches(

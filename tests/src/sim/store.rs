@@ -5,11 +5,11 @@ use std::{future::pending, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use efface_core::{
     AccountId, LaneId, ReceiptId, RequestId, Timestamp, request::Request, restore::Saved,
-    suppression::Suppression, task::Queue,
+    task::Queue,
 };
 use efface_store::{
     AccountRow, Attendance, CheckpointRow, Directory, DueFollowUp, DueReceipt, DueTask, DueWatch,
-    Errand, Error, Lease, LeaseTerms, OpenOrder, RecordOf, Store, Unit, Wakes,
+    Errand, Error, Lease, LeaseTerms, OnList, OpenOrder, RecordOf, Store, Unit, Wakes,
 };
 use efface_testkit::memory::MemoryStore;
 
@@ -169,8 +169,8 @@ impl Store for Faulty {
         through!(self, self.store.due_follow_ups(now, limit))
     }
 
-    async fn entry_for(&self, request: &Request) -> Result<Option<Suppression>, Error> {
-        through!(self, self.store.entry_for(request))
+    async fn on_list(&self, requests: &[Request]) -> Result<Vec<OnList>, Error> {
+        through!(self, self.store.on_list(requests))
     }
 
     async fn due_watches(

@@ -39,6 +39,22 @@ impl Listing {
     }
 }
 
+/// What the suppression list says of a request's person, for that request's controller, scope and kind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OnList {
+    Absent,
+    Entry(Box<Suppression>),
+    /// Another of those asked about at once may be about the same person, and goes first.
+    AfterAnother,
+}
+
+impl OnList {
+    #[must_use]
+    pub fn entry(entry: Suppression) -> Self {
+        Self::Entry(Box::new(entry))
+    }
+}
+
 /// A watch that begins. Whom it looks for is taken from its request's dossier and sealed anew: the
 /// proved, personal identifiers of these kinds.
 #[derive(Clone, Debug)]

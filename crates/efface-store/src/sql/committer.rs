@@ -87,13 +87,26 @@ impl Committer {
         }
     }
 
-    pub(super) async fn commit(&self, unit: Unit) -> Result<(), Error> {
-        let writer = self.writer_of(&unit);
+    /// Each unit for itself; they are sealed and travel together.
+    pub(super) async fn commit(&self, units: Vec<Unit>) -> Vec<Result<(), Error>> {
+        let writers: Vec<_> = units.iter().map(|u| self.writer_of(u)).collect();
         let prepared =
-            commit::prepare(&self.database, &self.sealer, unit, self.clock.now()).await?;
-        let (reply, answer) = oneshot::channel();
-        writer.send(Job::Unit { unit: Box::new(prepared), reply }).await.map_err(gone)?;
-        answer.await.map_err(gone)?
+            match commit::prepare(&self.database, &self.sealer, units, self.clock.now()).await {
+                Ok(prepared) => prepared,
+                Err(error) => return writers.iter().map(|_| Err(error.told_again())).collect(),
+            };
+        let mut answers = Vec::with_capacity(prepared.len());
+        for (unit, writer) in prepared.into_iter().zip(writers) {
+            answers.push(match unit {
+                Err(error) => Err(error),
+                Ok(unit) => {
+                    let (reply, answer) = oneshot::channel();
+                    let job = Job::Unit { unit: Box::new(unit), reply };
+                    writer.send(job).await.map_err(gone).map(|()| answer)
+                }
+            });
+        }
+        all_answered(answers).await
     }
 
     pub(super) async fn file(&self, filings: Vec<Filing>) -> Vec<Result<Filed, Error>> {
@@ -113,14 +126,7 @@ impl Committer {
             };
             answers.push(answer);
         }
-        let mut out = Vec::with_capacity(answers.len());
-        for answer in answers {
-            out.push(match answer {
-                Err(error) => Err(error),
-                Ok(answer) => answer.await.map_err(gone).and_then(|filed| filed),
-            });
-        }
-        out
+        all_answered(answers).await
     }
 
     pub(super) async fn wake_due(&self, lane: &LaneId, now: Timestamp) -> Result<usize, Error> {
@@ -128,6 +134,19 @@ impl Committer {
         self.vendors.send(Job::Wake { lane: lane.clone(), now, reply }).await.map_err(gone)?;
         answer.await.map_err(gone)?
     }
+}
+
+async fn all_answered<T>(
+    answers: Vec<Result<oneshot::Receiver<Result<T, Error>>, Error>>,
+) -> Vec<Result<T, Error>> {
+    let mut out = Vec::with_capacity(answers.len());
+    for answer in answers {
+        out.push(match answer {
+            Err(error) => Err(error),
+            Ok(answer) => answer.await.map_err(gone).and_then(|done| done),
+        });
+    }
+    out
 }
 
 struct Worker {

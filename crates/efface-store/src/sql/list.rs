@@ -1,22 +1,31 @@
-//! Entries of the suppression list: read, sealed under keys of their own, written.
+//! Entries of the suppression list: sealed under keys of their own, and written.
+
+mod read;
+
+use std::collections::HashMap;
 
 use efface_core::{
     Identifier, RequestId, SuppressionId, TaskId, Timestamp,
-    request::Request,
-    subject::{Value, same_person},
-    suppression::{Kind, Stand, Suppression, client_hash},
+    subject::Value,
+    suppression::{Kind, Stand, client_hash},
 };
 use efface_vault::{RequestKey, WrappedKey};
 use serde::{Deserialize, Serialize};
 
+use self::read::Kept;
+pub(crate) use self::read::{
+    LISTED, PRIORS as PRIORS_ON_LIST, by_tags, entry, not_found, open, same,
+};
+pub(super) use self::read::{on_list, prior};
 use crate::{
     Error, Listing,
-    hot::{Batch, Cell, Gathered, Hot, Returned, Tx},
+    hot::{Batch, Cell, Gathered, Hot, Tx},
     sql::{
         Database,
-        company::{Tag, read_tag},
+        company::Tag,
+        dossiers::Dossiers,
         rows,
-        seal::{ClassifyOnly, Sealer, zeroize_json},
+        seal::{Sealer, zeroize_json},
     },
 };
 
@@ -51,37 +60,64 @@ impl PreparedListings {
     }
 }
 
-/// An entry's key and the identifiers sealed under it; nothing where none is kept.
-pub(crate) struct OpenedEntry {
-    pub key: Option<RequestKey>,
-    pub identifiers: Vec<Identifier>,
+/// What listings take up, as it is stored.
+#[derive(Default)]
+pub(super) struct Takings {
+    /// The state before a suppress: task, account, sealed.
+    priors: HashMap<RequestId, Vec<(TaskId, String, Vec<u8>)>>,
+    /// Entries that change.
+    entries: HashMap<SuppressionId, Kept>,
 }
 
-/// Reads and seals what listings take up, outside of any transaction.
-pub(super) async fn prepare(
+const PRIORS: (&str, &str) = (
+    "SELECT t.request_id, t.id, t.account, t.prior FROM (VALUES {rows}) AS x CROSS JOIN task t ON t.request_id = x.column1 WHERE t.prior IS NOT NULL",
+    "SELECT t.request_id, t.id, t.account, t.prior FROM unnest($1::bytea[]) AS x(id) JOIN task t ON t.request_id = x.id WHERE t.prior IS NOT NULL",
+);
+
+/// Reads what these listings take up, beside their requests' dossiers.
+pub(super) async fn takings(
     database: &Database,
+    listings: impl Iterator<Item = &Listing> + Clone,
+) -> Result<Takings, Error> {
+    let mut out = Takings::default();
+    let from = Batch::ids(listings.clone().filter_map(|l| l.from.as_ref()).map(RequestId::bytes));
+    for row in database.rows_by_batch(PRIORS.0, PRIORS.1, &from).await? {
+        let prior = (TaskId(row.id(1)?), row.text(2)?, row.bytes(3)?);
+        out.priors.entry(RequestId(row.id(0)?)).or_default().push(prior);
+    }
+    out.priors.values_mut().for_each(|of| of.sort_by_key(|(task, ..)| *task));
+    let changed = listings.filter(|l| l.read_version > 0).map(|l| l.entry.id);
+    out.entries = read::kept(database, changed).await?;
+    Ok(out)
+}
+
+/// Seals what listings take up. A request's dossier must be among `dossiers`.
+pub(super) fn prepare(
     sealer: &Sealer,
     listings: Vec<Listing>,
+    dossiers: &Dossiers,
+    takings: &Takings,
     now: Timestamp,
 ) -> Result<PreparedListings, Error> {
     let mut out = PreparedListings::default();
     for listing in listings {
-        one(database, sealer, listing, now, &mut out).await?;
+        one(sealer, listing, dossiers, takings, now, &mut out)?;
     }
     Ok(out)
 }
 
-async fn one(
-    database: &Database,
+fn one(
     sealer: &Sealer,
     listing: Listing,
+    dossiers: &Dossiers,
+    takings: &Takings,
     now: Timestamp,
     out: &mut PreparedListings,
 ) -> Result<(), Error> {
     let Listing { entry, read_version, from, mut identifiers, stands, is_empty } = listing;
     let mut priors = vec![];
     if let Some(request) = from {
-        let taken = take_up(database, sealer, request).await?;
+        let taken = take_up(sealer, request, dossiers, takings)?;
         identifiers.extend(taken.identifiers);
         priors = taken.priors;
     }
@@ -112,7 +148,8 @@ async fn one(
         ]);
         key
     } else {
-        let before = open(database, sealer, entry.id).await?;
+        let kept = takings.entries.get(&entry.id).ok_or_else(|| not_found(entry.id))?;
+        let before = kept.open(sealer, entry.id)?;
         let more = with_more(before.identifiers, identifiers);
         let sealed = match (&before.key, more) {
             (Some(key), Some(all)) => Some(seal_person(sealer, key, entry.id, all)?),
@@ -158,30 +195,21 @@ struct TakenUp {
     priors: Vec<(String, Value)>,
 }
 
-async fn take_up(
-    database: &Database,
+fn take_up(
     sealer: &Sealer,
     request: RequestId,
+    dossiers: &Dossiers,
+    takings: &Takings,
 ) -> Result<TakenUp, Error> {
-    let sql = "SELECT r.sealed, r.wrapped_key, r.wrapped_by, t.id, t.account, t.prior FROM request r LEFT JOIN task t ON t.request_id = r.id AND t.prior IS NOT NULL WHERE r.id = $1 ORDER BY t.id";
-    let found = database.rows(sql, &[Cell::from(request.bytes())]).await?;
-    let mut out = TakenUp { identifiers: vec![], priors: vec![] };
-    let Some(first) = found.first() else { return Ok(out) };
-    let wrapped = WrappedKey { bytes: first.bytes(1)?, wrapped_by: first.text(2)? };
-    if wrapped.bytes.is_empty() {
-        return Err(Error::Forgotten(request));
-    }
-    let key = sealer.key(request, &wrapped)?;
-    out.identifiers = sealer.open_dossier(&key, request, &first.bytes(0)?)?.identifiers;
-    for row in &found {
-        let Some(sealed) = row.opt_bytes(5)? else { continue };
-        let (task, account) = (TaskId(row.id(3)?), row.text(4)?);
-        if !out.priors.iter().any(|(known, _)| *known == account) {
-            let prior = sealer.open_field(&key, request, task, "prior", &sealed)?;
-            out.priors.push((account, prior));
+    let (key, dossier) = dossiers.open(sealer, request)?;
+    let mut priors: Vec<(String, Value)> = vec![];
+    for (task, account, sealed) in takings.priors.get(&request).into_iter().flatten() {
+        if !priors.iter().any(|(known, _)| known == account) {
+            let prior = sealer.open_field(&key, request, *task, "prior", sealed)?;
+            priors.push((account.clone(), prior));
         }
     }
-    Ok(out)
+    Ok(TakenUp { identifiers: dossier.identifiers, priors })
 }
 
 fn push_tags(sealer: &Sealer, entry: SuppressionId, identifier: &Identifier, tags: &mut Batch) {
@@ -216,30 +244,6 @@ fn with_more(mut known: Vec<Identifier>, more: Vec<Identifier>) -> Option<Vec<Id
     (known.len() > before).then_some(known)
 }
 
-/// Opens what an entry keeps.
-pub(crate) async fn open(
-    database: &Database,
-    sealer: &Sealer,
-    entry: SuppressionId,
-) -> Result<OpenedEntry, Error> {
-    let sql = "SELECT sealed, wrapped_key, wrapped_by FROM suppression WHERE id = $1";
-    let found = database.rows(sql, &[Cell::from(entry.bytes())]).await?;
-    let row = found.first().ok_or_else(|| not_found(entry))?;
-    let wrapped = WrappedKey { bytes: row.bytes(1)?, wrapped_by: row.text(2)? };
-    let (false, Some(sealed)) = (wrapped.bytes.is_empty(), row.opt_bytes(0)?) else {
-        return Ok(OpenedEntry { key: None, identifiers: vec![] });
-    };
-    let key = sealer.entry_key(entry, &wrapped)?;
-    let text = sealer.open_entry(&key, entry, PERSON, &sealed)?;
-    let person: Person = serde_json::from_str(text.expose())
-        .map_err(|e| Error::corrupt(format!("entry {entry}"), e.classify_only()))?;
-    Ok(OpenedEntry { key: Some(key), identifiers: person.identifiers })
-}
-
-pub(crate) fn not_found(entry: SuppressionId) -> Error {
-    Error::NotFound { what: "entry", id: entry.to_string(), list: "suppression" }
-}
-
 /// Writes prepared listings; an entry that has changed meanwhile refuses the whole unit.
 pub(super) async fn write<'a>(
     tx: &mut Tx<'_>,
@@ -271,97 +275,4 @@ async fn empty(tx: &mut Tx<'_>, entry: SuppressionId) -> Result<(), Error> {
     tx.small("UPDATE suppression_account SET prior = NULL WHERE suppression_id = $1", &id).await?;
     tx.small("DELETE FROM suppression_tag WHERE suppression_id = $1", &id).await?;
     Ok(())
-}
-
-pub(crate) fn read_entry(row: &Returned, column: usize) -> Result<Suppression, Error> {
-    rows::decode("entry", &row.text(column)?)
-}
-
-pub(crate) async fn entry(
-    database: &Database,
-    id: SuppressionId,
-) -> Result<Option<Suppression>, Error> {
-    let sql = "SELECT body FROM suppression WHERE id = $1";
-    let found = database.rows(sql, &[Cell::from(id.bytes())]).await?;
-    found.first().map(|row| read_entry(row, 0)).transpose()
-}
-
-/// The entry that a request names, or the oldest in force of the same person.
-pub(super) async fn entry_for(
-    database: &Database,
-    request: &Request,
-) -> Result<Option<Suppression>, Error> {
-    if let Some(listed) = &request.listed {
-        return entry(database, listed.entry).await;
-    }
-    let sql = "SELECT s.id, s.body FROM tag mine JOIN suppression_tag x ON x.tag = mine.tag AND x.hashed = 0 JOIN suppression s ON s.id = x.suppression_id \
-         WHERE mine.request_id = $1 AND mine.drives = 1 AND mine.shared = 0 AND s.controller = $2 AND s.scope = $3 AND s.kind = $4 AND s.state = 'in_force' ORDER BY s.id";
-    let cells = [
-        Cell::from(request.id.bytes()),
-        request.controller.as_str().into(),
-        Cell::word(request.listed_for().word()),
-        Cell::word(request.listed_as().word()),
-    ];
-    let found = database.rows(sql, &cells).await?;
-    if found.is_empty() {
-        return Ok(None);
-    }
-    let mine = "SELECT kind, tag FROM tag WHERE request_id = $1 AND shared = 0";
-    let mine = kinds_and_tags(&database.rows(mine, &[Cell::from(request.id.bytes())]).await?)?;
-    same(database, &mine, &found).await
-}
-
-/// The first of these entries (id, body) that is about the person with these tags.
-pub(crate) async fn same(
-    database: &Database,
-    mine: &[(String, Tag)],
-    found: &[Returned],
-) -> Result<Option<Suppression>, Error> {
-    let mut before = None;
-    for row in found {
-        let id = row.id(0)?;
-        if before.replace(id) == Some(id) {
-            continue;
-        }
-        let sql = "SELECT kind, tag FROM suppression_tag WHERE suppression_id = $1 AND hashed = 0";
-        let theirs = kinds_and_tags(&database.rows(sql, &[Cell::from(id.as_bytes())]).await?)?;
-        if same_person(mine, &theirs) {
-            return read_entry(row, 1).map(Some);
-        }
-    }
-    Ok(None)
-}
-
-fn kinds_and_tags(found: &[Returned]) -> Result<Vec<(String, Tag)>, Error> {
-    found.iter().map(|r| Ok((r.text(0)?, read_tag(r.bytes(1)?)?))).collect()
-}
-
-/// What stood at an account before a suppress, as the list keeps it for the lift of a request.
-pub(super) async fn prior(
-    database: &Database,
-    sealer: &Sealer,
-    lift: RequestId,
-    account: &str,
-) -> Result<Option<Value>, Error> {
-    let request = [Cell::from(lift.bytes())];
-    let found = database.rows("SELECT body FROM request WHERE id = $1", &request).await?;
-    let named = match found.first() {
-        Some(row) => rows::read_request(&row.text(0)?)?.listed,
-        None => None,
-    };
-    let by_name = "SELECT s.id, s.wrapped_key, s.wrapped_by, a.prior FROM suppression s JOIN suppression_account a ON a.suppression_id = s.id \
-         WHERE s.id = $1 AND a.account = $2 AND a.prior IS NOT NULL AND s.wrapped_by <> ''";
-    let by_person = "SELECT s.id, s.wrapped_key, s.wrapped_by, a.prior FROM tag mine JOIN suppression_tag x ON x.tag = mine.tag AND x.hashed = 0 JOIN suppression s ON s.id = x.suppression_id JOIN suppression_account a ON a.suppression_id = s.id \
-         WHERE mine.request_id = $1 AND mine.drives = 1 AND mine.shared = 0 AND a.account = $2 AND a.prior IS NOT NULL AND s.wrapped_by <> '' ORDER BY s.id LIMIT 1";
-    let found = match &named {
-        Some(named) => {
-            database.rows(by_name, &[Cell::from(named.entry.bytes()), account.into()]).await?
-        }
-        None => database.rows(by_person, &[Cell::from(lift.bytes()), account.into()]).await?,
-    };
-    let Some(row) = found.first() else { return Ok(None) };
-    let entry = SuppressionId(row.id(0)?);
-    let key =
-        sealer.entry_key(entry, &WrappedKey { bytes: row.bytes(1)?, wrapped_by: row.text(2)? })?;
-    sealer.open_entry(&key, entry, &prior_field(account), &row.bytes(3)?).map(Some)
 }

@@ -5,6 +5,7 @@ mod committer;
 pub(crate) mod company;
 mod connect;
 mod database;
+mod dossiers;
 mod filing;
 mod keeper;
 mod kept;
@@ -31,7 +32,6 @@ use efface_core::{
     outside::{Chance, Clock},
     request::Request,
     restore::Saved,
-    suppression::Suppression,
     task::Queue,
 };
 use efface_vault::Vault;
@@ -50,7 +50,8 @@ pub(crate) use seal::month_of;
 
 use crate::{
     AccountRow, Attendance, CheckpointRow, Directory, DueFollowUp, DueReceipt, DueTask, DueWatch,
-    Errand, Error, Filed, Filing, Lease, LeaseTerms, OpenOrder, RecordOf, Store, Unit, Wakes,
+    Errand, Error, Filed, Filing, Lease, LeaseTerms, OnList, OpenOrder, RecordOf, Store, Unit,
+    Wakes,
     sql::{committer::Committer, seal::Sealer},
 };
 
@@ -245,8 +246,8 @@ impl Store for SqlStore {
         read::due_follow_ups(&self.database, now, limit).await
     }
 
-    async fn entry_for(&self, request: &Request) -> Result<Option<Suppression>, Error> {
-        list::entry_for(&self.database, request).await
+    async fn on_list(&self, requests: &[Request]) -> Result<Vec<OnList>, Error> {
+        list::on_list(&self.database, requests).await
     }
 
     async fn due_watches(
@@ -299,8 +300,13 @@ impl Store for SqlStore {
     }
 
     async fn commit(&self, unit: Unit) -> Result<(), Error> {
-        let touches_accounts = !unit.accounts.is_empty();
-        let done = self.committer.commit(unit).await;
+        let mut done = self.commit_each(vec![unit]).await;
+        done.pop().unwrap_or_else(|| Err(Error::Unavailable("the store is closing".into())))
+    }
+
+    async fn commit_each(&self, units: Vec<Unit>) -> Vec<Result<(), Error>> {
+        let touches_accounts = units.iter().any(|u| !u.accounts.is_empty());
+        let done = self.committer.commit(units).await;
         if touches_accounts {
             self.forget_cached_accounts();
         }

@@ -1,6 +1,6 @@
 //! Watches: whom they look for, sealed under a key of each one's own, and which of them are due.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, hash_map::Entry};
 
 use efface_core::{AccountId, RequestId, Timestamp, subject::Dossier, watch::Watch};
 use efface_vault::WrappedKey;
@@ -8,45 +8,23 @@ use efface_vault::WrappedKey;
 use crate::{
     DueWatch, Error, NewWatch, WatchWrite,
     hot::{Batch, Cell},
-    sql::{Database, rows, seal::Sealer},
+    sql::{Database, dossiers::Dossiers, rows, seal::Sealer},
 };
 
-const DOSSIERS: (&str, &str) = (
-    "SELECT r.id, r.sealed, r.wrapped_key, r.wrapped_by FROM (VALUES {rows}) AS x CROSS JOIN request r ON r.id = x.column1",
-    "SELECT r.id, r.sealed, r.wrapped_key, r.wrapped_by FROM unnest($1::bytea[]) AS x(id) JOIN request r ON r.id = x.id",
-);
-
 /// New watches as rows, each sealed under a new key.
-pub(super) async fn seal(
-    database: &Database,
+pub(super) fn seal(
     sealer: &Sealer,
     new: &[NewWatch],
+    dossiers: &Dossiers,
     now: Timestamp,
 ) -> Result<Batch, Error> {
     let mut batch = Batch::default();
-    if new.is_empty() {
-        return Ok(batch);
-    }
-    let mut ids: Vec<RequestId> = new.iter().map(|n| n.watch.request).collect();
-    ids.sort_unstable();
-    ids.dedup();
-    let asked = Batch::ids(ids.iter().map(RequestId::bytes));
-    let mut dossiers: HashMap<RequestId, Dossier> = HashMap::new();
-    for row in database.rows_by_batch(DOSSIERS.0, DOSSIERS.1, &asked).await? {
-        let id = RequestId(row.id(0)?);
-        let wrapped = WrappedKey { bytes: row.bytes(2)?, wrapped_by: row.text(3)? };
-        if wrapped.bytes.is_empty() {
-            return Err(Error::Forgotten(id));
-        }
-        let key = sealer.key(id, &wrapped)?;
-        dossiers.insert(id, sealer.open_dossier(&key, id, &row.bytes(1)?)?);
-    }
+    let mut opened: HashMap<RequestId, Dossier> = HashMap::new();
     for NewWatch { watch, lane, kinds } in new {
-        let dossier = dossiers.get(&watch.request).ok_or_else(|| Error::NotFound {
-            what: "request",
-            id: watch.request.to_string(),
-            list: "request",
-        })?;
+        let dossier = match opened.entry(watch.request) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => new.insert(dossiers.open(sealer, watch.request)?.1),
+        };
         let looked_for: Vec<_> = dossier
             .identifiers
             .iter()

@@ -11,10 +11,7 @@ use efface_core::{
 };
 
 use crate::{
-    Error, Filed, Listing, NewRequest, SqlStore, Store, Unit,
-    hot::{Batch, Cell},
-    sql::list,
-    usecase::file::check_guard,
+    Error, Filed, Listing, NewRequest, SqlStore, Store, Unit, sql::list, usecase::file::check_guard,
 };
 
 /// The most identifiers of one check.
@@ -88,11 +85,6 @@ pub enum Pushed {
     UnderWay(RequestId),
 }
 
-const CHECK: (&str, &str) = (
-    "SELECT t.tag, s.body FROM (VALUES {rows}) AS x CROSS JOIN suppression_tag t ON t.tag = x.column1 JOIN suppression s ON s.id = t.suppression_id WHERE s.state <> 'lifted'",
-    "SELECT t.tag, s.body FROM unnest($1::bytea[]) AS x(tag) CROSS JOIN LATERAL (SELECT * FROM suppression_tag WHERE suppression_tag.tag = x.tag OFFSET 0) AS t JOIN suppression s ON s.id = t.suppression_id WHERE s.state <> 'lifted'",
-);
-
 impl SqlStore {
     /// Puts somebody on the list; an entry in force of the same person and scope takes the
     /// identifiers up instead.
@@ -154,19 +146,17 @@ impl SqlStore {
 
     /// The sealed entry in force of the same person, controller and scope.
     async fn entry_of(&self, new: &NewSuppression) -> Result<Option<Suppression>, Error> {
-        let sql = "SELECT s.id, s.body FROM suppression_tag x JOIN suppression s ON s.id = x.suppression_id \
-             WHERE x.tag = $1 AND x.hashed = 0 AND s.controller = $2 AND s.scope = $3 AND s.kind = 'sealed' AND s.state = 'in_force' ORDER BY s.id";
         let tag = |i: &Identifier| (i.kind.word(), self.sealer.tag(i));
         let mine: Vec<(String, [u8; 32])> = new.identifiers.iter().map(tag).collect();
-        for (_, tag) in &mine {
-            let cells =
-                [Cell::from(tag), new.controller.as_str().into(), Cell::word(new.scope.word())];
-            let found = self.database.rows(sql, &cells).await?;
-            if let Some(same) = list::same(&self.database, &mine, &found).await? {
-                return Ok(Some(same));
-            }
-        }
-        Ok(None)
+        let found = list::by_tags(&self.database, mine.iter().map(|(_, tag)| tag)).await?;
+        let fits = |e: &Suppression| {
+            e.controller == new.controller
+                && e.scope == new.scope
+                && e.kind == Kind::Sealed
+                && e.state == EntryState::InForce
+        };
+        list::same(&self.database, &mine, found.into_values().flatten().filter(fits).collect())
+            .await
     }
 
     fn move_entry(
@@ -219,29 +209,23 @@ impl SqlStore {
                 Asked::Hashed { kind, hash } => self.sealer.hash_tag(&kind.word(), hash),
             })
             .collect();
-        let mut batch = Batch::default();
-        let distinct: std::collections::BTreeSet<&[u8; 32]> = tags.iter().collect();
-        for tag in distinct {
-            batch.push([Cell::from(tag)]);
-        }
         let now = self.now();
-        let mut by_tag = std::collections::HashMap::<Vec<u8>, Vec<Verdict>>::new();
-        for row in self.database.rows_by_batch(CHECK.0, CHECK.1, &batch).await? {
-            let entry = list::read_entry(&row, 1)?;
-            if entry.controller == *controller && entry.in_force(now) {
-                by_tag.entry(row.bytes(0)?).or_default().push(Verdict {
-                    entry: entry.id,
-                    scope: entry.scope,
-                    kind: entry.kind,
-                    reason: entry.reason,
-                    since: entry.since,
-                });
-            }
+        let mut by_tag = std::collections::HashMap::<[u8; 32], Vec<Verdict>>::new();
+        for (tag, entries) in list::by_tags(&self.database, &tags).await? {
+            let theirs = entries.iter().filter(|e| e.controller == *controller && e.in_force(now));
+            let verdict = |entry: &Suppression| Verdict {
+                entry: entry.id,
+                scope: entry.scope,
+                kind: entry.kind,
+                reason: entry.reason,
+                since: entry.since,
+            };
+            by_tag.insert(tag, theirs.map(verdict).collect());
         }
         for verdicts in by_tag.values_mut() {
             verdicts.sort_by_key(|v| v.entry);
         }
-        Ok(tags.iter().map(|tag| by_tag.get(&tag[..]).cloned().unwrap_or_default()).collect())
+        Ok(tags.iter().map(|tag| by_tag.get(tag).cloned().unwrap_or_default()).collect())
     }
 
     /// The identifiers that an entry keeps; none where it keeps tags alone.

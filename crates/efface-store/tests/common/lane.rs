@@ -13,7 +13,7 @@ use efface_core::{
 };
 use efface_store::{
     DeskClose, DeskOpen, DueFollowUp, EntryRow, Error, FollowUp, Lease, LeaseTerms, Listing,
-    REQUESTS_LANE, RequestWrite, Store, TaskWrite, Unit,
+    OnList, REQUESTS_LANE, RequestWrite, Store, TaskWrite, Unit,
 };
 
 use super::{World, hand, lane};
@@ -221,7 +221,11 @@ impl World {
             return Ok(());
         }
         let now = self.now();
-        let known = self.store.entry_for(next).await?;
+        let known = self.store.on_list(std::slice::from_ref(next)).await?.pop();
+        let known = match known {
+            Some(OnList::Entry(entry)) => Some(*entry),
+            Some(OnList::Absent | OnList::AfterAnother) | None => None,
+        };
         let new_id = || SuppressionId::new(now, &*self.chance);
         let Some(noted) = suppression::after(next, tasks, known.as_ref(), now, new_id) else {
             return Ok(());

@@ -80,6 +80,8 @@ const BY: &[(&str, &str)] = &[
     ("update_tasks", "task_pkey"),
     ("match_tags", "tag_pkey"),
     ("overdue", "request_due"),
+    ("listed", "suppression_tag_pkey"),
+    ("priors_on_list", "suppression_tag_pkey"),
 ];
 
 /// As the store's own connections are told, and as they would be without.

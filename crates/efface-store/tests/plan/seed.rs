@@ -18,7 +18,7 @@ pub fn id(n: u32) -> String {
 ///
 /// A tenth of the background waits for a time, the rest for an answer; every thousandth request is
 /// waited for by another.
-fn rows() -> [(String, u32); 8] {
+fn rows() -> [(String, u32); 11] {
     let task = format!(
         "INSERT INTO task (id, request_id, account, lane, action, scope, generation, version, step, failures, evidence, sent, cancel_marked, state, body, depends_on, queue, wake_at, deadline, since, memo, prior) \
          SELECT {{id:n}}, {{id:n % {SOME}}}, 'mail', 'mail', 'erase', NULL, 1, 1, 'delete', 0, 'none', 0, 0, 'ready', '{{\"state\":\"ready\",\"due\":0}}', \
@@ -43,7 +43,13 @@ fn rows() -> [(String, u32); 8] {
     let watch = format!(
         "INSERT INTO watch (task_id, request_id, account, lane, version, due_at, body, sealed, wrapped_key, wrapped_by) SELECT {{id:n}}, {{id:n}}, 'mail', 'mail', 1, CASE WHEN n < {DUE} THEN 1 WHEN n % 10 = 0 THEN 2000000 + n END, '{{}}', {{id:n}}, {{id:n}}, '' FROM series"
     );
+    let suppression = "INSERT INTO suppression (id, version, controller, scope, kind, state, since, body, sealed, wrapped_key, wrapped_by) SELECT {id:n}, 1, 'default', 'all_processing', 'hash_only', 'in_force', 1, '{}', NULL, {id:n}, 'month' FROM series";
+    let listed = "INSERT INTO suppression_tag (tag, suppression_id, kind, hashed) SELECT {id:n}, {id:n}, 'email', 0 FROM series";
+    let stand = "INSERT INTO suppression_account (suppression_id, account, observed, since, task_id, prior) SELECT {id:n}, 'mail', 'confirmed', 1, NULL, {id:n} FROM series";
     [
+        (suppression.into(), SOME),
+        (listed.into(), SOME),
+        (stand.into(), SOME),
         (watch, SOME),
         (request.into(), SOME),
         (tag.into(), SOME),

@@ -17,6 +17,8 @@ const BY: &[(&str, &str)] = &[
     ("next_wake", "INDEX orders_open (lane=? AND state=?)"),
     ("next_wake", "INDEX watch_lane (lane=? AND due_at>?)"),
     ("due_watches", "INDEX watch_due (account=? AND due_at>? AND due_at<?)"),
+    ("listed", "PRIMARY KEY (tag=?)"),
+    ("priors_on_list", "PRIMARY KEY (tag=?)"),
     ("watches_of", "INDEX watch_request (request_id=?)"),
     ("open_orders", "INDEX orders_open (lane=?)"),
     ("unknown_orders", "INDEX orders_open (lane=? AND state=? AND look_at<?)"),
@@ -45,6 +47,11 @@ const TABLES: &[&str] = &[
     "desk",
     "watch",
     "w",
+    "suppression",
+    "s",
+    "suppression_tag",
+    "suppression_account",
+    "a",
 ];
 
 fn reads_all(line: &str) -> bool {

@@ -1,6 +1,6 @@
 //! The suppression list kept in memory.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use efface_core::{
     AccountId, Identifier, RequestId,
@@ -8,7 +8,7 @@ use efface_core::{
     subject::{Value, same_person},
     suppression::{Observed, Stand, Suppression},
 };
-use efface_store::{Error, Listing};
+use efface_store::{Error, Listing, OnList};
 
 use super::rows::Rows;
 
@@ -24,7 +24,36 @@ pub(super) struct StoredEntry {
 }
 
 impl Rows {
-    pub(super) fn entry_for(&self, request: &Request) -> Option<Suppression> {
+    pub(super) fn on_list(&self, requests: &[Request]) -> Vec<OnList> {
+        let asked = |one: &Request| {
+            let tags = self.tags.values();
+            let proved = tags.filter(|t| t.request == one.id && !t.shared && t.drives);
+            let tags: BTreeSet<[u8; 32]> = proved.map(|t| t.tag).collect();
+            (tags, one.controller.clone(), one.listed_for(), one.listed_as())
+        };
+        let mut before = vec![];
+        let mut out = vec![];
+        for request in requests {
+            let (tags, controller, scope, kind) = asked(request);
+            let meets = |(id, (t, c, s, k)): &(RequestId, (BTreeSet<[u8; 32]>, _, _, _))| {
+                *id != request.id
+                    && (c, s, k) == (&controller, &scope, &kind)
+                    && !t.is_disjoint(&tags)
+            };
+            let goes_first = request.listed.is_some() || !before.iter().any(meets);
+            out.push(match self.entry_for(request) {
+                _ if !goes_first => OnList::AfterAnother,
+                Some(entry) => OnList::entry(entry),
+                None => OnList::Absent,
+            });
+            if request.listed.is_none() {
+                before.push((request.id, (tags, controller, scope, kind)));
+            }
+        }
+        out
+    }
+
+    fn entry_for(&self, request: &Request) -> Option<Suppression> {
         if let Some(listed) = &request.listed {
             return self.suppressions.get(&listed.entry).map(|e| e.entry.clone());
         }

@@ -3,17 +3,21 @@
 use std::sync::Arc;
 
 use efface_core::{
-    Scope, SuppressionId,
+    RequestAction, Scope, SuppressionId,
     request::Request,
     suppression::{EntryState, Kind, Observed, Reason, Stand, Suppression},
 };
-use efface_store::{Error, Listing, Unit};
+use efface_store::{Error, Listing, NewRequest, OnList, Unit};
 
 use super::{Rig, fixture::erase, units::fails};
 use crate::hand::account;
 
 async fn filed(rig: &dyn Rig, name: &str) -> Request {
-    let id = rig.file(erase(name)).await;
+    filed_as(rig, erase(name)).await
+}
+
+async fn filed_as(rig: &dyn Rig, new: NewRequest) -> Request {
+    let id = rig.file(new).await;
     let due = rig.store().due_follow_ups(rig.now(), 100).await.expect("follow-ups");
     due.into_iter().map(|d| d.request).find(|r| r.id == id).expect("it is looked at")
 }
@@ -47,6 +51,11 @@ fn listing(rig: &dyn Rig, request: &Request) -> Listing {
     }
 }
 
+async fn known(rig: &dyn Rig, request: &Request) -> OnList {
+    let found = rig.store().on_list(std::slice::from_ref(request)).await.expect("read");
+    found.into_iter().next().expect("an answer for each")
+}
+
 fn unit(listing: Listing) -> Unit {
     Unit { listings: vec![listing], ..Unit::default() }
 }
@@ -55,9 +64,8 @@ pub(super) async fn an_entry_is_found_by_its_person_and_written_by_its_version(r
     let (one, other) = (filed(&*rig, "a").await, filed(&*rig, "b").await);
     let new = listing(&*rig, &one);
     rig.store().commit(unit(new.clone())).await.expect("listed");
-    let found = rig.store().entry_for(&one).await.expect("read");
-    assert_eq!(found.as_ref(), Some(&new.entry));
-    assert_eq!(rig.store().entry_for(&other).await.expect("read"), None, "another person");
+    assert_eq!(known(&*rig, &one).await, OnList::entry(new.entry.clone()));
+    assert_eq!(known(&*rig, &other).await, OnList::Absent, "another person");
     let next = |read_version, version| Listing {
         read_version,
         entry: Suppression { version, ..new.entry.clone() },
@@ -66,12 +74,32 @@ pub(super) async fn an_entry_is_found_by_its_person_and_written_by_its_version(r
     let stale = fails(&*rig, unit(next(4, 5))).await;
     assert!(matches!(stale, Error::Stale { .. }), "{stale}");
     rig.store().commit(unit(next(1, 2))).await.expect("the version that stands");
-    assert_eq!(rig.store().entry_for(&one).await.expect("read").map(|e| e.version), Some(2));
+    let OnList::Entry(second) = known(&*rig, &one).await else { panic!("it is found") };
+    assert_eq!(second.version, 2);
     // lifted, it finds nobody any more
     let (at, by, consent) = (rig.now(), "tester".into(), "form 7".into());
     let mut last = next(2, 3);
     last.entry.state = EntryState::Lifted { at, by, consent };
     last.is_empty = true;
     rig.store().commit(unit(last)).await.expect("lifted");
-    assert_eq!(rig.store().entry_for(&one).await.expect("read"), None);
+    assert_eq!(known(&*rig, &one).await, OnList::Absent);
+}
+
+pub(super) async fn of_two_requests_of_one_person_the_second_waits_for_the_first(
+    rig: Arc<dyn Rig>,
+) {
+    let suppress = NewRequest {
+        action: RequestAction::Suppress,
+        scope: Some(Scope::AllProcessing),
+        ..erase("a")
+    };
+    let both = NewRequest { action: RequestAction::EraseAndSuppress, ..suppress.clone() };
+    let one = filed_as(&*rig, suppress).await;
+    let same = filed_as(&*rig, both).await;
+    let other = filed(&*rig, "b").await;
+    let again = one.clone();
+    let asked = [one, other, again, same];
+    let found = rig.store().on_list(&asked).await.expect("read");
+    let absent = || OnList::Absent;
+    assert_eq!(found, [absent(), absent(), absent(), OnList::AfterAnother]);
 }

@@ -8,7 +8,7 @@ use efface_vault::WrappedKey;
 use crate::{
     Company, Error, MemoWrite, RecordEnd, Unit,
     hot::{Batch, Cell},
-    sql::{Database, list, rows, seal::Sealer, watch},
+    sql::{Database, dossiers::Dossiers, list, rows, seal::Sealer, watch},
 };
 
 /// A unit turned into rows, ready to be written together with others.
@@ -60,20 +60,23 @@ pub(crate) const KEYS: (&str, &str) = (
     "SELECT r.id, r.wrapped_key, r.wrapped_by FROM unnest($1::bytea[]) AS x(id) JOIN request r ON r.id = x.id",
 );
 
-/// The wrapped keys of requests whose fields a unit seals.
-async fn keys_for(
-    database: &Database,
-    unit: &Unit,
-) -> Result<HashMap<RequestId, WrappedKey>, Error> {
-    let sealing = unit
+/// The requests whose fields a unit seals.
+fn sealing(unit: &Unit) -> impl Iterator<Item = RequestId> {
+    let fields = unit
         .tasks
         .iter()
         .filter(|w| matches!(w.memo, MemoWrite::Set(_)) || w.prior.is_some())
         .map(|w| w.task.request);
-    let needed: HashSet<RequestId> = sealing
+    fields
         .chain(unit.desk_opens.iter().filter_map(|d| d.sealed.as_ref().map(|(r, _)| *r)))
         .chain(unit.requests.iter().filter(|r| r.dossier.is_some()).map(|r| r.request.id))
-        .collect();
+}
+
+async fn keys_for(
+    database: &Database,
+    units: &[Unit],
+) -> Result<HashMap<RequestId, WrappedKey>, Error> {
+    let needed: HashSet<RequestId> = units.iter().flat_map(sealing).collect();
     let found = database
         .rows_by_batch(KEYS.0, KEYS.1, &Batch::ids(needed.iter().map(RequestId::bytes)))
         .await?;
@@ -86,18 +89,27 @@ async fn keys_for(
         .collect()
 }
 
-/// Encodes and seals a unit, outside of any transaction.
+/// Encodes and seals units, outside of any transaction; what they need is read once for all of them.
+/// A unit that cannot be sealed has its own error.
 pub(in crate::sql) async fn prepare(
     database: &Database,
     sealer: &Sealer,
-    mut unit: Unit,
+    units: Vec<Unit>,
     now: Timestamp,
-) -> Result<PreparedUnit, Error> {
-    let keys = keys_for(database, &unit).await?;
-    let listings = std::mem::take(&mut unit.listings);
-    let listings = list::prepare(database, sealer, listings, now).await?;
-    let new_watches = watch::seal(database, sealer, &unit.new_watches, now).await?;
-    Ok(PreparedUnit { listings, new_watches, ..prepare_with(sealer, unit, &keys, now)? })
+) -> Result<Vec<Result<PreparedUnit, Error>>, Error> {
+    let keys = keys_for(database, &units).await?;
+    let listings = || units.iter().flat_map(|u| &u.listings);
+    let watched = units.iter().flat_map(|u| &u.new_watches).map(|n| n.watch.request);
+    let people = listings().filter_map(|l| l.from).chain(watched);
+    let dossiers = Dossiers::read(database, people).await?;
+    let takings = list::takings(database, listings()).await?;
+    let one = |mut unit: Unit| {
+        let listings = std::mem::take(&mut unit.listings);
+        let listings = list::prepare(sealer, listings, &dossiers, &takings, now)?;
+        let new_watches = watch::seal(sealer, &unit.new_watches, &dossiers, now)?;
+        Ok(PreparedUnit { listings, new_watches, ..prepare_with(sealer, unit, &keys, now)? })
+    };
+    Ok(units.into_iter().map(one).collect())
 }
 
 /// As [`prepare`], with the keys at hand, for a unit that touches no entry of the list.
