@@ -12,7 +12,7 @@ mod seed;
 #[path = "plan/sqlite.rs"]
 mod sqlite;
 
-use common::{Bench, World, account, bench::Kind, lane};
+use common::{Bench, World, account, bench::Kind, email, erase, lane};
 use efface_core::task::Queue;
 use efface_store::Store;
 
@@ -60,4 +60,22 @@ async fn postgresql_reads_what_is_due_and_nothing_else() {
     let world = seeded(Kind::Postgres).await;
     postgres::check(&world).await;
     finds_what_is_due(&world).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn postgresql_learns_soon_that_its_tables_have_grown() {
+    let bench = tokio::task::spawn_blocking(|| Bench::new(Kind::Postgres)).await.expect("bench");
+    let world = bench.observing().await;
+    world.raw.script(&["ANALYZE".to_owned()]).await;
+    for n in 0..200 {
+        world.file(erase(vec![email(&format!("person{n}"))])).await.expect("filed");
+    }
+    let known = "SELECT reltuples::int8 FROM pg_class WHERE relname = 'request'";
+    for _ in 0..500 {
+        if world.raw.number(known).await >= 50 {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    panic!("the planner still believes the table empty");
 }

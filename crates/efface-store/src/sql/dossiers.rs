@@ -13,7 +13,7 @@ use crate::{
 
 const DOSSIERS: (&str, &str) = (
     "SELECT r.id, r.sealed, r.wrapped_key, r.wrapped_by FROM (VALUES {rows}) AS x CROSS JOIN request r ON r.id = x.column1",
-    "SELECT r.id, r.sealed, r.wrapped_key, r.wrapped_by FROM unnest($1::bytea[]) AS x(id) JOIN request r ON r.id = x.id",
+    "SELECT r.id, r.sealed, r.wrapped_key, r.wrapped_by FROM unnest($1::bytea[]) AS x(id) CROSS JOIN LATERAL (SELECT * FROM request WHERE request.id = x.id OFFSET 0) AS r",
 );
 
 /// Dossiers as they are stored, each with its wrapped key.

@@ -1,7 +1,11 @@
-//! Keeps SQLite's write-ahead log short beside the commits: what was written is copied into the
-//! database's file on a connection of its own, so that a commit finds little of it left to do.
+//! What a database needs beside the commits. SQLite: the write-ahead log is kept short; what was written
+//! is copied into the database's file on a connection of its own, so that a commit finds little of it
+//! left to do. PostgreSQL: tables that grow are analysed before autovacuum would come by; a plan made for
+//! an empty table reads it from end to end, and is kept until the table has been analysed with rows in it.
 
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+
+use sea_orm::sqlx::{self, postgres::PgPool};
 
 use crate::{
     Error,
@@ -11,19 +15,29 @@ use crate::{
 
 /// Rows written between two copies: about a quarter of what makes a commit copy by itself.
 const ROWS: usize = 3_000;
+/// Rows this process writes until tables are analysed for the first time; then each time twice as many.
+const FIRST_ANALYSED: usize = 500;
+const ANALYSE: &str = "ANALYZE task, request, tag, orders, receipt, follow_up, desk, exchange, journal, watch, suppression, suppression_tag, suppression_account";
 
-/// Counts what is written and has it copied now and then. Nothing to do on PostgreSQL.
+/// Counts what is written and has the database looked after now and then.
 pub(super) struct Keeper {
-    wanted: Option<SyncSender<()>>,
+    care: Care,
     rows: usize,
+}
+
+enum Care {
+    Copy(SyncSender<()>),
+    Analyse { pool: PgPool, at: usize },
 }
 
 impl Keeper {
     /// # Errors
     /// When there is no thread or no connection to copy on.
     pub(super) fn start(database: &Database) -> Result<Self, Error> {
-        let wanted = match database {
-            Database::Postgres { .. } => None,
+        let care = match database {
+            Database::Postgres { pool, .. } => {
+                Care::Analyse { pool: pool.clone(), at: FIRST_ANALYSED }
+            }
             Database::Sqlite { writer, read_only, .. } => {
                 let (wanted, wanting) = sync_channel(1);
                 let own = inline(&writer.connect_options(), *read_only)?;
@@ -31,19 +45,34 @@ impl Keeper {
                     .name("write-ahead log".into())
                     .spawn(move || copy(&own, &wanting))
                     .map_err(|e| Error::Unavailable(format!("no thread to copy on: {e}")))?;
-                Some(wanted)
+                Care::Copy(wanted)
             }
         };
-        Ok(Self { wanted, rows: 0 })
+        Ok(Self { care, rows: 0 })
     }
 
+    /// Needs a runtime around it.
     pub(super) fn written(&mut self, rows: usize) {
         self.rows += rows;
-        if let (Some(wanted), true) = (&self.wanted, self.rows >= ROWS) {
-            // a copy that is under way or wanted already does for both
-            let _ = wanted.try_send(());
-            self.rows = 0;
+        match &mut self.care {
+            Care::Copy(wanted) if self.rows >= ROWS => {
+                // a copy that is under way or wanted already does for both
+                let _ = wanted.try_send(());
+                self.rows = 0;
+            }
+            Care::Analyse { pool, at } if self.rows >= *at => {
+                *at = self.rows.saturating_mul(2);
+                tokio::spawn(analyse(pool.clone()));
+            }
+            Care::Copy(_) | Care::Analyse { .. } => {}
         }
+    }
+}
+
+/// A role that does not own the tables cannot; then autovacuum does it later.
+async fn analyse(pool: PgPool) {
+    if let Err(error) = sqlx::query(ANALYSE).execute(&pool).await {
+        tracing::debug!(%error, "tables were not analysed");
     }
 }
 

@@ -14,7 +14,8 @@ use serde::{Deserialize, Serialize};
 
 use self::read::Kept;
 pub(crate) use self::read::{
-    LISTED, PRIORS as PRIORS_ON_LIST, by_tags, entry, not_found, open, same,
+    KEPT, LISTED, PRIORS as PRIORS_ON_LIST, TAGS, TAGS_OF_ENTRIES, by_tags, entry, not_found, open,
+    same,
 };
 pub(super) use self::read::{on_list, prior};
 use crate::{
@@ -69,9 +70,9 @@ pub(super) struct Takings {
     entries: HashMap<SuppressionId, Kept>,
 }
 
-const PRIORS: (&str, &str) = (
+pub(crate) const PRIORS: (&str, &str) = (
     "SELECT t.request_id, t.id, t.account, t.prior FROM (VALUES {rows}) AS x CROSS JOIN task t ON t.request_id = x.column1 WHERE t.prior IS NOT NULL",
-    "SELECT t.request_id, t.id, t.account, t.prior FROM unnest($1::bytea[]) AS x(id) JOIN task t ON t.request_id = x.id WHERE t.prior IS NOT NULL",
+    "SELECT t.request_id, t.id, t.account, t.prior FROM unnest($1::bytea[]) AS x(id) CROSS JOIN LATERAL (SELECT * FROM task WHERE task.request_id = x.id OFFSET 0) AS t WHERE t.prior IS NOT NULL",
 );
 
 /// Reads what these listings take up, beside their requests' dossiers.

@@ -178,7 +178,7 @@ pub(crate) const TASKS_BY_ID: (&str, &str) = (
         "SELECT ",
         task_columns!(),
         sealed_columns!(),
-        " FROM unnest($1::bytea[]) AS x(id) CROSS JOIN LATERAL (SELECT * FROM task WHERE task.id = x.id OFFSET 0) AS t JOIN request r ON r.id = t.request_id"
+        " FROM unnest($1::bytea[]) AS x(id) CROSS JOIN LATERAL (SELECT * FROM task WHERE task.id = x.id OFFSET 0) AS t CROSS JOIN LATERAL (SELECT * FROM request WHERE request.id = t.request_id OFFSET 0) AS r"
     ),
 );
 
@@ -309,7 +309,7 @@ pub(crate) const TASKS_OF_REQUESTS: (&str, &str) = (
     concat!(
         "SELECT ",
         task_columns!(),
-        " FROM unnest($1::bytea[]) AS x(id) JOIN task t ON t.request_id = x.id"
+        " FROM unnest($1::bytea[]) AS x(id) CROSS JOIN LATERAL (SELECT * FROM task WHERE task.request_id = x.id OFFSET 0) AS t"
     ),
 );
 

@@ -10,7 +10,7 @@ use crate::{
 
 pub(crate) const RECEIPTS_BY_ID: (&str, &str) = (
     "SELECT c.body, o.body FROM (VALUES {rows}) AS x CROSS JOIN receipt c ON c.id = x.column1 JOIN orders o ON o.id = c.order_id",
-    "SELECT c.body, o.body FROM unnest($1::bytea[]) AS x(id) JOIN receipt c ON c.id = x.id JOIN orders o ON o.id = c.order_id",
+    "SELECT c.body, o.body FROM unnest($1::bytea[]) AS x(id) CROSS JOIN LATERAL (SELECT * FROM receipt WHERE receipt.id = x.id OFFSET 0) AS c CROSS JOIN LATERAL (SELECT * FROM orders WHERE orders.id = c.order_id OFFSET 0) AS o",
 );
 
 pub(super) async fn receipts(

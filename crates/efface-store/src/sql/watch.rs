@@ -82,7 +82,7 @@ pub(super) async fn due(
 
 pub(crate) const WATCHES_OF: (&str, &str) = (
     "SELECT w.body FROM (VALUES {rows}) AS x CROSS JOIN watch w ON w.request_id = x.column1",
-    "SELECT w.body FROM unnest($1::bytea[]) AS x(id) JOIN watch w ON w.request_id = x.id",
+    "SELECT w.body FROM unnest($1::bytea[]) AS x(id) CROSS JOIN LATERAL (SELECT * FROM watch WHERE watch.request_id = x.id OFFSET 0) AS w",
 );
 
 /// Every watch of these requests, in the order of their tasks.

@@ -23,7 +23,7 @@ use crate::{
 
 const KNOWN: (&str, &str) = (
     "SELECT r.id FROM (VALUES {rows}) AS x CROSS JOIN request r ON r.id = x.column1",
-    "SELECT r.id FROM unnest($1::bytea[]) AS x(id) JOIN request r ON r.id = x.id",
+    "SELECT r.id FROM unnest($1::bytea[]) AS x(id) CROSS JOIN LATERAL (SELECT * FROM request WHERE request.id = x.id OFFSET 0) AS r",
 );
 
 /// Ids looked for at once.

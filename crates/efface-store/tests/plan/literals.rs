@@ -46,7 +46,8 @@ pub fn postgres(probe: &Probe) -> (&'static str, String) {
         "open_orders" => ("text", "'mail'".into()),
         "overdue" => ("int8, int8, bytea", format!("{at}, {}, {empty}", i64::MIN + 1)),
         "keys" | "tasks_by_id" | "receipts_by_id" | "match_tags" | "share_tags"
-        | "known_filings" | "watches_of" | "listed" => ("bytea[]", id_array(500)),
+        | "known_filings" | "watches_of" | "listed" | "tags_of" | "tags_of_entries" | "kept"
+        | "priors" => ("bytea[]", id_array(500)),
         "priors_on_list" => ("bytea[], text[]", all(vec![id_array(500), texts("mail")])),
         "tasks_of_requests" | "dependents" => {
             ("bytea[]", array("bytea", [format!("'\\x{}'::bytea", id(998))].into_iter()))

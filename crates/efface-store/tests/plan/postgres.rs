@@ -31,8 +31,11 @@ fn looked_at(node: &Value, whole: &mut Vec<String>) -> f64 {
     rows + below.map(|n| looked_at(n, whole)).sum::<f64>()
 }
 
+/// The indexes that something was looked up in; one read from end to end is none.
 fn indexes(node: &Value, names: &mut Vec<String>) {
-    names.extend(node.get("Index Name").and_then(Value::as_str).map(str::to_owned));
+    if node.get("Index Cond").is_some() {
+        names.extend(node.get("Index Name").and_then(Value::as_str).map(str::to_owned));
+    }
     for below in node.get("Plans").and_then(Value::as_array).into_iter().flatten() {
         indexes(below, names);
     }
@@ -81,7 +84,14 @@ const BY: &[(&str, &str)] = &[
     ("match_tags", "tag_pkey"),
     ("overdue", "request_due"),
     ("listed", "suppression_tag_pkey"),
+    ("listed", "suppression_pkey"),
     ("priors_on_list", "suppression_tag_pkey"),
+    ("priors_on_list", "suppression_pkey"),
+    ("priors_on_list", "suppression_account_pkey"),
+    ("tags_of", "tag_request"),
+    ("tags_of_entries", "suppression_tag_entry"),
+    ("kept", "suppression_pkey"),
+    ("priors", "task_request"),
 ];
 
 /// As the store's own connections are told, and as they would be without.
@@ -91,19 +101,36 @@ const MODES: &[Settings] = &[
     &[("plan_cache_mode", "force_generic_plan")],
 ];
 
-/// A plan made for an empty database is the one a full one needs: it may be kept.
+/// Statements that read a table from end to end while it is empty. Their plans are made anew when it has
+/// been analysed with rows in it, which the store sees to.
+const WHOLE_WHEN_EMPTY: &[&str] = &[
+    "keys",
+    "kept",
+    "listed",
+    "priors_on_list",
+    "tasks_by_id",
+    "update_tasks",
+    "update_requests",
+    "update_orders",
+    "update_receipts",
+    "update_watches",
+    "delete_follow_ups",
+    "close_desk",
+];
+
+/// A plan made for an empty database is the one a full one needs, but for those named.
 pub async fn check_empty(world: &World) {
     world.raw.script(&["ANALYZE".to_owned()]).await;
-    check_with(world, &MODES[..1]).await;
+    check_with(world, &MODES[..1], WHOLE_WHEN_EMPTY).await;
 }
 
 pub async fn check(world: &World) {
-    check_with(world, MODES).await;
+    check_with(world, MODES, &[]).await;
 }
 
-async fn check_with(world: &World, modes: &[Settings]) {
+async fn check_with(world: &World, modes: &[Settings], but: &[&str]) {
     let mut wrong = vec![];
-    for probe in PROBES {
+    for probe in PROBES.iter().filter(|p| !but.contains(&p.name)) {
         for &settings in modes {
             let plan = explain(world, probe, settings).await;
             let (mut whole, mut used) = (vec![], vec![]);

@@ -47,9 +47,9 @@ impl Kept {
     }
 }
 
-const KEPT: (&str, &str) = (
+pub(crate) const KEPT: (&str, &str) = (
     "SELECT s.id, s.sealed, s.wrapped_key, s.wrapped_by FROM (VALUES {rows}) AS x CROSS JOIN suppression s ON s.id = x.column1",
-    "SELECT s.id, s.sealed, s.wrapped_key, s.wrapped_by FROM unnest($1::bytea[]) AS x(id) JOIN suppression s ON s.id = x.id",
+    "SELECT s.id, s.sealed, s.wrapped_key, s.wrapped_by FROM unnest($1::bytea[]) AS x(id) CROSS JOIN LATERAL (SELECT * FROM suppression WHERE suppression.id = x.id OFFSET 0) AS s",
 );
 
 pub(super) async fn kept(
@@ -101,14 +101,14 @@ struct Tags {
     proved: Vec<Tag>,
 }
 
-const TAGS: (&str, &str) = (
+pub(crate) const TAGS: (&str, &str) = (
     "SELECT t.request_id, t.kind, t.tag, t.drives FROM (VALUES {rows}) AS x CROSS JOIN tag t ON t.request_id = x.column1 WHERE t.shared = 0",
-    "SELECT t.request_id, t.kind, t.tag, t.drives FROM unnest($1::bytea[]) AS x(id) JOIN tag t ON t.request_id = x.id WHERE t.shared = 0",
+    "SELECT t.request_id, t.kind, t.tag, t.drives FROM unnest($1::bytea[]) AS x(id) CROSS JOIN LATERAL (SELECT * FROM tag WHERE tag.request_id = x.id OFFSET 0) AS t WHERE t.shared = 0",
 );
 
 pub(crate) const LISTED: (&str, &str) = (
     "SELECT t.tag, s.body FROM (VALUES {rows}) AS x CROSS JOIN suppression_tag t ON t.tag = x.column1 CROSS JOIN suppression s ON s.id = t.suppression_id WHERE s.state <> 'lifted'",
-    "SELECT t.tag, s.body FROM unnest($1::bytea[]) AS x(tag) CROSS JOIN LATERAL (SELECT * FROM suppression_tag WHERE suppression_tag.tag = x.tag OFFSET 0) AS t JOIN suppression s ON s.id = t.suppression_id WHERE s.state <> 'lifted'",
+    "SELECT t.tag, s.body FROM unnest($1::bytea[]) AS x(tag) CROSS JOIN LATERAL (SELECT * FROM suppression_tag WHERE suppression_tag.tag = x.tag OFFSET 0) AS t CROSS JOIN LATERAL (SELECT * FROM suppression WHERE suppression.id = t.suppression_id OFFSET 0) AS s WHERE s.state <> 'lifted'",
 );
 
 /// Entries that are not lifted, by the tags that find them.
@@ -131,12 +131,12 @@ pub(crate) async fn by_tags<'a>(
 
 const NAMED: (&str, &str) = (
     "SELECT s.id, s.body FROM (VALUES {rows}) AS x CROSS JOIN suppression s ON s.id = x.column1",
-    "SELECT s.id, s.body FROM unnest($1::bytea[]) AS x(id) JOIN suppression s ON s.id = x.id",
+    "SELECT s.id, s.body FROM unnest($1::bytea[]) AS x(id) CROSS JOIN LATERAL (SELECT * FROM suppression WHERE suppression.id = x.id OFFSET 0) AS s",
 );
 
-const TAGS_OF_ENTRIES: (&str, &str) = (
+pub(crate) const TAGS_OF_ENTRIES: (&str, &str) = (
     "SELECT t.suppression_id, t.kind, t.tag FROM (VALUES {rows}) AS x CROSS JOIN suppression_tag t ON t.suppression_id = x.column1 WHERE t.hashed = 0",
-    "SELECT t.suppression_id, t.kind, t.tag FROM unnest($1::bytea[]) AS x(id) JOIN suppression_tag t ON t.suppression_id = x.id WHERE t.hashed = 0",
+    "SELECT t.suppression_id, t.kind, t.tag FROM unnest($1::bytea[]) AS x(id) CROSS JOIN LATERAL (SELECT * FROM suppression_tag WHERE suppression_tag.suppression_id = x.id OFFSET 0) AS t WHERE t.hashed = 0",
 );
 
 /// For each request the entry that it names, or the oldest in force of the same person.
@@ -238,7 +238,7 @@ pub(crate) async fn same(
 
 pub(crate) const PRIORS: (&str, &str) = (
     "SELECT s.id, s.wrapped_key, s.wrapped_by, a.prior FROM (VALUES {rows}) AS x CROSS JOIN suppression_tag t ON t.tag = x.column1 CROSS JOIN suppression s ON s.id = t.suppression_id CROSS JOIN suppression_account a ON a.suppression_id = s.id AND a.account = x.column2 WHERE t.hashed = 0 AND a.prior IS NOT NULL AND s.wrapped_by <> ''",
-    "SELECT s.id, s.wrapped_key, s.wrapped_by, a.prior FROM unnest($1::bytea[], $2::text[]) AS x(tag, account) CROSS JOIN LATERAL (SELECT * FROM suppression_tag WHERE suppression_tag.tag = x.tag OFFSET 0) AS t JOIN suppression s ON s.id = t.suppression_id JOIN suppression_account a ON a.suppression_id = s.id AND a.account = x.account WHERE t.hashed = 0 AND a.prior IS NOT NULL AND s.wrapped_by <> ''",
+    "SELECT s.id, s.wrapped_key, s.wrapped_by, a.prior FROM unnest($1::bytea[], $2::text[]) AS x(tag, account) CROSS JOIN LATERAL (SELECT * FROM suppression_tag WHERE suppression_tag.tag = x.tag OFFSET 0) AS t CROSS JOIN LATERAL (SELECT * FROM suppression WHERE suppression.id = t.suppression_id OFFSET 0) AS s CROSS JOIN LATERAL (SELECT * FROM suppression_account WHERE suppression_account.suppression_id = s.id AND suppression_account.account = x.account OFFSET 0) AS a WHERE t.hashed = 0 AND a.prior IS NOT NULL AND s.wrapped_by <> ''",
 );
 
 /// What stood at an account before a suppress, as the list keeps it for the lift of a request.
