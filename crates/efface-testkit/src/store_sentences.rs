@@ -16,7 +16,10 @@ use efface_store::{NewRequest, Store, TaskRow};
 
 pub use fixture::{directory, erase};
 use lanes::*;
-use list::an_entry_is_found_by_its_person_and_written_by_its_version;
+use list::{
+    an_entry_is_found_by_its_person_and_written_by_its_version,
+    who_stands_on_the_list_is_found_among_a_vendors_people,
+};
 use queues::*;
 use units::*;
 
@@ -93,4 +96,5 @@ sentences! {
     an_item_is_opened_once_per_subject_and_reason,
     each_leaf_gets_one_position_from_the_lanes_owner,
     an_entry_is_found_by_its_person_and_written_by_its_version,
+    who_stands_on_the_list_is_found_among_a_vendors_people,
 }

@@ -3,6 +3,7 @@
 use efface_core::{
     Identifier, RequestId, SuppressionId, TaskId, Timestamp,
     request::Request,
+    restore::SavedTag,
     subject::{Value, same_person},
     suppression::{Kind, Stand, Suppression, client_hash},
 };
@@ -78,7 +79,7 @@ async fn one(
     now: Timestamp,
     out: &mut PreparedListings,
 ) -> Result<(), Error> {
-    let Listing { entry, read_version, from, mut identifiers, stands, is_empty } = listing;
+    let Listing { entry, read_version, from, mut identifiers, tags, stands, is_empty } = listing;
     let mut priors = vec![];
     if let Some(request) = from {
         let taken = take_up(database, sealer, request).await?;
@@ -87,6 +88,9 @@ async fn one(
     }
     for identifier in &identifiers {
         push_tags(sealer, entry.id, identifier, &mut out.tags);
+    }
+    for saved in tags {
+        out.tags.push(tag_cells(entry.id, &saved)?);
     }
     let body = rows::encode("entry", &entry)?;
     let key = if read_version == 0 {
@@ -193,6 +197,27 @@ fn push_tags(sealer: &Sealer, entry: SuppressionId, identifier: &Identifier, tag
     if let Some(hash) = client_hash(identifier) {
         push(&sealer.hash_tag(&kind, &hash), true);
     }
+}
+
+fn tag_cells(entry: SuppressionId, saved: &SavedTag) -> Result<[Cell; 4], Error> {
+    let mut tag: Tag = [0; 32];
+    hex::decode_to_slice(&saved.tag, &mut tag).map_err(|e| Error::corrupt("saved tag", e))?;
+    let kind = Cell::from(saved.kind.as_str());
+    Ok([Cell::from(&tag), entry.bytes().into(), kind, saved.hashed.into()])
+}
+
+/// Every tag of an entry, as it is saved outside.
+pub(crate) async fn saved_tags(
+    database: &Database,
+    entry: SuppressionId,
+) -> Result<Vec<SavedTag>, Error> {
+    let sql = "SELECT kind, tag, hashed FROM suppression_tag WHERE suppression_id = $1 ORDER BY kind, tag";
+    let found = database.rows(sql, &[Cell::from(entry.bytes())]).await?;
+    let saved = |row: &Returned| -> Result<SavedTag, Error> {
+        let tag = hex::encode(row.bytes(1)?);
+        Ok(SavedTag { kind: row.text(0)?, tag, hashed: row.int(2)? != 0 })
+    };
+    found.iter().map(saved).collect()
 }
 
 fn seal_person(
@@ -323,13 +348,21 @@ pub(crate) async fn same(
         if before.replace(id) == Some(id) {
             continue;
         }
-        let sql = "SELECT kind, tag FROM suppression_tag WHERE suppression_id = $1 AND hashed = 0";
-        let theirs = kinds_and_tags(&database.rows(sql, &[Cell::from(id.as_bytes())]).await?)?;
+        let theirs = tags_of(database, SuppressionId(id)).await?;
         if same_person(mine, &theirs) {
             return read_entry(row, 1).map(Some);
         }
     }
     Ok(None)
+}
+
+/// The tags of an entry, by kind.
+pub(super) async fn tags_of(
+    database: &Database,
+    entry: SuppressionId,
+) -> Result<Vec<(String, Tag)>, Error> {
+    let sql = "SELECT kind, tag FROM suppression_tag WHERE suppression_id = $1 AND hashed = 0";
+    kinds_and_tags(&database.rows(sql, &[Cell::from(entry.bytes())]).await?)
 }
 
 fn kinds_and_tags(found: &[Returned]) -> Result<Vec<(String, Tag)>, Error> {

@@ -190,6 +190,7 @@ impl SqlStore {
             entry,
             from: None,
             identifiers: vec![],
+            tags: vec![],
             stands,
             is_empty,
         });

@@ -2,7 +2,7 @@
 
 use efface_core::{
     journal::Leaf,
-    restore::{FORMAT, Saved},
+    restore::{FORMAT, Saved, SavedEntry},
 };
 use efface_ledger::{Checkpoint, Signer, VerifierKey};
 use zeroize::Zeroizing;
@@ -11,7 +11,10 @@ use super::{KEY_PURPOSE, count, damaged, number, read::read_checkpoint};
 use crate::{
     CheckpointRow, Error, SqlStore,
     hot::Cell,
-    sql::restore::{RESTORES, read},
+    sql::{
+        list,
+        restore::{RESTORES, read},
+    },
 };
 
 /// Leaves read at once.
@@ -95,6 +98,11 @@ impl SqlStore {
                 saved.take(leaf.at, &leaf.about);
             }
             at = to;
+        }
+        for id in saved.suppressions.keys() {
+            let Some(entry) = list::entry(&self.database, *id).await? else { continue };
+            let tags = list::saved_tags(&self.database, *id).await?;
+            saved.entries.insert(*id, SavedEntry::of(&entry, tags));
         }
         Ok(saved)
     }
