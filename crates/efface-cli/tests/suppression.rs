@@ -117,7 +117,7 @@ fn a_vendors_own_list_is_scanned_and_who_stands_on_ours_goes_to_the_desk() {
     assert_eq!((&told["entries"], &told["entries_beyond"]), (&2.into(), &1.into()), "{told}");
     house
         .run(&["connector", "backfill", "news", "--scan"])
-        .ends(0, &["2 on the desk already", "1 entries are known by other kinds"]);
+        .ends(0, &["2 on the desk already", "1 entry known by other kinds"]);
     let desk = house.run(&["desk", "list", "--json"]).done().json();
     assert_eq!(desk.as_array().map(Vec::len), Some(1), "{desk}");
     assert_eq!((&desk[0]["reason"], &desk[0]["account"]), (&"on_the_list".into(), &"news".into()));

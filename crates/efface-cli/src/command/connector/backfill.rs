@@ -46,7 +46,8 @@ pub struct Args {
     scan: bool,
 }
 
-fn entries(n: usize) -> String {
+/// So many entries, in words.
+pub fn entries(n: usize) -> String {
     if n == 1 { "1 entry".into() } else { format!("{n} entries") }
 }
 

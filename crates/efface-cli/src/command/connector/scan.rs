@@ -12,7 +12,7 @@ use efface_core::{
 use efface_store::ErrandKind;
 use serde::Serialize;
 
-use super::row;
+use super::{backfill::entries, row};
 use crate::{
     command::suppression::scope_parser,
     exit::{Exit, Failure},
@@ -140,33 +140,35 @@ fn tell(told: &ScanJson) -> Result<()> {
     let tally = &told.tally;
     print::pairs(&[
         ("account", told.account.clone()),
-        ("held against", format!("{} entries in force ({})", told.entries, told.scope)),
+        ("held against", format!("{} in force ({})", entries(number(told.entries)), told.scope)),
         ("compared by", print::list(&told.compared_by)),
         ("seen there", format!("{} people on {} pages", tally.people, told.pages)),
         ("named by an entry", tally.hits.to_string()),
     ])?;
-    for (number, what) in [
+    for (people, what) in [
         (tally.opened, "put on the desk: efface desk list"),
         (tally.on_desk, "on the desk already"),
         (tally.expected, "there because the vendor was told to leave them alone"),
         (tally.not_yet, "within the time that the vendor takes to erase by its own word"),
         (tally.explained, "known to have come back by their own act"),
     ] {
-        if number > 0 {
-            say!("  {number} {what}");
+        if people > 0 {
+            say!("  {people} {what}");
         }
     }
     if tally.not_comparable > 0 {
         say!("{} people show no identifier that can be compared", tally.not_comparable);
     }
     if told.entries_beyond > 0 {
-        say!(
-            "{} entries are known by other kinds of identifier alone and could not be met here",
-            told.entries_beyond
-        );
+        let beyond = entries(number(told.entries_beyond));
+        say!("{beyond} known by other kinds of identifier alone: not to be met here");
     }
     if let Some(why) = &told.given_up {
         say!("the rest of the list was not read: {why}");
     }
     Ok(())
+}
+
+fn number(n: u64) -> usize {
+    usize::try_from(n).unwrap_or(usize::MAX)
 }
