@@ -1,9 +1,10 @@
 //! Entries of the suppression list: read, sealed under keys of their own, written.
 
+mod saved;
+
 use efface_core::{
     Identifier, RequestId, SuppressionId, TaskId, Timestamp,
     request::Request,
-    restore::SavedTag,
     subject::{Value, same_person},
     suppression::{Kind, Stand, Suppression, client_hash},
 };
@@ -20,6 +21,8 @@ use crate::{
         seal::{ClassifyOnly, Sealer, zeroize_json},
     },
 };
+
+pub(crate) use saved::{saved_entries, saved_tags};
 
 /// The format of [`Person`] this version writes.
 const FORMAT: u16 = 1;
@@ -89,8 +92,8 @@ async fn one(
     for identifier in &identifiers {
         push_tags(sealer, entry.id, identifier, &mut out.tags);
     }
-    for saved in tags {
-        out.tags.push(tag_cells(entry.id, &saved)?);
+    for tag in tags {
+        out.tags.push(saved::cells(entry.id, &tag)?);
     }
     let body = rows::encode("entry", &entry)?;
     let key = if read_version == 0 {
@@ -197,27 +200,6 @@ fn push_tags(sealer: &Sealer, entry: SuppressionId, identifier: &Identifier, tag
     if let Some(hash) = client_hash(identifier) {
         push(&sealer.hash_tag(&kind, &hash), true);
     }
-}
-
-fn tag_cells(entry: SuppressionId, saved: &SavedTag) -> Result<[Cell; 4], Error> {
-    let mut tag: Tag = [0; 32];
-    hex::decode_to_slice(&saved.tag, &mut tag).map_err(|e| Error::corrupt("saved tag", e))?;
-    let kind = Cell::from(saved.kind.as_str());
-    Ok([Cell::from(&tag), entry.bytes().into(), kind, saved.hashed.into()])
-}
-
-/// Every tag of an entry, as it is saved outside.
-pub(crate) async fn saved_tags(
-    database: &Database,
-    entry: SuppressionId,
-) -> Result<Vec<SavedTag>, Error> {
-    let sql = "SELECT kind, tag, hashed FROM suppression_tag WHERE suppression_id = $1 ORDER BY kind, tag";
-    let found = database.rows(sql, &[Cell::from(entry.bytes())]).await?;
-    let saved = |row: &Returned| -> Result<SavedTag, Error> {
-        let tag = hex::encode(row.bytes(1)?);
-        Ok(SavedTag { kind: row.text(0)?, tag, hashed: row.int(2)? != 0 })
-    };
-    found.iter().map(saved).collect()
 }
 
 fn seal_person(

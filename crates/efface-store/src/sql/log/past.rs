@@ -1,8 +1,9 @@
 //! What the log was called before, and what each of its checkpoints saves.
 
 use efface_core::{
+    SuppressionId,
     journal::Leaf,
-    restore::{FORMAT, Saved, SavedEntry},
+    restore::{FORMAT, Saved},
 };
 use efface_ledger::{Checkpoint, Signer, VerifierKey};
 use zeroize::Zeroizing;
@@ -99,11 +100,8 @@ impl SqlStore {
             }
             at = to;
         }
-        for id in saved.suppressions.keys() {
-            let Some(entry) = list::entry(&self.database, *id).await? else { continue };
-            let tags = list::saved_tags(&self.database, *id).await?;
-            saved.entries.insert(*id, SavedEntry::of(&entry, tags));
-        }
+        let changed: Vec<SuppressionId> = saved.suppressions.keys().copied().collect();
+        saved.entries = list::saved_entries(&self.database, &changed).await?;
         Ok(saved)
     }
 }
