@@ -8,6 +8,7 @@ mod m0004_keys;
 mod m0005_suppression;
 mod m0006_watch;
 mod m0007_restore;
+mod m0008_scan;
 
 use sea_orm_migration::{prelude::*, sea_orm::DbBackend};
 
@@ -25,6 +26,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0005_suppression::STEP),
             Box::new(m0006_watch::STEP),
             Box::new(m0007_restore::STEP),
+            Box::new(m0008_scan::STEP),
         ]
     }
 }

@@ -1,8 +1,8 @@
 //! Amplitude's card.
 
 use efface_connector::{
-    ActionCard, EffectClass, EvidenceLevel, IdentifierKind, Latency, LookUpCard, Manifest, Pace,
-    Reversibility, SideEffect, Step, StepId, SuppressOrder, TaskAction,
+    ActionCard, EffectClass, EvidenceLevel, IdentifierKind, Latency, Lists, LookUpCard, Manifest,
+    Pace, Reversibility, SideEffect, Step, StepId, SuppressOrder, TaskAction,
 };
 
 /// Puts people into the project's next deletion job.
@@ -30,6 +30,7 @@ pub fn manifest() -> Manifest {
             batch_items: 1,
             by: vec![IdentifierKind::UserId, IdentifierKind::DeviceId, amplitude_id()],
         }),
+        lists: Lists::Cannot("Amplitude offers no list of users; its exports tell of events"),
         finds: true,
         recalls: true,
         receives: false,

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use efface_connector::{
-    Accepted, Answer, Call, Candidate, Connector, ConnectorError, Evidence, Item, ItemAnswer,
-    ItemId, NeedsPerson, Order, Prepared, Presence, Probe, Receipt, Right, StepId, TaskAction,
-    Timestamp,
+    Accepted, Answer, Call, Candidate, Connector, ConnectorError, Evidence, Identifier,
+    IdentifierKind, Item, ItemAnswer, ItemId, Listed, NeedsPerson, Order, Page, Prepared, Presence,
+    Probe, Receipt, Right, StepId, TaskAction, Timestamp, Value, shown,
 };
 
 use crate::{
-    manifest::{DELETE, FIND, RESUBSCRIBE, SEARCH_BATCH, STATE, UNSUBSCRIBE},
+    manifest::{DELETE, FIND, RESUBSCRIBE, SEARCH_BATCH, STATE, UNSUBSCRIBE, record_id},
     people::{Asked, Match, Record, Rules, add, decide},
     settings::Lift,
     walk::{self, Ended, Places, Records, Turns},
@@ -119,6 +119,17 @@ impl Connector for HubSpot {
             (item.id, presence, found(count))
         };
         Ok(items.iter().enumerate().map(seen).collect())
+    }
+
+    async fn list(&self, call: &Call<'_>, from: Option<&Value>) -> Result<Listed, ConnectorError> {
+        let reply = call.send(&self.wire.list(from.map(Value::expose))).await?;
+        let (records, next) = wire::read_list(&reply)?;
+        let identifiers = |record: &Record| -> Vec<Identifier> {
+            let addresses = record.addresses().filter_map(|a| shown(IdentifierKind::Email, a));
+            addresses.chain(shown(record_id(), &record.id)).collect()
+        };
+        let people = records.iter().map(identifiers).collect();
+        Ok(Listed::Page(Page { people, next: next.map(Value::new) }))
     }
 
     async fn probe(&self, call: &Call<'_>) -> Result<Probe, ConnectorError> {

@@ -1,8 +1,9 @@
 //! HubSpot's card.
 
 use efface_connector::{
-    ActionCard, EffectClass, EvidenceLevel, IdentifierKind, Latency, LookUpCard, Manifest, Pace,
-    Reversibility, SideEffect, Step, StepId, SuppressEffect, SuppressOrder, TaskAction,
+    ActionCard, EffectClass, EvidenceLevel, IdentifierKind, Latency, ListCard, Lists, LookUpCard,
+    Manifest, Pace, Reversibility, SideEffect, Step, StepId, SuppressEffect, SuppressOrder,
+    TaskAction,
 };
 
 /// Searches for the records of several people at once.
@@ -18,6 +19,9 @@ pub const RESUBSCRIBE: StepId = StepId::named("resubscribe");
 
 /// People in one search order and in one look-up.
 pub const SEARCH_BATCH: u32 = 20;
+
+/// People on one page of the list.
+pub const LIST_PAGE: u32 = 100;
 
 /// The namespace of HubSpot's own record ids.
 pub fn record_id() -> IdentifierKind {
@@ -37,6 +41,7 @@ pub fn manifest(purge_days: u16, lifts: bool) -> Manifest {
         // the record, and with it what could be unsubscribed, goes with the erasure
         suppress_order: SuppressOrder::Before,
         look_up: Some(LookUpCard { batch_items: SEARCH_BATCH, by: keys() }),
+        lists: Lists::InPages(ListCard { page_items: LIST_PAGE, by: keys() }),
         finds: false,
         recalls: false,
         receives: false,

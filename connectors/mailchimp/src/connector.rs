@@ -3,8 +3,10 @@
 use async_trait::async_trait;
 use efface_connector::{
     Answer, Call, Connector, ConnectorError, Evidence, IdentifierKind, Item, ItemAnswer, ItemId,
-    Order, Prepared, Presence, Probe, Receipt, Request, Right, StepId, TaskAction, Timestamp,
+    Listed, Order, Page, Prepared, Presence, Probe, Receipt, Request, Right, StepId, TaskAction,
+    Timestamp, Value, shown,
 };
+use serde::{Deserialize, Serialize};
 
 use crate::{
     manifest::{DELETE, FIND, INVITE, UNSUBSCRIBE},
@@ -23,6 +25,13 @@ const NOT_MAILED: [&str; 4] = [UNSUBSCRIBED, "cleaned", "archived", "transaction
 pub struct Mailchimp {
     pub wire: Wire,
     pub audiences: Vec<String>,
+}
+
+/// Where a walk through the audiences stands.
+#[derive(Serialize, Deserialize)]
+struct Cursor {
+    audience: String,
+    offset: u64,
 }
 
 #[async_trait]
@@ -85,6 +94,36 @@ impl Connector for Mailchimp {
             seen.push((item.id, presence, evidence));
         }
         Ok(seen)
+    }
+
+    async fn list(&self, call: &Call<'_>, from: Option<&Value>) -> Result<Listed, ConnectorError> {
+        let first = self.audiences.first().map(|id| Cursor { audience: id.clone(), offset: 0 });
+        let at = match from {
+            Some(from) => serde_json::from_str(from.expose()).ok(),
+            None => first,
+        };
+        let at = at.ok_or_else(|| ConnectorError::permanent("no place to go on from"))?;
+        let known = self.audiences.iter().position(|id| *id == at.audience);
+        let known = known.ok_or_else(|| {
+            ConnectorError::permanent("the audience left the settings; begin the scan anew")
+        })?;
+        let reply = call.send(&self.wire.members(&at.audience, at.offset)).await?;
+        let page = wire::read_members(&reply)?;
+        let seen = at.offset + u64::try_from(page.members.len()).unwrap_or(u64::MAX);
+        if page.members.is_empty() && seen < page.total_items {
+            return Err(ConnectorError::unknown("the vendor counts members that it does not show"));
+        }
+        let next = if seen < page.total_items {
+            Some(Cursor { offset: seen, ..at })
+        } else {
+            let next = self.audiences.get(known + 1);
+            next.map(|id| Cursor { audience: id.clone(), offset: 0 })
+        };
+        let next = next.map(|next| serde_json::to_string(&next).map(Value::new)).transpose();
+        let next = next.map_err(|_| ConnectorError::permanent("the place cannot be encoded"))?;
+        let one = |m: &wire::Address| shown(IdentifierKind::Email, &m.email_address);
+        let people = page.members.iter().map(|m| one(m).into_iter().collect()).collect();
+        Ok(Listed::Page(Page { people, next }))
     }
 
     async fn probe(&self, call: &Call<'_>) -> Result<Probe, ConnectorError> {

@@ -1,8 +1,9 @@
 //! Mailchimp's card.
 
 use efface_connector::{
-    ActionCard, EffectClass, EvidenceLevel, IdentifierKind, Latency, LookUpCard, Manifest, Pace,
-    Reversibility, SideEffect, Step, StepId, SuppressEffect, SuppressOrder, TaskAction,
+    ActionCard, EffectClass, EvidenceLevel, IdentifierKind, Latency, ListCard, Lists, LookUpCard,
+    Manifest, Pace, Reversibility, SideEffect, Step, StepId, SuppressEffect, SuppressOrder,
+    TaskAction,
 };
 
 /// Asks each audience for the person.
@@ -17,6 +18,9 @@ pub const INVITE: StepId = StepId::named("invite");
 /// People per look-up; each costs a call for every audience.
 pub const LOOK_UP_BATCH: u32 = 10;
 
+/// Members on one page of an audience.
+pub const LIST_PAGE: u32 = 1000;
+
 pub fn manifest() -> Manifest {
     Manifest {
         id: "mailchimp",
@@ -30,6 +34,7 @@ pub fn manifest() -> Manifest {
         ],
         suppress_order: SuppressOrder::With,
         look_up: Some(LookUpCard { batch_items: LOOK_UP_BATCH, by: vec![IdentifierKind::Email] }),
+        lists: Lists::InPages(ListCard { page_items: LIST_PAGE, by: vec![IdentifierKind::Email] }),
         finds: false,
         recalls: false,
         receives: false,

@@ -7,6 +7,8 @@ use efface_connector::{ConnectorError, Method, Reply, Request, Secret};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::manifest::LIST_PAGE;
+
 /// How long a vendor that is too busy to say why is left alone.
 const BUSY: Duration = Duration::from_secs(30);
 
@@ -38,6 +40,17 @@ impl Wire {
     /// Asks for the status alone: no more of the person than is needed.
     pub fn member(&self, audience: &str, hash: &str) -> Request {
         self.of_member(Method::GET, "", audience, hash).query("fields", "status")
+    }
+
+    /// One page of an audience, oldest first: the addresses alone.
+    pub fn members(&self, audience: &str, offset: u64) -> Request {
+        self.request(Method::GET, "/3.0/lists/{audience}/members")
+            .path("audience", audience)
+            .query("fields", "members.email_address,total_items")
+            .query("count", LIST_PAGE.to_string())
+            .query("offset", offset.to_string())
+            .query("sort_field", "timestamp_opt")
+            .query("sort_dir", "ASC")
     }
 
     pub fn delete(&self, audience: &str, hash: &str) -> Request {
@@ -80,6 +93,28 @@ pub fn read_audience(reply: &Reply) -> Result<bool, ConnectorError> {
     match reply.status {
         200 => reply.json::<Audience>().map(|_| true),
         404 => Ok(false),
+        _ => Err(failure(reply)),
+    }
+}
+
+/// Addresses on one page of an audience, and how many members it has.
+#[derive(Deserialize)]
+pub struct Members {
+    pub members: Vec<Address>,
+    pub total_items: u64,
+}
+
+#[derive(Deserialize)]
+pub struct Address {
+    pub email_address: String,
+}
+
+pub fn read_members(reply: &Reply) -> Result<Members, ConnectorError> {
+    match reply.status {
+        200 => reply.json(),
+        404 if is_problem(reply) => {
+            Err(ConnectorError::settings("audiences: the vendor knows no such audience"))
+        }
         _ => Err(failure(reply)),
     }
 }

@@ -5,7 +5,8 @@ use std::{collections::BTreeSet, time::Duration};
 use async_trait::async_trait;
 use efface_connector::{
     Accepted, Answer, Call, Connector, ConnectorError, Evidence, IdentifierKind, Item, ItemAnswer,
-    ItemId, NeedsPerson, Order, Prepared, Presence, Probe, Recalled, Receipt, Right, Timestamp,
+    ItemId, Listed, NeedsPerson, Order, Page, Prepared, Presence, Probe, Recalled, Receipt, Right,
+    Timestamp, Value, shown,
 };
 use serde::{Deserialize, Serialize};
 
@@ -122,6 +123,26 @@ impl Connector for Mixpanel {
         Ok(items.iter().map(told).collect())
     }
 
+    /// Profiles alone, as a look-up.
+    async fn list(&self, call: &Call<'_>, from: Option<&Value>) -> Result<Listed, ConnectorError> {
+        let Some(account) = self.wire.service_account() else { return Ok(Listed::NotOffered) };
+        let walk: Option<(String, u64)> = match from {
+            Some(from) => Some(serde_json::from_str(from.expose()).map_err(|_| no_place())?),
+            None => None,
+        };
+        let walk = walk.as_ref().map(|(session, page)| (session.as_str(), *page));
+        let page = self.profiles(call, &self.wire.all_profiles(account, walk)).await?;
+        let next = page.next.map(|next| serde_json::to_string(&next).map(Value::new));
+        let identifiers = |profile: &wire::Profile| {
+            // which of the kinds it is the vendor does not tell
+            let ids = self.kinds.iter().filter_map(|k| shown(k.clone(), &profile.distinct_id));
+            let email = profile.email.as_deref();
+            ids.chain(email.and_then(|e| shown(IdentifierKind::Email, e))).collect()
+        };
+        let people = page.all.iter().map(identifiers).collect();
+        Ok(Listed::Page(Page { people, next: next.transpose().map_err(|_| no_place())? }))
+    }
+
     async fn probe(&self, call: &Call<'_>) -> Result<Probe, ConnectorError> {
         let sure = wire::read_no_job(&call.send(&self.wire.no_job()).await?)?;
         let deletes = if sure { Right::Yes } else { Right::CannotTell };
@@ -185,6 +206,10 @@ impl Mixpanel {
     ) -> Result<Profiles, ConnectorError> {
         wire::read_profiles(&call.send(request).await?)
     }
+}
+
+fn no_place() -> ConnectorError {
+    ConnectorError::permanent("no place to go on from; begin the scan anew")
 }
 
 /// What a job's status means for each person in it.

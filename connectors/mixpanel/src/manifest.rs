@@ -1,8 +1,8 @@
 //! Mixpanel's card.
 
 use efface_connector::{
-    ActionCard, EffectClass, EvidenceLevel, IdentifierKind, Latency, LookUpCard, Manifest, Pace,
-    Reversibility, Step, StepId, SuppressOrder, TaskAction,
+    ActionCard, EffectClass, EvidenceLevel, IdentifierKind, Latency, ListCard, Lists, LookUpCard,
+    Manifest, Pace, Reversibility, Step, StepId, SuppressOrder, TaskAction,
 };
 
 use crate::settings::{Compliance, MOST_IDS, Settings};
@@ -15,6 +15,9 @@ pub const MOST_BYTES: u32 = 1_048_576;
 
 /// People per look-up: two queries, whatever their number.
 pub const LOOK_UP_BATCH: u32 = 50;
+
+/// Profiles on one page, as a rule.
+pub const LIST_PAGE: u32 = 1000;
 
 /// A distinct id that was filed as the vendor's own.
 pub fn distinct_id() -> IdentifierKind {
@@ -38,7 +41,12 @@ pub fn under(settings: &Settings) -> Manifest {
 }
 
 fn card(kinds: Vec<IdentifierKind>, most: usize, law: Compliance, looks_up: bool) -> Manifest {
-    let by = kinds.iter().cloned().chain([IdentifierKind::Email]).collect();
+    let by: Vec<_> = kinds.iter().cloned().chain([IdentifierKind::Email]).collect();
+    let lists = if looks_up {
+        Lists::InPages(ListCard { page_items: LIST_PAGE, by: by.clone() })
+    } else {
+        Lists::Cannot("profiles are listed to a service account alone, and none is set up")
+    };
     Manifest {
         id: "mixpanel",
         title: "Mixpanel",
@@ -46,6 +54,7 @@ fn card(kinds: Vec<IdentifierKind>, most: usize, law: Compliance, looks_up: bool
         actions: vec![erase(kinds, most)],
         suppress_order: SuppressOrder::Before,
         look_up: looks_up.then_some(LookUpCard { batch_items: LOOK_UP_BATCH, by }),
+        lists,
         finds: false,
         recalls: true,
         receives: false,

@@ -84,11 +84,23 @@ impl Wire {
         self.profiles(account, "where", expression)
     }
 
+    /// One page of all profiles: the first, or one of the walk that the first began.
+    pub fn all_profiles(&self, account: &ServiceAccount, walk: Option<(&str, u64)>) -> Request {
+        let page = walk.map_or(0, |(_, page)| page).to_string();
+        let shown = [("output_properties", r#"["$email"]"#)];
+        let of_walk = walk.map(|(session, _)| [("session_id", session), ("page", page.as_str())]);
+        let form: Vec<_> = shown.into_iter().chain(of_walk.into_iter().flatten()).collect();
+        self.engage(account).form(&form)
+    }
+
     fn profiles(&self, account: &ServiceAccount, by: &str, value: &str) -> Request {
+        self.engage(account).form(&[(by, value), ("output_properties", r#"["$email"]"#)])
+    }
+
+    fn engage(&self, account: &ServiceAccount) -> Request {
         Request::new(Method::POST, &self.base, "/api/query/engage")
             .basic(&account.username, &account.secret)
             .query("project_id", account.project_id.to_string())
-            .form(&[(by, value), ("output_properties", r#"["$email"]"#)])
     }
 }
 
@@ -194,6 +206,8 @@ pub struct Profile {
 pub struct Profiles {
     pub all: Vec<Profile>,
     pub complete: bool,
+    /// Session and number of the page that follows.
+    pub next: Option<(String, u64)>,
 }
 
 pub fn read_profiles(reply: &Reply) -> Result<Profiles, ConnectorError> {
@@ -212,7 +226,13 @@ pub fn read_profiles(reply: &Reply) -> Result<Profiles, ConnectorError> {
     let all = all.ok_or_else(|| unreadable(reply))?;
     let whole: Value = reply.json()?;
     let total = whole.get("total").and_then(Value::as_u64).ok_or_else(|| unreadable(reply))?;
-    Ok(Profiles { complete: total <= all.len() as u64, all })
+    let number = |name: &str| whole.get(name).and_then(Value::as_u64);
+    let shown = u64::try_from(all.len()).unwrap_or(u64::MAX);
+    // a page that is not full is the last
+    let full = number("page_size").is_some_and(|size| size > 0 && shown >= size);
+    let session = whole.get("session_id").and_then(text);
+    let next = session.zip(number("page")).filter(|_| full).map(|(id, page)| (id, page + 1));
+    Ok(Profiles { complete: total <= shown, all, next })
 }
 
 /// The results of a success that calls itself one.

@@ -1,8 +1,8 @@
 //! Segment's card; forwarding to destinations and the look-up depend on the settings.
 
 use efface_connector::{
-    ActionCard, EffectClass, EvidenceLevel, IdentifierKind, Latency, LookUpCard, Manifest, Pace,
-    Reversibility, SideEffect, Step, StepId, SuppressEffect, SuppressOrder, TaskAction,
+    ActionCard, EffectClass, EvidenceLevel, IdentifierKind, Latency, Lists, LookUpCard, Manifest,
+    Pace, Reversibility, SideEffect, Step, StepId, SuppressEffect, SuppressOrder, TaskAction,
 };
 
 /// Reads who is on the workspace's suppression list already.
@@ -39,6 +39,9 @@ pub fn manifest(forwards: bool, looks_up: bool) -> Manifest {
             batch_items: LOOK_UP_BATCH,
             by: vec![IdentifierKind::UserId, IdentifierKind::Email],
         }),
+        lists: Lists::Cannot(
+            "Segment offers no list of profiles: one is read by an identifier that is known already",
+        ),
         finds: true,
         recalls: false,
         receives: false,

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use efface_connector::{
-    ActionCard, EffectClass, EvidenceLevel, IdentifierKind, Latency, LookUpCard, Manifest, Pace,
-    Reversibility, SideEffect, Step, StepId, SuppressEffect, SuppressOrder, TaskAction,
+    ActionCard, EffectClass, EvidenceLevel, IdentifierKind, Latency, Lists, LookUpCard, Manifest,
+    Pace, Reversibility, SideEffect, Step, StepId, SuppressEffect, SuppressOrder, TaskAction,
 };
 
 use crate::settings::Products;
@@ -53,6 +53,9 @@ pub fn manifest(products: Products) -> Manifest {
         look_up: products
             .contacts
             .then(|| LookUpCard { batch_items: CONTACTS_AT_ONCE, by: vec![IdentifierKind::Email] }),
+        lists: Lists::Cannot(
+            "SendGrid shows fifty contacts and exports the rest as files, not in pages",
+        ),
         finds: false,
         recalls: false,
         receives: false,

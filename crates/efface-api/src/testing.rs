@@ -19,7 +19,7 @@ use efface_core::{
     brakes::GuardList,
     desk::{DeskItem, Reason, Subject},
     manifest::{
-        ActionCard, EffectClass, Latency, LookUpCard, Pace, Reversibility, Step, StepId,
+        ActionCard, EffectClass, Latency, Lists, LookUpCard, Pace, Reversibility, Step, StepId,
         SuppressEffect, SuppressOrder,
     },
     outside::{Chance, Clock},
@@ -322,6 +322,7 @@ fn manifest() -> Manifest {
         ],
         suppress_order: SuppressOrder::Before,
         look_up: Some(LookUpCard { batch_items: 10, by: vec![IdentifierKind::Email] }),
+        lists: Lists::Cannot("made up"),
         finds: false,
         recalls: false,
         receives: false,

@@ -111,6 +111,13 @@ pub fn event(entry: &ReadEntry, called: impl Fn(TaskId) -> String) -> EventJson 
         About::SuppressionMoved { event, entry, .. } => {
             format!("suppression list: entry {} ({}) {event}", entry.id, entry.scope)
         }
+        About::ListScanned { event, scan, found } => format!(
+            "{event}: {} people of {} seen on {} pages, {} put on the desk",
+            scan.tally.people,
+            scan.account,
+            scan.pages,
+            found.len()
+        ),
         About::LogBegun { log, leaves, .. } => {
             format!("the log goes on as {log} after leaf {leaves}: the database was set back")
         }

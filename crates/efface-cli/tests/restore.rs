@@ -328,3 +328,48 @@ fn a_database_that_is_not_behind_or_is_at_work_is_not_restored() {
     house.run(&["restore", "--yes"]).ends(3, &["not behind"]);
     house.run(&["restore", "--release"]).ends(3, &["no restoration waits"]);
 }
+
+#[test]
+fn entries_of_the_lost_time_are_known_again_and_lifted_ones_stay_lifted() {
+    let scene = Scene::new();
+    let house = scene.house();
+    let add = |name: &str| -> String {
+        let email = format!("{name}@example.org");
+        let args = ["suppression", "add", "--json", "--email", &email, "--scope", "marketing"];
+        let added = house.run(&[&args[..], &["--reason", "asked"]].concat()).done().json();
+        added["id"].as_str().expect("an id").to_owned()
+    };
+    let check = |name: &str, answer: &str| {
+        let email = format!("{name}@example.org");
+        house.run(&["suppression", "check", "--email", &email]).ends(0, &[answer]);
+    };
+    let ada = add("ada");
+    let (child, _, _log) = serve(house);
+    stop(child);
+    let copy = TempDir::new().expect("a folder");
+    scene.copy(house.path(), copy.path());
+    let bob = add("bob");
+    house.run(&["suppression", "lift", &ada, "--consent", "form 7"]).done();
+    let (child, _, _log) = serve(house);
+    let placed = || house.run(&["audit", "status", "--json"]).done().json();
+    scene.until("the leaves have their places", || placed()["without_position"] == 0);
+    stop(child);
+    scene.copy(copy.path(), house.path());
+    check("ada", "1,yes,marketing");
+    check("bob", "1,no");
+
+    let told = house.run(&["restore", "--yes"]);
+    told.ends(0, &["1 entry written again by its tags", "1 entry lifted again", &bob, "is lost"]);
+    check("ada", "1,no");
+    check("bob", "1,yes,marketing,added");
+    let listed =
+        house.run(&["suppression", "list", "--json"]).done().json()["suppressions"].clone();
+    let of_bob = listed.as_array().expect("a list").iter().find(|e| e["id"] == *bob);
+    assert_eq!(of_bob.expect("it is there")["kind"], "hash_only");
+    house.run(&["restore", "--release"]).done();
+    house.run(&["suppression", "lift", &bob, "--consent", "form 8"]).ends(0, &["is lifted"]);
+    check("bob", "1,no");
+    let (child, _, _log) = serve(house);
+    stop(child);
+    house.run(&["audit", "verify"]).ends(0, &["as they were signed"]);
+}

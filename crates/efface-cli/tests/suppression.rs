@@ -94,6 +94,43 @@ fn the_list_is_carried_elsewhere_with_identifiers_only_when_asked_by_name() {
     }
 }
 
+#[test]
+fn a_vendors_own_list_is_scanned_and_who_stands_on_ours_goes_to_the_desk() {
+    let play = Play::new();
+    let house = &play.house;
+    let scope = ["--scope", "all_processing", "--reason", "asked"];
+    let who = ["suppression", "add", "--email", "ada@example.org"];
+    house.run(&[&who[..], &scope[..]].concat()).done();
+    house.run(&[&["suppression", "add", "--user-id", "U-7"], &scope[..]].concat()).done();
+    for name in ["ada", "bob"] {
+        let email = format!("{name}@example.org");
+        play.server.fake().put(&[(IdentifierKind::Email, email)]);
+    }
+    play.account(KEY, "accept_side_effects = [\"contacts_the_person\", \"blocks_reentry\"]");
+    house.run(&["connector", "show", "mailchimp"]).ends(0, &["in pages of 1000, by email"]);
+    house.run(&["connector", "show", "sendgrid"]).ends(0, &["lists its people", "not in pages"]);
+    let told = house.run(&["connector", "scan", "news", "--json"]).done();
+    assert!(!told.out.contains("example.org"), "{told:?}");
+    let told = told.json();
+    assert_eq!((&told["complete"], &told["people"]), (&true.into(), &4.into()), "{told}");
+    assert_eq!((&told["hits"], &told["opened"]), (&2.into(), &1.into()), "{told}");
+    assert_eq!((&told["entries"], &told["entries_beyond"]), (&2.into(), &1.into()), "{told}");
+    house
+        .run(&["connector", "backfill", "news", "--scan"])
+        .ends(0, &["2 on the desk already", "1 entry known by other kinds"]);
+    let desk = house.run(&["desk", "list", "--json"]).done().json();
+    assert_eq!(desk.as_array().map(Vec::len), Some(1), "{desk}");
+    assert_eq!((&desk[0]["reason"], &desk[0]["account"]), (&"on_the_list".into(), &"news".into()));
+    assert!(!desk.to_string().contains("ada@"), "{desk}");
+    let id = desk[0]["id"].as_str().expect("an id");
+    house.run(&["desk", "decide", id, "waive"]).ends(3, &["re-imported"]);
+    house.run(&["desk", "decide", id, "re-imported", "--note", "May"]).ends(0, &["re-imported"]);
+    house.run(&["connector", "pause", "news", "--reason", "vacation"]).done();
+    house.run(&["connector", "scan", "news"]).ends(3, &["paused", "connector resume news"]);
+    let calls = play.server.log();
+    assert!(calls.iter().all(|line| line.method == "GET"), "a scan only looks");
+}
+
 #[cfg(unix)]
 #[test]
 fn an_account_that_is_connected_later_is_told_and_a_lift_gives_back() {

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use efface_core::{Identifier, IdentifierKind, Timestamp, evidence::Evidence, manifest::StepId};
+use efface_core::{
+    Identifier, IdentifierKind, Provenance, Timestamp, evidence::Evidence, manifest::StepId,
+    subject::Value,
+};
 
 use crate::{ConnectorError, ItemId, Memo, Receipt, Secret};
 
@@ -80,6 +83,28 @@ pub enum Presence {
     Present { records: u32, matched_by: Vec<IdentifierKind> },
     Ambiguous { records: u32 },
     CannotTell,
+}
+
+/// One page of the people a vendor holds.
+#[derive(Clone, Debug)]
+pub struct Page {
+    /// The identifiers of each; one of whom nothing can be compared has none.
+    pub people: Vec<Vec<Identifier>>,
+    /// What the next page is asked for with; none after the last.
+    pub next: Option<Value>,
+}
+
+/// Whom a vendor holds.
+#[derive(Clone, Debug)]
+pub enum Listed {
+    Page(Page),
+    NotOffered,
+}
+
+/// An identifier as a vendor's list shows it; nothing where it shows none that could be one.
+#[must_use]
+pub fn shown(kind: IdentifierKind, text: &str) -> Option<Identifier> {
+    Identifier::parse(kind, text, Provenance::Stated, None).ok()
 }
 
 /// Whether a key may do a thing.

@@ -18,8 +18,8 @@ pub mod fake;
 use async_trait::async_trait;
 
 pub use answer::{
-    Accepted, Answer, Candidate, Found, Inbound, ItemAnswer, Presence, Probe, Recalled, Received,
-    Right,
+    Accepted, Answer, Candidate, Found, Inbound, ItemAnswer, Listed, Page, Presence, Probe,
+    Recalled, Received, Right, shown,
 };
 pub use call::{Call, Exchange, Item, ItemId, Memo, Order, Prepared, Receipt, Turn};
 pub use error::{ConnectorError, NeedsPerson};
@@ -33,8 +33,8 @@ pub use efface_core::{
     EvidenceLevel, Identifier, IdentifierKind, Manifest, Scope, TaskAction, Timestamp,
     evidence::Evidence,
     manifest::{
-        ActionCard, EffectClass, Latency, LookUpCard, Pace, Reversibility, SideEffect, Step,
-        StepId, SuppressEffect, SuppressOrder,
+        ActionCard, EffectClass, Latency, ListCard, Lists, LookUpCard, Pace, Reversibility,
+        SideEffect, Step, StepId, SuppressEffect, SuppressOrder,
     },
     subject::Value,
 };
@@ -95,6 +95,20 @@ pub trait Connector: Send + Sync {
     /// # Errors
     /// When the vendor refuses or could not be asked.
     async fn probe(&self, call: &Call<'_>) -> Result<Probe, ConnectorError>;
+
+    /// Whom the vendor holds, one page at a time, in an order that does not change between two pages:
+    /// from the beginning, or from where the page before said. Makes one request, and shows no more of
+    /// anybody than the identifiers that the card names.
+    ///
+    /// # Errors
+    /// When the vendor could not be asked.
+    async fn list(
+        &self,
+        _call: &Call<'_>,
+        _from: Option<&Value>,
+    ) -> Result<Listed, ConnectorError> {
+        Ok(Listed::NotOffered)
+    }
 
     /// Did an order whose answer we lost arrive?
     ///

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AccountId, DeskId, EvidenceLevel, LaneId, OrderId, RequestId, TaskId, Timestamp, action::words,
-    watch::Explanation,
+    AccountId, DeskId, EvidenceLevel, LaneId, OrderId, RequestId, SuppressionId, TaskId, Timestamp,
+    action::words, suppression::Kind, watch::Explanation,
 };
 
 /// Whose matter a desk item is.
@@ -16,6 +16,11 @@ pub enum Subject {
     Request(RequestId),
     Account(AccountId),
     Lane(LaneId),
+    /// A person of the suppression list at one account.
+    Listed {
+        entry: SuppressionId,
+        account: AccountId,
+    },
 }
 
 impl Subject {
@@ -27,6 +32,7 @@ impl Subject {
             Self::Request(_) => "request",
             Self::Account(_) => "account",
             Self::Lane(_) => "lane",
+            Self::Listed { .. } => "entry",
         }
     }
 
@@ -38,6 +44,7 @@ impl Subject {
             Self::Request(id) => id.to_string(),
             Self::Account(id) => id.to_string(),
             Self::Lane(id) => id.to_string(),
+            Self::Listed { entry, account } => format!("{entry} at {account}"),
         }
     }
 }
@@ -94,6 +101,9 @@ pub enum Reason {
     SeenAgain { verified_before: bool },
     /// A watch ended without having been able to look.
     WatchBlind,
+    /// Somebody of whom the suppression list speaks is in the vendor's own list; `shown` are masked
+    /// identifiers, `verified_before` when a look had found nobody there.
+    OnTheList { kind: Kind, verified_before: bool, shown: Vec<String> },
 }
 
 words! {
@@ -159,6 +169,7 @@ impl Reason {
             Self::VendorOutage => "vendor_outage",
             Self::SeenAgain { .. } => "seen_again",
             Self::WatchBlind => "watch_blind",
+            Self::OnTheList { .. } => "on_the_list",
         }
     }
 
@@ -195,6 +206,14 @@ impl Reason {
             Self::SeenAgain { verified_before: true } => "the person was gone from this vendor and is there again: came back by their own act, or was imported again from somewhere; look at the vendor's record and say which. Nothing is sent by itself; if they should go again, file a new request".into(),
             Self::SeenAgain { verified_before: false } => "the person is at this vendor although it said it erased them, and nobody has seen them gone: perhaps never erased; look at the vendor's record and say which. Nothing is sent by itself; if they were never erased, file a new request and take it up with the vendor".into(),
             Self::WatchBlind => "the watch after the request ended without a last look, because the vendor could not be asked; look there yourself, then dismiss".into(),
+            Self::OnTheList { kind, verified_before, shown } => {
+                let what = match (kind, verified_before) {
+                    (Kind::HashOnly, true) => "was erased and gone, and is in the vendor's list again",
+                    (Kind::HashOnly, false) => "was erased, and is in the vendor's list: perhaps never erased there, or back since",
+                    (Kind::Sealed, _) => "stands on the suppression list, and is in the list of a vendor that was not told",
+                };
+                format!("somebody ({}) {what}; look at the vendor's record and say how they come to be there. Nothing is sent by itself; if they should go, file a new request", shown.join(", "))
+            }
         }
     }
 
@@ -218,10 +237,13 @@ impl Reason {
             | Self::VendorOutage
             | Self::ProofMissing { .. }
             | Self::WatchBlind => &[C::Dismiss],
-            Self::SeenAgain { verified_before: true } => {
+            Self::SeenAgain { verified_before: true }
+            | Self::OnTheList { kind: Kind::Sealed, .. }
+            | Self::OnTheList { verified_before: true, .. } => {
                 &[C::ReturnedByOwnAct, C::ReImported, C::NeverErased]
             }
-            Self::SeenAgain { verified_before: false } => {
+            Self::SeenAgain { verified_before: false }
+            | Self::OnTheList { kind: Kind::HashOnly, verified_before: false, .. } => {
                 &[C::NeverErased, C::ReturnedByOwnAct, C::ReImported]
             }
             Self::NobodyFound => &[C::NoMatch, C::Dismiss],

@@ -12,10 +12,11 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::{
-    EntryId, EvidenceLevel, OrderId, RequestId, TaskId, Timestamp,
+    EntryId, EvidenceLevel, OrderId, RequestId, SuppressionId, TaskId, Timestamp,
     manifest::StepId,
     order::Order,
     request::Request,
+    scan::Scan,
     suppression::{Stand, Suppression},
     task::{Task, TaskState},
     watch::Watch,
@@ -168,6 +169,14 @@ pub enum About {
         entry: Box<Suppression>,
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         accounts: Vec<Stand>,
+    },
+    /// A vendor's list was held against the suppression list: the scan as it stands now, and the entries
+    /// whose people were put on the desk with this leaf.
+    ListScanned {
+        event: String,
+        scan: Box<Scan>,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        found: Vec<SuppressionId>,
     },
     /// A database that was set back goes on under a new name. The leaves before this one are those of
     /// the log before; its newest checkpoint kept outside stands here, and covers leaves that are lost.

@@ -18,6 +18,7 @@ pub mod plan;
 pub mod request;
 pub mod restore;
 pub mod retry;
+pub mod scan;
 pub mod subject;
 pub mod suppression;
 pub mod task;

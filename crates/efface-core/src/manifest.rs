@@ -200,6 +200,34 @@ pub struct LookUpCard {
     pub by: Vec<IdentifierKind>,
 }
 
+/// Whether the vendor lists the people it holds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Lists {
+    InPages(ListCard),
+    /// Why not, in half a sentence.
+    Cannot(&'static str),
+}
+
+impl Lists {
+    #[must_use]
+    pub const fn card(&self) -> Option<&ListCard> {
+        match self {
+            Self::InPages(card) => Some(card),
+            Self::Cannot(_) => None,
+        }
+    }
+}
+
+/// What the vendor's list tells.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ListCard {
+    /// Most people on one page.
+    pub page_items: u32,
+    /// Kinds of identifier that it shows.
+    pub by: Vec<IdentifierKind>,
+}
+
 /// How fast the vendor may be called.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Pace {
@@ -219,6 +247,8 @@ pub struct Manifest {
     pub suppress_order: SuppressOrder,
     /// `None` ⇔ the connector does not override `look_up`.
     pub look_up: Option<LookUpCard>,
+    /// In pages ⇔ the connector overrides `list`.
+    pub lists: Lists,
     /// Whether a lost order can be found again (`find`).
     pub finds: bool,
     /// Whether an accepted order can be recalled (`recall`).

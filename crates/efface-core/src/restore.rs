@@ -3,8 +3,11 @@
 //!
 //! Each checkpoint has one [`Saved`], read out of the very leaves it adds to the one before. Whoever
 //! has an older copy joins those that follow it. Together they stay as small as what happened, however
-//! long the log is, and those from before the oldest backup can go. Nothing personal stands in one:
-//! ids, words of the program's own, and the changes people made to accounts and keys.
+//! long the log is, and those from before the oldest backup can go. Nobody is named in one: it holds
+//! ids, words of the program's own, the changes people made to accounts and keys, and the keyed tags of
+//! the suppression list.
+
+mod entries;
 
 use std::collections::BTreeMap;
 
@@ -16,6 +19,8 @@ use crate::{
     manifest::{ActionCard, EffectClass},
     request::{DenialCode, Ending, Request, RequestState},
 };
+
+pub use entries::{Again, SavedEntry, SavedTag, again};
 
 /// The format written; readers take this one.
 pub const FORMAT: u16 = 1;
@@ -129,10 +134,12 @@ pub struct Saved {
     pub accounts: Vec<Change>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub keys: Vec<Change>,
-    /// Entries of the suppression list that were added or changed, and what happened to them last. Whom
-    /// they name is sealed in the database alone: a person has to add them again.
+    /// Entries of the suppression list that were added or changed, and what happened to them last.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub suppressions: BTreeMap<SuppressionId, String>,
+    /// The same entries as they stood when this was saved; what older versions saved has none.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub entries: BTreeMap<SuppressionId, SavedEntry>,
 }
 
 /// A saved file that cannot be used.
@@ -186,6 +193,7 @@ impl Saved {
             | About::LogBegun { .. }
             | About::Restored { .. }
             | About::WatchMoved { .. }
+            | About::ListScanned { .. }
             | About::RecordEnded { .. }
             | About::Note { .. } => {}
         }
@@ -205,6 +213,7 @@ impl Saved {
         self.accounts.extend(later.accounts);
         self.keys.extend(later.keys);
         self.suppressions.extend(later.suppressions);
+        self.entries.extend(later.entries);
     }
 
     /// The file: one line of JSON, and one with its keyed digest. `digest` is the installation's own.

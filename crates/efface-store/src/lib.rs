@@ -24,8 +24,8 @@ compile_error!(
 
 use async_trait::async_trait;
 use efface_core::{
-    AccountId, LaneId, ReceiptId, RequestId, Timestamp, request::Request, restore::Saved,
-    task::Queue,
+    AccountId, Identifier, LaneId, ReceiptId, RequestId, Scope, Timestamp, request::Request,
+    restore::Saved, task::Queue,
 };
 
 #[cfg(feature = "crash-points")]
@@ -36,10 +36,10 @@ pub use directory::{AccountSpec, ControllerRules, Directory, Policy};
 pub use error::Error;
 pub use model::{
     AccountRow, AccountWrite, Attendance, Audited, CheckpointRow, Company, DeskClose, DeskOpen,
-    DueFollowUp, DueReceipt, DueTask, DueWatch, EntryRow, Errand, ErrandDone, ErrandKind,
+    DueFollowUp, DueReceipt, DueTask, DueWatch, EntryRow, Errand, ErrandDone, ErrandKind, ErrandOn,
     ExchangeRow, Filed, Filing, FollowUp, Follows, InTheWay, KeptAnswer, KeptBack, LEDGER_LANE,
-    LaneRow, Lease, LeaseTerms, Listing, LogStatus, MemoWrite, NewTag, NewTask, NewWatch, OnList,
-    OpenOrder, REQUESTS_LANE, RecordEnd, RecordOf, RequestWrite, TaskRow, TaskWrite, Unit,
+    LaneRow, Lease, LeaseTerms, ListHit, Listing, LogStatus, MemoWrite, NewTag, NewTask, NewWatch,
+    OnList, OpenOrder, REQUESTS_LANE, RecordEnd, RecordOf, RequestWrite, TaskRow, TaskWrite, Unit,
     WORKERS_BELL, WatchWrite, WorkerRow,
 };
 pub use restore::{
@@ -47,8 +47,8 @@ pub use restore::{
 };
 pub use sql::{Connection, Database, SqlStore, journal_tail};
 pub use usecase::{
-    Added, Asked, LiftBegun, MOST_CHECKED, MonthKeyRow, NewRequest, NewSuppression, Proof, Pushed,
-    Verdict,
+    Added, Asked, EntriesAgain, LiftBegun, MOST_CHECKED, MonthKeyRow, NewRequest, NewSuppression,
+    Proof, Pushed, Verdict,
 };
 pub use view::{
     AccountStand, ApiKeyRow, Counts, DeskRow, ErrandState, ExchangeView, ImportRow, RequestFilter,
@@ -110,6 +110,14 @@ pub trait Store: Send + Sync {
     /// For each of these requests the entry of the suppression list that it names, or the one in force
     /// of the same person, controller, scope and kind.
     async fn on_list(&self, requests: &[Request]) -> Result<Vec<OnList>, Error>;
+    /// Of whom among these people, one page of an account's own list, an entry in force speaks: one of
+    /// the account's controller and of this scope. Nothing of them is kept.
+    async fn list_hits(
+        &self,
+        account: &AccountId,
+        scope: Scope,
+        people: &[Vec<Identifier>],
+    ) -> Result<Vec<ListHit>, Error>;
     /// Watches of an account whose next look is due, the longest due first, opened.
     async fn due_watches(
         &self,

@@ -5,7 +5,7 @@ mod afterwards;
 use std::time::Duration;
 
 use efface_core::{
-    AccountId, ConnectorId, ControllerId, Identifier, LaneId, OrderId, RequestId, Timestamp,
+    AccountId, ConnectorId, ControllerId, Identifier, LaneId, OrderId, RequestId, Scope, Timestamp,
     account::Condition,
     desk::{DeskItem, Subject},
     journal::Entry,
@@ -19,7 +19,7 @@ use efface_core::{
 use efface_ledger::log::Verdict;
 
 pub use afterwards::{
-    DueWatch, InTheWay, Listing, NewWatch, OnList, RecordEnd, RecordOf, WatchWrite,
+    DueWatch, InTheWay, ListHit, Listing, NewWatch, OnList, RecordEnd, RecordOf, WatchWrite,
 };
 
 /// A lane held by this process. Every unit of the lane's owner names it.
@@ -213,6 +213,8 @@ pub struct Unit {
     pub accounts: Vec<AccountWrite>,
     pub desk_opens: Vec<DeskOpen>,
     pub desk_closes: Vec<DeskClose>,
+    /// Errands that have come further.
+    pub errands_on: Vec<ErrandOn>,
     pub errands_done: Vec<ErrandDone>,
     pub listings: Vec<Listing>,
     pub new_watches: Vec<NewWatch>,
@@ -389,13 +391,18 @@ pub struct AccountRow {
     pub condition: Condition,
 }
 
-/// Something a person asked of a lane that is no task: a probe, a rehearsal.
+/// Something a person asked of a lane that is no task: a probe, a rehearsal, a scan.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(tag = "errand", rename_all = "snake_case")]
 pub enum ErrandKind {
     Probe,
     /// Look-ups for a given list; nothing is filed.
     Rehearse,
+    /// The vendor's own list of people is held against the entries of this scope.
+    Scan {
+        scope: Scope,
+        by: String,
+    },
 }
 
 /// An errand to run.
@@ -407,6 +414,15 @@ pub struct Errand {
     pub kind: ErrandKind,
     /// The people of a rehearsal.
     pub people: Vec<Vec<Identifier>>,
+    /// How far it has come, in the worker's words; nothing before the first step.
+    pub progress: Option<Value>,
+}
+
+/// How far an errand has come; sealed when stored.
+#[derive(Clone, Debug)]
+pub struct ErrandOn {
+    pub id: uuid::Uuid,
+    pub progress: Value,
 }
 
 /// An errand's answer, JSON; sealed when stored.

@@ -156,7 +156,8 @@ const CASES: &[Case] = cases! {
         whatever_is_changed_in_the_journal_afterwards_is_found;
     restore:
         a_checkpoint_saves_what_its_own_leaves_tell,
-        a_database_that_was_set_back_goes_on_step_by_step_under_a_new_name;
+        a_database_that_was_set_back_goes_on_step_by_step_under_a_new_name,
+        entries_of_the_list_come_back_by_their_tags_and_lifted_ones_stay_lifted;
     privacy:
         nothing_personal_stands_in_any_column_or_file;
     history:

@@ -11,7 +11,7 @@ use efface_core::{
     ReceiptId, TaskAction, Timestamp,
     desk::{DeskItem, Reason, Subject},
     manifest::{
-        ActionCard, EffectClass, Latency, Pace, Reversibility, Step, StepId, SuppressOrder,
+        ActionCard, EffectClass, Latency, Lists, Pace, Reversibility, Step, StepId, SuppressOrder,
     },
     order::{Order, OrderState, StoredReceipt},
     outside::{Chance, Clock},
@@ -133,6 +133,7 @@ pub const fn manifest(id: &'static str, actions: Vec<ActionCard>) -> Manifest {
         actions,
         suppress_order: SuppressOrder::Before,
         look_up: None,
+        lists: Lists::Cannot("made up"),
         finds: false,
         recalls: true,
         receives: false,

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use async_trait::async_trait;
 use efface_core::{
-    AccountId, LaneId, ReceiptId, RequestId, Timestamp,
+    AccountId, Identifier, LaneId, ReceiptId, RequestId, Scope, Timestamp,
     account::Condition,
     desk::DeskItem,
     journal::{Entry, Leaf, leaf_hash, node_hash},
@@ -26,8 +26,8 @@ use efface_core::{
 };
 use efface_store::{
     AccountRow, Attendance, CheckpointRow, Directory, DueFollowUp, DueReceipt, DueTask, DueWatch,
-    Errand, Error, LaneRow, Lease, LeaseTerms, OnList, OpenOrder, RecordOf, Store, TaskRow, Unit,
-    WORKERS_BELL, Wakes, WorkerRow,
+    Errand, Error, LaneRow, Lease, LeaseTerms, ListHit, OnList, OpenOrder, RecordOf, Store,
+    TaskRow, Unit, WORKERS_BELL, Wakes, WorkerRow,
 };
 use sha2::{Digest, Sha256};
 
@@ -222,6 +222,15 @@ pub fn digest(bytes: &[u8]) -> String {
     hex::encode(Sha256::new().chain_update(b"in memory\n").chain_update(bytes).finalize())
 }
 
+/// What finds an identifier again.
+pub(super) fn tag(identifier: &Identifier) -> [u8; 32] {
+    let text = format!("{} {}", identifier.kind.word(), identifier.normal.expose());
+    let mut tag = [0; 32];
+    // the digest is 32 bytes of hex by construction
+    let _ = hex::decode_to_slice(digest(text.as_bytes()), &mut tag);
+    tag
+}
+
 #[async_trait]
 impl Store for MemoryStore {
     fn directory(&self) -> &Directory {
@@ -369,6 +378,18 @@ impl Store for MemoryStore {
         Ok(self.rows().on_list(requests))
     }
 
+    async fn list_hits(
+        &self,
+        account: &AccountId,
+        scope: Scope,
+        people: &[Vec<Identifier>],
+    ) -> Result<Vec<ListHit>, Error> {
+        let now = self.now();
+        let rows = self.rows();
+        let controller = &rows.account(account)?.controller;
+        Ok(rows.list_hits(account, controller, scope, people, now))
+    }
+
     async fn due_watches(
         &self,
         account: &AccountId,
@@ -460,6 +481,7 @@ impl Store for MemoryStore {
             let leaf = Leaf::read(&row.entry.body)?;
             saved.take(leaf.at, &leaf.about);
         }
+        rows.save_entries(&mut saved);
         Ok(saved)
     }
 

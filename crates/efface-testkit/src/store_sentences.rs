@@ -19,6 +19,7 @@ use lanes::*;
 use list::{
     an_entry_is_found_by_its_person_and_written_by_its_version,
     of_two_requests_of_one_person_the_second_waits_for_the_first,
+    who_stands_on_the_list_is_found_among_a_vendors_people,
 };
 use queues::*;
 use units::*;
@@ -97,4 +98,5 @@ sentences! {
     each_leaf_gets_one_position_from_the_lanes_owner,
     an_entry_is_found_by_its_person_and_written_by_its_version,
     of_two_requests_of_one_person_the_second_waits_for_the_first,
+    who_stands_on_the_list_is_found_among_a_vendors_people,
 }

@@ -1,4 +1,4 @@
-//! Errands of people (probes, rehearsals), the key's first proof, and what a call means for its
+//! Errands of people (probes, rehearsals, scans), the key's first proof, and what a call means for its
 //! account.
 
 use std::{
@@ -228,11 +228,16 @@ impl Lane {
         let mut busy = false;
         for errand in self.store.due_errands(&self.name).await? {
             let Some(account) = self.members.get(&errand.account).cloned() else { continue };
-            busy = true;
-            let answer = match errand.kind {
+            let answer = match &errand.kind {
                 ErrandKind::Probe => self.probe_errand(&account).await,
                 ErrandKind::Rehearse => self.rehearse(&errand, &account).await,
+                // one page at a time, so that the lane's work goes on beside it
+                ErrandKind::Scan { scope, by } => {
+                    busy |= self.scan(&errand, *scope, by, &account).await?;
+                    continue;
+                }
             };
+            busy = true;
             crash_point("errand-asked");
             let done = ErrandDone { id: errand.id, answer };
             let unit = Unit {

@@ -22,6 +22,7 @@ mod recall;
 mod record;
 mod requests;
 mod retention;
+mod scan;
 mod share;
 mod steady;
 mod submit;

@@ -8,8 +8,8 @@ use std::sync::{
 use async_trait::async_trait;
 use efface_connector::{
     ActionCard, Answer, Call, Connector, ConnectorError, EffectClass, EvidenceLevel,
-    IdentifierKind, ItemAnswer, ItemId, Latency, Manifest, Order, Pace, Prepared, Probe, Receipt,
-    Request, Reversibility, Step, StepId, SuppressOrder, TaskAction,
+    IdentifierKind, ItemAnswer, ItemId, Latency, Lists, Manifest, Order, Pace, Prepared, Probe,
+    Receipt, Request, Reversibility, Step, StepId, SuppressOrder, TaskAction,
 };
 use efface_core::evidence::Evidence;
 use serde::{Deserialize, Serialize};
@@ -121,6 +121,7 @@ pub fn manifest(batch: u32) -> Manifest {
         }],
         suppress_order: SuppressOrder::Before,
         look_up: None,
+        lists: Lists::Cannot("made up"),
         finds: false,
         recalls: false,
         receives: false,

@@ -15,12 +15,13 @@ use efface_connector::{
     Presence, Probe, Recalled, Receipt,
 };
 use efface_core::{
-    AccountId, LaneId, ReceiptId, RequestId, Timestamp, manifest::EffectClass, request::Request,
-    restore::Saved, task::Queue,
+    AccountId, Identifier, LaneId, ReceiptId, RequestId, Scope, Timestamp, manifest::EffectClass,
+    request::Request, restore::Saved, task::Queue,
 };
 use efface_store::{
     AccountRow, Attendance, CheckpointRow, Directory, DueFollowUp, DueReceipt, DueTask, DueWatch,
-    Errand, Error, Lease, LeaseTerms, OnList, OpenOrder, RecordOf, SqlStore, Store, Unit, Wakes,
+    Errand, Error, Lease, LeaseTerms, ListHit, OnList, OpenOrder, RecordOf, SqlStore, Store, Unit,
+    Wakes,
 };
 use efface_worker::ConnectedAccount;
 use tokio::sync::Notify;
@@ -198,6 +199,15 @@ impl Store for Flawed {
         limit: u32,
     ) -> Result<Vec<DueWatch>, Error> {
         self.inner.due_watches(account, now, limit).await
+    }
+
+    async fn list_hits(
+        &self,
+        account: &AccountId,
+        scope: Scope,
+        people: &[Vec<Identifier>],
+    ) -> Result<Vec<ListHit>, Error> {
+        self.inner.list_hits(account, scope, people).await
     }
 
     async fn record_of(&self, request: RequestId) -> Result<RecordOf, Error> {

@@ -4,12 +4,12 @@ use std::{future::pending, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use efface_core::{
-    AccountId, LaneId, ReceiptId, RequestId, Timestamp, request::Request, restore::Saved,
-    task::Queue,
+    AccountId, Identifier, LaneId, ReceiptId, RequestId, Scope, Timestamp, request::Request,
+    restore::Saved, task::Queue,
 };
 use efface_store::{
     AccountRow, Attendance, CheckpointRow, Directory, DueFollowUp, DueReceipt, DueTask, DueWatch,
-    Errand, Error, Lease, LeaseTerms, OnList, OpenOrder, RecordOf, Store, Unit, Wakes,
+    Errand, Error, Lease, LeaseTerms, ListHit, OnList, OpenOrder, RecordOf, Store, Unit, Wakes,
 };
 use efface_testkit::memory::MemoryStore;
 
@@ -180,6 +180,15 @@ impl Store for Faulty {
         limit: u32,
     ) -> Result<Vec<DueWatch>, Error> {
         through!(self, self.store.due_watches(account, now, limit))
+    }
+
+    async fn list_hits(
+        &self,
+        account: &AccountId,
+        scope: Scope,
+        people: &[Vec<Identifier>],
+    ) -> Result<Vec<ListHit>, Error> {
+        through!(self, self.store.list_hits(account, scope, people))
     }
 
     async fn record_of(&self, request: RequestId) -> Result<RecordOf, Error> {

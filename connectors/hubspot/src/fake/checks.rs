@@ -131,6 +131,12 @@ fn golden() -> Result<(), String> {
     let read = wire::read_record(&record.reply()).map_err(said)?;
     ensure(read.is_some_and(|r| r.id == "430001" && r.further.is_empty()), "record: not read")?;
 
+    let list = Golden::read(include_str!("../../golden/list.json"))?;
+    list.matches(&wire.list(Some("430002")))?;
+    let (records, next) = wire::read_list(&list.reply()).map_err(said)?;
+    let addresses = records.iter().flat_map(|r| r.addresses()).count();
+    ensure(addresses == 2 && next.as_deref() == Some("430003"), "list: not read")?;
+
     let delete = Golden::read(include_str!("../../golden/delete.json"))?;
     delete.matches(&wire.delete("430001").map_err(said)?)?;
     ensure(wire::read_deleted(&delete.reply()) == Ok(Deleted::TakenOn), "delete: not read")?;

@@ -178,6 +178,7 @@ impl State {
     ) -> FakeReply {
         match (method, path) {
             ("POST", ["search"]) => search::answer(&self.contacts, &request.json()),
+            ("GET", []) => search::list(&self.contacts, request),
             ("POST", ["gdpr-delete"]) => self.delete(&request.json(), tuning),
             ("GET", [id]) => {
                 let id = id.parse().unwrap_or(0);

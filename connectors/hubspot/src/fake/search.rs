@@ -1,6 +1,6 @@
 //! The search of the stand-in, with the vendor's limits and its generosity.
 
-use efface_connector::fake::FakeReply;
+use efface_connector::fake::{FakeReply, FakeRequest};
 use serde_json::{Value, json};
 
 use super::{Contact, report};
@@ -29,6 +29,25 @@ pub fn answer(contacts: &[Contact], body: &Value) -> FakeReply {
     let mut page = json!({ "total": found.len(), "results": shown });
     if found.len() > from + PAGE {
         page["paging"] = json!({ "next": { "after": (from + PAGE).to_string() } });
+    }
+    FakeReply::json(200, &page)
+}
+
+/// All contacts in pages, by record id.
+pub fn list(contacts: &[Contact], request: &FakeRequest) -> FakeReply {
+    let number = |name: &str| request.query(name).and_then(|text| text.parse::<u64>().ok());
+    let most = number("limit").unwrap_or(10);
+    if most > 100 {
+        return report(400, "VALIDATION_ERROR");
+    }
+    let from = number("after").unwrap_or(0);
+    let mut all: Vec<&Contact> = contacts.iter().filter(|c| c.id >= from).collect();
+    all.sort_by_key(|contact| contact.id);
+    let most = usize::try_from(most).unwrap_or(usize::MAX);
+    let shown: Vec<Value> = all.iter().take(most).map(|c| c.shown()).collect();
+    let mut page = json!({ "results": shown });
+    if let Some(next) = all.get(most) {
+        page["paging"] = json!({ "next": { "after": next.id.to_string() } });
     }
     FakeReply::json(200, &page)
 }

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{Wire, failure, is_report};
-use crate::people::Record;
+use crate::{manifest::LIST_PAGE, people::Record};
 
 /// What is read of a contact.
 const PROPERTIES: [&str; 2] = ["email", "hs_additional_emails"];
@@ -85,6 +85,19 @@ impl Wire {
         }))
     }
 
+    /// One page of all contacts, from `after` on.
+    pub fn list(&self, after: Option<&str>) -> Request {
+        let request = self
+            .request(Method::GET, &self.contacts)
+            .query("limit", LIST_PAGE.to_string())
+            .query("properties", PROPERTIES.join(","))
+            .query("archived", "false");
+        match after {
+            Some(after) => request.query("after", after),
+            None => request,
+        }
+    }
+
     pub fn record(&self, id: &str) -> Request {
         self.request(Method::GET, &format!("{}/{{record}}", self.contacts))
             .path("record", id)
@@ -123,6 +136,38 @@ impl From<Contact> for Record {
     }
 }
 
+#[derive(Deserialize)]
+struct Paging {
+    next: Option<Next>,
+}
+
+#[derive(Deserialize)]
+struct Next {
+    after: String,
+}
+
+fn after(paging: Option<Paging>) -> Option<String> {
+    paging.and_then(|paging| paging.next).map(|next| next.after)
+}
+
+/// One page of the list, and where the next begins.
+pub fn read_list(reply: &Reply) -> Result<(Vec<Record>, Option<String>), ConnectorError> {
+    #[derive(Deserialize)]
+    struct Page {
+        results: Vec<Contact>,
+        paging: Option<Paging>,
+    }
+    if reply.status != 200 {
+        return Err(failure(reply));
+    }
+    let page: Page = reply.json()?;
+    let next = after(page.paging);
+    if next.is_some() && page.results.is_empty() {
+        return Err(ConnectorError::unknown("an empty page that is not the last"));
+    }
+    Ok((page.results.into_iter().map(Record::from).collect(), next))
+}
+
 /// One page of records, and where the next begins.
 pub fn read_page(reply: &Reply) -> Result<(Vec<Record>, Option<String>), ConnectorError> {
     #[derive(Deserialize)]
@@ -131,14 +176,6 @@ pub fn read_page(reply: &Reply) -> Result<(Vec<Record>, Option<String>), Connect
         results: Vec<Contact>,
         paging: Option<Paging>,
     }
-    #[derive(Deserialize)]
-    struct Paging {
-        next: Option<Next>,
-    }
-    #[derive(Deserialize)]
-    struct Next {
-        after: String,
-    }
     if reply.status != 200 {
         return Err(failure(reply));
     }
@@ -146,7 +183,7 @@ pub fn read_page(reply: &Reply) -> Result<(Vec<Record>, Option<String>), Connect
     if page.total > 0 && page.results.is_empty() {
         return Err(ConnectorError::unknown("a search counts records that it does not show"));
     }
-    let next = page.paging.and_then(|paging| paging.next).map(|next| next.after);
+    let next = after(page.paging);
     Ok((page.results.into_iter().map(Record::from).collect(), next))
 }
 

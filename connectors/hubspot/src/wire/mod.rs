@@ -10,7 +10,7 @@ use efface_connector::{ConnectorError, Method, Reply, Request, Secret};
 use serde::Deserialize;
 use serde_json::Value;
 
-pub use contacts::{Deleted, Search, read_deleted, read_page, read_record};
+pub use contacts::{Deleted, Search, read_deleted, read_list, read_page, read_record};
 pub use preferences::{read_opted_out, read_resubscribed, read_statuses, read_unsubscribed};
 
 const TEN_SECONDS: Duration = Duration::from_secs(10);

@@ -79,6 +79,11 @@ fn golden() -> Result<(), String> {
     find.matches(&wire.member(AUDIENCE, &hash))?;
     ensure(wire::read_member(&find.reply()) == Ok(Some("subscribed".into())), "find: not read")?;
 
+    let members = Golden::read(include_str!("../../golden/members.json"))?;
+    members.matches(&wire.members(AUDIENCE, 1000))?;
+    let page = wire::read_members(&members.reply()).map_err(said)?;
+    ensure(page.members.len() == 1 && page.total_items == 1001, "members: not read")?;
+
     let delete = Golden::read(include_str!("../../golden/delete.json"))?;
     delete.matches(&wire.delete(AUDIENCE, &hash))?;
     ensure(wire::read_deleted(&delete.reply()) == Ok(Changed::Done), "delete: not read")?;

@@ -67,6 +67,13 @@ impl Fake for Mailchimp {
                     problem(404, "Resource Not Found")
                 }
             }
+            ("GET", path) if path.len() == 4 && path[1] == "lists" && path[3] == "members" => {
+                if state.knows(path[2]) {
+                    state.members(path[2], request)
+                } else {
+                    problem(404, "Resource Not Found")
+                }
+            }
             (method, path) if path.len() >= 5 && path[1] == "lists" && path[3] == "members" => {
                 if !state.knows(path[2]) {
                     return problem(404, "Resource Not Found");
@@ -126,6 +133,19 @@ impl Fake for Mailchimp {
 impl State {
     fn knows(&self, audience: &str) -> bool {
         !self.no_audiences && AUDIENCES.contains(&audience)
+    }
+
+    fn members(&self, audience: &str, request: &FakeRequest) -> FakeReply {
+        let number = |name| request.query(name).and_then(|text| text.parse::<usize>().ok());
+        let most = number("count").unwrap_or(10);
+        if most > 1000 {
+            return problem(400, "Invalid Resource");
+        }
+        let all = self.members.iter().filter(|((place, _), _)| place == audience);
+        let all: Vec<Value> = all.map(|(_, m)| json!({ "email_address": m.email })).collect();
+        let from = number("offset").unwrap_or(0);
+        let shown: Vec<&Value> = all.iter().skip(from).take(most).collect();
+        FakeReply::json(200, &json!({ "members": shown, "total_items": all.len() }))
     }
 
     fn member(

@@ -18,6 +18,8 @@ pub use checks::checks;
 const TOKEN: &str = "play-project-token";
 const PROJECT: u64 = 1_978_118;
 const USERNAME: &str = "efface.play.mp-service-account";
+const SESSION: &str = "1234567890-EXAMPL";
+const PAGE: usize = 1000;
 const NOT_TOLD: &str =
     "a deletion job takes any distinct id and never tells whether anybody was found by it";
 
@@ -223,9 +225,8 @@ impl State {
                 return error(400, "distinct_ids: no JSON array");
             };
             self.people.iter().filter(|person| person.has_any(&ids)).collect()
-        } else {
-            let asked = field("where")
-                .unwrap_or_default()
+        } else if let Some(expression) = field("where") {
+            let asked = expression
                 .split(" or ")
                 .map(|one| one.strip_prefix(r#"properties["$email"] == ""#)?.strip_suffix('"'));
             let Some(asked) = asked.collect::<Option<Vec<&str>>>() else {
@@ -233,11 +234,19 @@ impl State {
             };
             let has = |p: &&Person| p.email.as_deref().is_some_and(|email| asked.contains(&email));
             self.people.iter().filter(has).collect()
+        } else {
+            self.people.iter().collect()
         };
-        let rows: Vec<Value> = found.iter().map(|person| person.row()).collect();
+        let page: usize = match (field("page").map(str::parse), field("session_id")) {
+            (None, None) => 0,
+            (Some(Ok(page)), Some(SESSION)) => page,
+            _ => return error(400, "page: of no session"),
+        };
+        let of_page = found.iter().skip(page * PAGE).take(PAGE);
+        let rows: Vec<Value> = of_page.map(|person| person.row()).collect();
         let body = json!({
-            "page": 0, "page_size": 1000, "session_id": "1", "status": "ok",
-            "total": rows.len(), "results": rows,
+            "page": page, "page_size": PAGE, "session_id": SESSION, "status": "ok",
+            "total": found.len(), "results": rows,
         });
         FakeReply::json(200, &body)
     }

@@ -57,7 +57,12 @@ pub fn golden() -> Result<(), String> {
     let any = wire::any_email(&["ada@example.com".into(), "Ada@Example.com".into()]);
     by_email.matches(&wire.profiles_where(account, &any.ok_or("not quoted")?))?;
     let found = wire::read_profiles(&by_email.reply()).map_err(said)?;
-    ensure(found.all.is_empty() && !found.complete, "profiles: a page taken for all")
+    ensure(found.all.is_empty() && !found.complete, "profiles: a page taken for all")?;
+    let page = Golden::read(include_str!("../../golden/profiles.json"))?;
+    page.matches(&wire.all_profiles(account, Some(("1234567890-EXAMPL", 1))))?;
+    let found = wire::read_profiles(&page.reply()).map_err(said)?;
+    let next = found.next.as_ref().map(|(session, page)| (session.as_str(), *page));
+    ensure(next == Some(("1234567890-EXAMPL", 2)), "profiles: the next page was not read")
 }
 
 pub fn settings() -> Result<(), String> {

@@ -89,7 +89,7 @@ pub struct AccountPart {
 }
 
 impl SuppressionEntry {
-    fn of(view: &SuppressionView) -> Self {
+    pub fn of(view: &SuppressionView) -> Self {
         let entry = &view.entry;
         let lifted_at = match &entry.state {
             EntryState::Lifted { at, .. } => Some(Moment(*at)),

@@ -80,7 +80,9 @@ endpoints! {
         post "/v1/accounts/{id}/pause" pause;
         post "/v1/accounts/{id}/resume" resume;
         get "/v1/suppressions" list_suppressions;
+        post "/v1/suppressions" add_suppression;
         post "/v1/suppressions/check" check_suppressions;
+        post "/v1/suppressions/{id}/lift" lift_suppression;
         get "/v1/desk" list_desk;
         post "/v1/desk/{id}/decide" decide;
     }

@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::Result;
 use clap::Args as ClapArgs;
 use efface_core::restore::Saved;
-use efface_store::{LostHistory, RestoreRow, RestoreStage};
+use efface_store::{EntriesAgain, LostHistory, RestoreRow, RestoreStage};
 use efface_vault::MonthKeys as _;
 use serde_json::json;
 
@@ -28,7 +28,8 @@ Examples:
 
 For a database whose log is behind the newest checkpoint in ledger.anchor_folder: it was restored from
 a backup. The log goes on under a new name, and its first leaf holds the newest checkpoint of the one
-before. Requests that had ended are ended, forgotten ones forgotten again. What may have been sent since
+before. Requests that had ended are ended, forgotten ones forgotten again, entries
+of the suppression list known again by their tags. What may have been sent since
 is sent once more only where a repeat does nothing; everything else waits on the desk. Every account is
 paused until --release. Whatever is interrupted is gone on with by the same command.";
 
@@ -97,6 +98,8 @@ async fn restore(context: &Context, args: &Args) -> Result<Exit> {
     };
     months(context).await?;
     context.store.restore_keys(&saved, &context.actor).await?;
+    let again = context.store.restore_entries(&saved, &context.actor).await?;
+    entries_again(again);
     let row = go_through(context, row, &saved).await?;
     let lost = context.store.unknown_requests(&saved.filed).await?;
     let lost: Vec<String> = lost.iter().map(ToString::to_string).collect();
@@ -219,6 +222,20 @@ fn tell(context: &Context, row: &RestoreRow, lost: &[String]) -> Result<()> {
     Ok(())
 }
 
+/// What this run wrote of the list.
+fn entries_again(again: EntriesAgain) {
+    for (number, what) in [
+        (again.written, "written again by its tags alone"),
+        (again.completed, "completed by its tags"),
+        (again.lifted, "lifted again"),
+    ] {
+        if number > 0 {
+            let entries = if number == 1 { "entry" } else { "entries" };
+            print::aside(format!("suppression list: {number} {entries} {what}"));
+        }
+    }
+}
+
 /// What nothing covers, and what to do about it.
 fn gap(row: &RestoreRow, lost: &[String]) -> Result<()> {
     let restore = &row.restore;
@@ -258,8 +275,12 @@ fn gap(row: &RestoreRow, lost: &[String]) -> Result<()> {
     }
     if !restore.suppressions.is_empty() {
         say!(
-            "entries of the suppression list since the copy; whom they name is lost, add them again:"
+            "entries of the suppression list since the copy; those that were saved with their tags are back as"
         );
+        say!(
+            "hash-only ones (`efface suppression check` knows them), but no vendor can be told of them: what was"
+        );
+        say!("sealed is lost, so have them added again, and what is not on the list at all:");
         for (entry, event) in &restore.suppressions {
             say!("  {entry}  {event}");
         }

@@ -42,6 +42,7 @@ impl Replay {
             | About::ImportTaken { .. }
             | About::KeyChanged { .. }
             | About::SuppressionMoved { .. }
+            | About::ListScanned { .. }
             | About::LogBegun { .. }
             | About::Restored { .. }
             | About::Note { .. } => {}

@@ -3,6 +3,8 @@
 use efface_core::{
     EntryId, Identifier, IdentifierKind, LaneId, RequestId, Timestamp,
     request::Request,
+    restore::SavedTag,
+    scan::Known,
     suppression::{Noted, Stand, Suppression},
     watch::Watch,
 };
@@ -17,6 +19,8 @@ pub struct Listing {
     pub from: Option<RequestId>,
     /// Identifiers that a door brings.
     pub identifiers: Vec<Identifier>,
+    /// Keyed tags that it must have besides, where the identifiers are not known.
+    pub tags: Vec<SavedTag>,
     /// What has become known of accounts.
     pub stands: Vec<Stand>,
     /// Its key, and everything that would find the person, goes.
@@ -33,6 +37,7 @@ impl Listing {
             entry: noted.entry,
             from: takes_up.then_some(request.id),
             identifiers: vec![],
+            tags: vec![],
             stands: noted.stands,
             is_empty: noted.is_empty,
         }
@@ -53,6 +58,14 @@ impl OnList {
     pub fn entry(entry: Suppression) -> Self {
         Self::Entry(Box::new(entry))
     }
+}
+
+/// Somebody of a page of a vendor's own list of whom the suppression list speaks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListHit {
+    /// Which of the page's people.
+    pub person: usize,
+    pub known: Known,
 }
 
 /// A watch that begins. Whom it looks for is taken from its request's dossier and sealed anew: the

@@ -80,11 +80,16 @@ async fn write_proved(tx: &mut Tx<'_>, units: &[PreparedUnit], proof: Proof) -> 
     ] {
         tx.count(hot, &rows).await?;
     }
+    for (id, progress) in units.iter().flat_map(|u| &u.errands_on) {
+        let cells = [Cell::from(id.as_bytes()), Cell::from(progress.clone())];
+        let sql = "UPDATE errand SET progress = $2 WHERE id = $1 AND done_at IS NULL RETURNING id";
+        let hit = tx.small(sql, &cells).await?;
+        all_there("errand", hit.is_empty().then(|| vec![*id]))?;
+    }
     for (id, answer, now) in units.iter().flat_map(|u| &u.errands) {
         let cells =
             [Cell::from(id.as_bytes()), Cell::from(answer.clone()), Cell::from(now.millis())];
-        let sql =
-            "UPDATE errand SET answer = $2, done_at = $3, sealed = NULL WHERE id = $1 RETURNING id";
+        let sql = "UPDATE errand SET answer = $2, done_at = $3, sealed = NULL, progress = NULL WHERE id = $1 RETURNING id";
         let hit = tx.small(sql, &cells).await?;
         all_there("errand", hit.is_empty().then(|| vec![*id]))?;
     }

@@ -1,6 +1,7 @@
 //! Entries of the suppression list: sealed under keys of their own, and written.
 
 mod read;
+mod saved;
 
 use std::collections::HashMap;
 
@@ -15,9 +16,10 @@ use serde::{Deserialize, Serialize};
 use self::read::Kept;
 pub(crate) use self::read::{
     KEPT, LISTED, PRIORS as PRIORS_ON_LIST, TAGS, TAGS_OF_ENTRIES, by_tags, entry, not_found, open,
-    same,
+    read_entry, same,
 };
-pub(super) use self::read::{on_list, prior};
+pub(super) use self::read::{on_list, prior, tags_of_entries};
+pub(crate) use self::saved::{saved_entries, saved_tags};
 use crate::{
     Error, Listing,
     hot::{Batch, Cell, Gathered, Hot, Tx},
@@ -115,7 +117,7 @@ fn one(
     now: Timestamp,
     out: &mut PreparedListings,
 ) -> Result<(), Error> {
-    let Listing { entry, read_version, from, mut identifiers, stands, is_empty } = listing;
+    let Listing { entry, read_version, from, mut identifiers, tags, stands, is_empty } = listing;
     let mut priors = vec![];
     if let Some(request) = from {
         let taken = take_up(sealer, request, dossiers, takings)?;
@@ -124,6 +126,9 @@ fn one(
     }
     for identifier in &identifiers {
         push_tags(sealer, entry.id, identifier, &mut out.tags);
+    }
+    for tag in tags {
+        out.tags.push(saved::cells(entry.id, &tag)?);
     }
     let body = rows::encode("entry", &entry)?;
     let key = if read_version == 0 {

@@ -18,6 +18,7 @@ pub(crate) mod receipts;
 mod restore;
 mod retention;
 mod rows;
+pub(crate) mod scan;
 mod seal;
 pub(crate) mod watch;
 
@@ -28,7 +29,7 @@ use std::{
 
 use async_trait::async_trait;
 use efface_core::{
-    AccountId, LaneId, ReceiptId, RequestId, Timestamp,
+    AccountId, Identifier, LaneId, ReceiptId, RequestId, Scope, Timestamp,
     outside::{Chance, Clock},
     request::Request,
     restore::Saved,
@@ -50,8 +51,8 @@ pub(crate) use seal::month_of;
 
 use crate::{
     AccountRow, Attendance, CheckpointRow, Directory, DueFollowUp, DueReceipt, DueTask, DueWatch,
-    Errand, Error, Filed, Filing, Lease, LeaseTerms, OnList, OpenOrder, RecordOf, Store, Unit,
-    Wakes,
+    Errand, Error, Filed, Filing, Lease, LeaseTerms, ListHit, OnList, OpenOrder, RecordOf, Store,
+    Unit, Wakes,
     sql::{committer::Committer, seal::Sealer},
 };
 
@@ -248,6 +249,22 @@ impl Store for SqlStore {
 
     async fn on_list(&self, requests: &[Request]) -> Result<Vec<OnList>, Error> {
         list::on_list(&self.database, requests).await
+    }
+
+    async fn list_hits(
+        &self,
+        account: &AccountId,
+        scope: Scope,
+        people: &[Vec<Identifier>],
+    ) -> Result<Vec<ListHit>, Error> {
+        let spec = self.directory.account(account).ok_or_else(|| Error::NotFound {
+            what: "account",
+            id: account.to_string(),
+            list: "connector",
+        })?;
+        let (controller, now) = (spec.controller.as_str(), self.now());
+        let page = scan::Page { account, controller, scope, people, now };
+        scan::hits(&self.database, &self.sealer, &page).await
     }
 
     async fn due_watches(

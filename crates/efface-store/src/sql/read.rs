@@ -348,7 +348,7 @@ pub(super) async fn due_errands(
     sealer: &Sealer,
     lane: &LaneId,
 ) -> Result<Vec<Errand>, Error> {
-    let found = database.rows("SELECT id, account, body, sealed FROM errand WHERE lane = $1 AND done_at IS NULL ORDER BY at LIMIT 20", &[lane.as_str().into()]).await?;
+    let found = database.rows("SELECT id, account, body, sealed, progress FROM errand WHERE lane = $1 AND done_at IS NULL ORDER BY at LIMIT 20", &[lane.as_str().into()]).await?;
     found
         .iter()
         .map(|r| {
@@ -360,6 +360,10 @@ pub(super) async fn due_errands(
                     rows::decode("errand", text.expose())?
                 }
             };
+            let progress = r.opt_bytes(4)?;
+            let open =
+                |sealed: Vec<u8>| sealer.open_general(&format!("errand-progress/{id}"), &sealed);
+            let progress = progress.map(open).transpose()?;
             let account = AccountId::new(&r.text(1)?).map_err(|e| Error::corrupt("errand", e))?;
             Ok(Errand {
                 id,
@@ -367,6 +371,7 @@ pub(super) async fn due_errands(
                 account,
                 kind: rows::decode("errand", &r.text(2)?)?,
                 people,
+                progress,
             })
         })
         .collect()

@@ -7,7 +7,7 @@ use efface_core::{
 use crate::{
     ApiKeyRow, ErrandKind, ErrandState, Error, ImportRow, KeptAnswer, SqlStore, Store, Unit,
     hot::{Batch, Cell, Hot},
-    sql::{encode_row, read_request_row},
+    sql::{decode_row, encode_row, read_request_row},
 };
 
 macro_rules! overdue {
@@ -286,6 +286,21 @@ impl SqlStore {
         tx.commit().await?;
         self.wakes().ring(&spec.lane);
         Ok(id)
+    }
+
+    /// The scan that is under way at an account, where there is one.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn open_scan(&self, account: &AccountId) -> Result<Option<uuid::Uuid>, Error> {
+        let sql = "SELECT id, body FROM errand WHERE account = $1 AND done_at IS NULL ORDER BY at";
+        for row in self.database.rows(sql, &[account.as_str().into()]).await? {
+            match decode_row("errand", &row.text(1)?)? {
+                ErrandKind::Scan { .. } => return row.id(0).map(Some),
+                ErrandKind::Probe | ErrandKind::Rehearse => {}
+            }
+        }
+        Ok(None)
     }
 
     /// How an errand fares.

@@ -8,6 +8,7 @@ mod file;
 mod keys;
 mod request;
 mod restore;
+mod restore_list;
 mod stop;
 mod suppression;
 mod task;
@@ -26,6 +27,7 @@ use efface_vault::WrappedKey;
 pub(crate) use admin::OVERDUE;
 pub use file::{NewRequest, Proof};
 pub use keys::MonthKeyRow;
+pub use restore_list::EntriesAgain;
 pub use suppression::{Added, Asked, LiftBegun, MOST_CHECKED, NewSuppression, Pushed, Verdict};
 
 use crate::{

@@ -180,6 +180,7 @@ impl SqlStore {
             entry,
             from: None,
             identifiers: vec![],
+            tags: vec![],
             stands,
             is_empty,
         });

@@ -185,6 +185,9 @@ impl SqlStore {
         if let (Subject::Task(task), Some(explanation)) = (&item.subject, choice.explanation()) {
             return self.explain(*task, &item, explanation, detail, by).await;
         }
+        if let (Subject::Listed { .. }, Some(explanation)) = (&item.subject, choice.explanation()) {
+            return self.close_item(&item, explanation.word(), detail, by).await;
+        }
         match (&item.subject, choice) {
             (_, Choice::Dismiss) => self.close_item(&item, "dismissed", detail, by).await,
             (Subject::Task(task), Choice::Retry) => self.retry_task(*task, by).await,

@@ -76,6 +76,7 @@ impl SqlStore {
             Subject::Request(id) => (Some(*id), None),
             Subject::Account(id) => (None, Some(id.clone())),
             Subject::Lane(_) => (None, None),
+            Subject::Listed { account, .. } => (None, Some(account.clone())),
         };
         Ok(DeskRow { item, request, account })
     }

@@ -133,6 +133,47 @@ impl SqlStore {
             .collect()
     }
 
+    /// Entries of a controller and scope that are in force, and how many of them are known by none of
+    /// these kinds.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn suppressions_beyond(
+        &self,
+        controller: &ControllerId,
+        scope: Scope,
+        kinds: &[IdentifierKind],
+    ) -> Result<(u64, u64), Error> {
+        let now = self.now();
+        let (mut in_force, mut beyond) = (0, 0);
+        let sql = "SELECT s.id, s.body, t.kind FROM suppression s LEFT JOIN suppression_tag t ON t.suppression_id = s.id AND t.hashed = 0 WHERE s.controller = $1 AND s.scope = $2 AND s.state <> 'lifted' ORDER BY s.id";
+        let cells = [Cell::from(controller.as_str()), Cell::word(scope.word())];
+        let mut last: Option<(uuid::Uuid, bool)> = None;
+        let mut end = |last: Option<(uuid::Uuid, bool)>| {
+            if let Some((_, reached)) = last {
+                in_force += 1;
+                beyond += u64::from(!reached);
+            }
+        };
+        for row in self.database.rows(sql, &cells).await? {
+            let id = row.id(0)?;
+            if !list::read_entry(&row, 1)?.in_force(now) {
+                continue;
+            }
+            let kind = row.opt_text(2)?;
+            let reaches = kind.is_some_and(|kind| kinds.iter().any(|k| k.word() == kind));
+            last = match last {
+                Some((known, reached)) if known == id => Some((id, reached || reaches)),
+                other => {
+                    end(other);
+                    Some((id, reaches))
+                }
+            };
+        }
+        end(last);
+        Ok((in_force, beyond))
+    }
+
     /// Every account of the settings as the planner sees it.
     async fn accounts_for_list(&self) -> Result<Vec<Account>, Error> {
         let rows = Store::accounts(self).await?;

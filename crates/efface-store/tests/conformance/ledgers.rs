@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use efface_core::task::Answered;
-use efface_store::{ErrandDone, ErrandKind, ErrandState, KeptAnswer, Store, Unit};
+use efface_core::{subject::Value, task::Answered};
+use efface_store::{ErrandDone, ErrandKind, ErrandOn, ErrandState, KeptAnswer, Store, Unit};
 use futures::future::join_all;
 
 use crate::common::*;
@@ -80,6 +80,12 @@ pub async fn errands_wait_are_answered_and_ring_no_wrong_lane(bench: Bench) {
         (1, id, &ErrandKind::Rehearse, &people)
     );
     assert_eq!(w.store.errand(id).await.expect("errand"), ErrandState::Waiting);
+    assert_eq!(due[0].progress, None);
+    let on = ErrandOn { id, progress: Value::new("page 7") };
+    let further = Unit { errands_on: vec![on], ..Unit::default() };
+    w.store.commit(further.clone()).await.expect("came further");
+    let due = w.store.due_errands(&lane("mail")).await.expect("due");
+    assert_eq!(due[0].progress.as_ref().map(Value::expose), Some("page 7"));
     let lease = w.lease("mail").await;
     let done = vec![ErrandDone { id, answer: "{\"found\":2}".into() }];
     let unit = Unit { fence: Some(lease), errands_done: done, ..Unit::default() };
@@ -89,6 +95,7 @@ pub async fn errands_wait_are_answered_and_ring_no_wrong_lane(bench: Bench) {
         ErrandState::Done("{\"found\":2}".into())
     );
     assert_eq!(w.store.due_errands(&lane("mail")).await.expect("due").len(), 0);
+    w.store.commit(further).await.expect_err("what is done comes no further");
     assert_eq!(w.store.due_errands(&lane("shop")).await.expect("due").len(), 1);
     refused(w.store.errand(uuid::Uuid::from_u128(7)).await, &["errand", "does not exist"]);
 }

@@ -2,15 +2,19 @@
 //! is saved is applied step by step, and nothing goes on before the release.
 
 use efface_core::{
-    Timestamp,
+    Identifier, Scope, SuppressionId, Timestamp,
     journal::leaf_hash,
     manifest::EffectClass,
     request::Ending,
     restore::{Ended, FORMAT, Fate, LastOrder, Saved},
+    suppression::{Kind, Reason},
     task::TaskState,
 };
 use efface_ledger::{Checkpoint, log::Verdict, pack};
-use efface_store::{Follows, LeaseTerms, LostHistory, RESTORE_PAUSE, RestoreStage, Store};
+use efface_store::{
+    Asked, EntriesAgain, Follows, LeaseTerms, LostHistory, NewSuppression, RESTORE_PAUSE,
+    RestoreStage, Store, Verdict as Listed,
+};
 
 use super::log::{packed, signed};
 use crate::common::*;
@@ -136,4 +140,84 @@ pub async fn a_database_that_was_set_back_goes_on_step_by_step_under_a_new_name(
     for account in w.store.accounts().await.expect("read") {
         assert_eq!(account.condition.pause, None);
     }
+}
+
+async fn listed(w: &World, who: Vec<Identifier>) -> SuppressionId {
+    let new = NewSuppression {
+        controller: controller("default"),
+        scope: Scope::Marketing,
+        identifiers: who,
+        reason: Reason::Added,
+        note: Some("canary, asked at the fair".into()),
+        legal_basis: None,
+        expires_at: None,
+        by: "canary".into(),
+    };
+    w.store.suppress(new).await.expect("listed").id()
+}
+
+async fn found(w: &World, who: Identifier) -> Vec<Listed> {
+    let both = [Asked::hashed(&who).expect("a hash"), Asked::Plain(who)];
+    let mut found = w.store.check_list(&controller("default"), &both).await.expect("checked");
+    assert_eq!(found[0], found[1], "by hash as in the clear");
+    found.remove(0)
+}
+
+pub async fn entries_of_the_list_come_back_by_their_tags_and_lifted_ones_stay_lifted(bench: Bench) {
+    let w = bench.world().await;
+    let ada = listed(&w, vec![email("ada")]).await;
+    let bob = listed(&w, vec![email("bob")]).await;
+    let eve = listed(&w, vec![email("eve")]).await;
+    let old = signed(&w).await;
+    let row = w.store.last_checkpoint().await.expect("read").expect("one");
+    let mut saved = w.store.saved(&row).await.expect("read");
+    assert_eq!(saved.entries.len(), 3);
+    assert_eq!(saved.entries[&ada].tags.len(), 2, "of the address and of its hash");
+    let text = saved.to_text(|bytes| w.store.digest(bytes));
+    assert!(!text.contains("example") && !text.contains("canary"), "{text}");
+    assert_eq!(Saved::read(&text, |bytes| w.store.digest(bytes)).expect("reads"), saved);
+
+    // the older copy does not know Ada, has Bob as he stood before his lift, and Eve by less
+    w.store.lift(ada, "form 7", "test").await.expect("lifted");
+    let lost_entry = saved.entries.remove(&ada).expect("saved");
+    let new = SuppressionId(uuid::Uuid::from_u128(7));
+    saved.entries.insert(new, lost_entry);
+    let of_bob = saved.entries.get_mut(&bob).expect("saved");
+    (of_bob.lifted, of_bob.tags) = (true, vec![]);
+    let zoe = listed(&w, vec![email("zoe")]).await;
+    signed(&w).await;
+    let row = w.store.last_checkpoint().await.expect("read").expect("one");
+    let more = w.store.saved(&row).await.expect("read").entries[&zoe].tags.clone();
+    w.store.lift(zoe, "form 8", "test").await.expect("lifted");
+    saved.entries.get_mut(&eve).expect("saved").tags.extend(more);
+    for gone in ["ada", "zoe"] {
+        assert!(found(&w, email(gone)).await.is_empty(), "{gone}");
+    }
+
+    refused(w.store.restore_entries(&saved, "somebody").await, &["no restoration"]);
+    let note = note(&w).await;
+    w.store.begin_restore(&lost(&old, note, saved.clone()), "somebody").await.expect("begun");
+    let again = w.store.restore_entries(&saved, "somebody").await.expect("applied");
+    assert_eq!(again, EntriesAgain { written: 1, lifted: 1, completed: 1 });
+    let back = found(&w, email("ada")).await;
+    assert_eq!((back.len(), back[0].entry, back[0].kind), (1, new, Kind::HashOnly));
+    assert_eq!((back[0].scope, back[0].reason), (Scope::Marketing, Reason::Added));
+    assert!(w.store.listed_person(new).await.expect("read").is_empty(), "what was sealed is lost");
+    assert!(found(&w, email("bob")).await.is_empty(), "lifted is lifted");
+    let eves = found(&w, email("zoe")).await;
+    assert_eq!((eves.len(), eves[0].entry), (1, eve));
+    assert_eq!(w.store.listed_person(eve).await.expect("read").len(), 1);
+    // whoever was killed begins anew
+    let again = w.store.restore_entries(&saved, "somebody").await.expect("nothing to do");
+    assert_eq!(again, EntriesAgain::default());
+    // what is back can be lifted
+    w.store.lift(new, "form 9", "test").await.expect("lifted");
+    assert!(found(&w, email("ada")).await.is_empty());
+    // a file of an older version has no entries
+    let before = Saved { entries: std::collections::BTreeMap::new(), ..saved };
+    let text = before.to_text(|bytes| w.store.digest(bytes));
+    assert!(!text.contains("\"entries\""), "{text}");
+    let read = Saved::read(&text, |bytes| w.store.digest(bytes)).expect("reads");
+    let again = w.store.restore_entries(&read, "somebody").await.expect("nothing to do");
+    assert_eq!(again, EntriesAgain::default());
 }

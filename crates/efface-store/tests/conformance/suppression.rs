@@ -309,6 +309,7 @@ pub async fn an_entry_that_changed_meanwhile_refuses_the_whole_unit(bench: Bench
         entry: efface_core::suppression::Suppression { version: read_version + 1, ..entry.clone() },
         from: None,
         identifiers: vec![],
+        tags: vec![],
         stands: vec![],
         is_empty: false,
     };

@@ -7,6 +7,7 @@
 mod card;
 mod ends;
 mod faults;
+mod lists;
 mod look;
 mod lost;
 mod polls;
@@ -66,6 +67,7 @@ pub async fn suite(plugin: &'static Plugin) -> Report {
     polls::run(&mut rig).await;
     recall::run(&mut rig).await;
     look::run(&mut rig).await;
+    lists::run(&mut rig).await;
     privacy::run(&mut rig);
     rig.report()
 }

@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use efface_connector::{
     ActionCard, Answer, Built, Call, Connector, ConnectorError, EffectClass, Evidence,
-    EvidenceLevel, IdentifierKind, Item, ItemAnswer, ItemId, Latency, LookUpCard, Manifest, Method,
-    Order, Pace, Plugin, Prepared, Presence, Probe, Receipt, Request, Reversibility, SettingsError,
-    Step, StepId, SuppressOrder, TaskAction, Timestamp,
+    EvidenceLevel, IdentifierKind, Item, ItemAnswer, ItemId, Latency, Lists, LookUpCard, Manifest,
+    Method, Order, Pace, Plugin, Prepared, Presence, Probe, Receipt, Request, Reversibility,
+    SettingsError, Step, StepId, SuppressOrder, TaskAction, Timestamp,
     fake::{Excuse, Fake, FakeReply, FakeRequest, Tuning},
 };
 use serde_json::{Value, json};
@@ -46,6 +46,7 @@ fn manifest() -> Manifest {
         }],
         suppress_order: SuppressOrder::With,
         look_up: Some(LookUpCard { batch_items: 10, by: vec![IdentifierKind::Email] }),
+        lists: Lists::Cannot("made up"),
         finds: false,
         recalls: true,
         receives: false,

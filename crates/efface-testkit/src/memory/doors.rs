@@ -122,10 +122,7 @@ impl MemoryStore {
         let id = adopted.request.id;
         let mut rows = self.rows();
         for identifier in &adopted.dossier.identifiers {
-            let text = format!("{} {}", identifier.kind.word(), identifier.normal.expose());
-            let mut tag = [0; 32];
-            // the digest is 32 bytes of hex by construction
-            let _ = hex::decode_to_slice(digest(text.as_bytes()), &mut tag);
+            let tag = super::tag(identifier);
             let drives = matches!(identifier.provenance, Provenance::Proved { .. });
             let kind = identifier.kind.word();
             rows.tags.insert((tag, id), NewTag { request: id, tag, kind, drives, shared: false });

@@ -3,14 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use efface_core::{
-    AccountId, Identifier, RequestId,
+    AccountId, ControllerId, Identifier, RequestId, Scope, Timestamp,
+    desk::{Choice, Subject},
     request::Request,
+    restore::{Saved, SavedEntry, SavedTag},
+    scan::Known,
     subject::{Value, same_person},
     suppression::{Observed, Stand, Suppression},
 };
-use efface_store::{Error, Listing, OnList};
+use efface_store::{Error, ListHit, Listing, OnList};
 
-use super::rows::Rows;
+use super::{rows::Rows, tag};
 
 /// An entry with what it keeps.
 #[derive(Clone, Debug)]
@@ -71,6 +74,20 @@ impl Rows {
         self.suppressions.values().find(fits).map(|e| e.entry.clone())
     }
 
+    /// What is saved outside of these entries.
+    pub(super) fn save_entries(&self, saved: &mut Saved) {
+        for id in saved.suppressions.keys() {
+            let Some(stored) = self.suppressions.get(id) else { continue };
+            let tag = |(kind, tag): &(String, [u8; 32])| SavedTag {
+                kind: kind.clone(),
+                tag: hex::encode(tag),
+                hashed: false,
+            };
+            let tags = stored.tags.iter().map(tag).collect();
+            saved.entries.insert(*id, SavedEntry::of(&stored.entry, tags));
+        }
+    }
+
     /// What stood at an account before a suppress, as the list keeps it.
     pub(super) fn prior_on_list(&self, lift: RequestId, account: &AccountId) -> Option<Value> {
         let kept = |e: &StoredEntry| e.accounts.get(account).and_then(|(_, prior)| prior.clone());
@@ -82,6 +99,47 @@ impl Rows {
         let mine: Vec<[u8; 32]> = mine.map(|t| t.tag).collect();
         let is_theirs = |e: &&StoredEntry| e.tags.iter().any(|(_, tag)| mine.contains(tag));
         self.suppressions.values().filter(is_theirs).find_map(kept)
+    }
+
+    /// Of whom among these people an entry in force speaks.
+    pub(super) fn list_hits(
+        &self,
+        account: &AccountId,
+        controller: &ControllerId,
+        scope: Scope,
+        people: &[Vec<Identifier>],
+        now: Timestamp,
+    ) -> Vec<ListHit> {
+        let tagged = |i: &Identifier| (i.kind.word(), tag(i));
+        let mut hits = vec![];
+        for (person, identifiers) in people.iter().enumerate() {
+            let mine: Vec<_> = identifiers.iter().map(tagged).collect();
+            let speaks = |e: &&StoredEntry| {
+                e.entry.controller == *controller
+                    && e.entry.scope == scope
+                    && e.entry.in_force(now)
+                    && same_person(&mine, &e.tags)
+            };
+            if let Some(stored) = self.suppressions.values().find(speaks) {
+                hits.push(ListHit { person, known: self.known(account, stored) });
+            }
+        }
+        hits
+    }
+
+    fn known(&self, account: &AccountId, stored: &StoredEntry) -> Known {
+        let subject = Subject::Listed { entry: stored.entry.id, account: account.clone() };
+        let of_subject = || self.desk.values().filter(|item| item.subject == subject);
+        let closed = of_subject().filter_map(|item| item.closed.as_ref()).next_back();
+        let watches = self.watches.values().filter(|w| w.watch.account == *account);
+        let mut watches = watches.filter(|w| Some(w.watch.request) == stored.entry.source);
+        Known {
+            entry: stored.entry.clone(),
+            observed: stored.accounts.get(account).map(|(stand, _)| stand.observed),
+            watch: watches.next_back().map(|w| w.watch.clone()),
+            on_desk: of_subject().any(|item| item.closed.is_none()),
+            explained: closed.and_then(|c| c.how.parse::<Choice>().ok()?.explanation()),
+        }
     }
 
     /// Refuses a listing whose entry has changed meanwhile, or whose person is forgotten.
@@ -97,8 +155,14 @@ impl Rows {
     }
 
     pub(super) fn list(&mut self, listing: Listing) {
-        let Listing { entry, from, identifiers, stands, is_empty, .. } = listing;
+        let Listing { entry, from, identifiers, tags: more, stands, is_empty, .. } = listing;
         let mut tags = vec![];
+        for saved in more.iter().filter(|saved| !saved.hashed) {
+            let mut tag = [0; 32];
+            if hex::decode_to_slice(&saved.tag, &mut tag).is_ok() {
+                tags.push((saved.kind.clone(), tag));
+            }
+        }
         let mut people = identifiers;
         let mut priors = BTreeMap::new();
         if let Some(from) = from {
@@ -121,6 +185,12 @@ impl Rows {
         });
         stored.entry = entry;
         for tag in tags {
+            if !stored.tags.contains(&tag) {
+                stored.tags.push(tag);
+            }
+        }
+        for one in &people {
+            let tag = (one.kind.word(), tag(one));
             if !stored.tags.contains(&tag) {
                 stored.tags.push(tag);
             }

@@ -136,7 +136,7 @@ impl Rows {
             Subject::Request(request) => *request != id,
             Subject::Task(task) => !is_mine(task),
             Subject::Order(order) => !orders.contains(order),
-            Subject::Account(_) | Subject::Lane(_) => true,
+            Subject::Account(_) | Subject::Lane(_) | Subject::Listed { .. } => true,
         });
         for row in self.journal.iter_mut().filter(|row| end.entries.contains(&row.entry.id)) {
             row.entry.body.clear();
@@ -155,7 +155,7 @@ impl Rows {
                 .orders
                 .get(order)
                 .is_some_and(|order| order.items.iter().any(|task| mine.contains(task))),
-            Subject::Account(_) | Subject::Lane(_) => false,
+            Subject::Account(_) | Subject::Lane(_) | Subject::Listed { .. } => false,
         };
         let mut open = self.desk.values().filter(|item| item.closed.is_none());
         if open.any(|item| concerns(&item.subject)) {

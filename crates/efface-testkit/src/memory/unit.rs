@@ -52,6 +52,11 @@ fn check(rows: &Rows, unit: &Unit, broken: Broken) -> Result<(), Error> {
             return Err(gone("receipt", receipt.id));
         }
     }
+    for on in &unit.errands_on {
+        if rows.errands.get(&on.id).is_none_or(|(_, answer)| answer.is_some()) {
+            return Err(gone("errand", on.id));
+        }
+    }
     for done in &unit.errands_done {
         if !rows.errands.contains_key(&done.id) {
             return Err(gone("errand", done.id));
@@ -243,9 +248,15 @@ fn write(rows: &mut Rows, unit: Unit, now: Timestamp) {
     for end in unit.ends {
         rows.end(&end);
     }
+    for on in unit.errands_on {
+        if let Some((errand, _)) = rows.errands.get_mut(&on.id) {
+            errand.progress = Some(on.progress);
+        }
+    }
     for done in unit.errands_done {
-        if let Some((_, answer)) = rows.errands.get_mut(&done.id) {
+        if let Some((errand, answer)) = rows.errands.get_mut(&done.id) {
             *answer = Some(done.answer);
+            errand.progress = None;
         }
     }
 }

@@ -4,13 +4,15 @@ use std::sync::Arc;
 
 use efface_core::{
     RequestAction, Scope, SuppressionId,
+    desk::{Reason as DeskReason, Subject},
     request::Request,
     suppression::{EntryState, Kind, Observed, Reason, Stand, Suppression},
+    watch::Explanation,
 };
-use efface_store::{Error, Listing, NewRequest, OnList, Unit};
+use efface_store::{DeskClose, Error, ListHit, Listing, NewRequest, OnList, Unit};
 
 use super::{Rig, fixture::erase, units::fails};
-use crate::hand::account;
+use crate::hand::{account, desk_open};
 
 async fn filed(rig: &dyn Rig, name: &str) -> Request {
     filed_as(rig, erase(name)).await
@@ -46,6 +48,7 @@ fn listing(rig: &dyn Rig, request: &Request) -> Listing {
         entry,
         from: Some(request.id),
         identifiers: vec![],
+        tags: vec![],
         stands: vec![stand],
         is_empty: false,
     }
@@ -102,4 +105,55 @@ pub(super) async fn of_two_requests_of_one_person_the_second_waits_for_the_first
     let found = rig.store().on_list(&asked).await.expect("read");
     let absent = || OnList::Absent;
     assert_eq!(found, [absent(), absent(), absent(), OnList::AfterAnother]);
+}
+
+pub(super) async fn who_stands_on_the_list_is_found_among_a_vendors_people(rig: Arc<dyn Rig>) {
+    let (one, other) = (filed(&*rig, "a").await, filed(&*rig, "b").await);
+    let (mail, shop) = (account("mail"), account("shop"));
+    let (a, b) = (erase("a").identifiers, erase("b").identifiers);
+    let people = [b.clone(), vec![], a.clone(), b];
+    let found = async |at| {
+        let hits = rig.store().list_hits(at, Scope::AllProcessing, &people).await;
+        hits.expect("read")
+    };
+    assert_eq!(found(&mail).await, [], "nobody is listed");
+    let new = listing(&*rig, &one);
+    rig.store().commit(unit(new.clone())).await.expect("listed");
+    let hits = found(&mail).await;
+    let [ListHit { person: 2, known }] = hits.as_slice() else { panic!("{hits:?}") };
+    assert_eq!((&known.entry, known.observed), (&new.entry, Some(Observed::Confirmed)));
+    assert_eq!((known.on_desk, known.explained, &known.watch), (false, None, &None));
+    assert_eq!(found(&shop).await[0].known.observed, None, "another account was told nothing");
+    let marketing = rig.store().list_hits(&mail, Scope::Marketing, &people).await.expect("read");
+    assert_eq!(marketing, [], "another scope");
+
+    // on the desk of that account alone, and explained once somebody has
+    let subject = Subject::Listed { entry: new.entry.id, account: mail.clone() };
+    let kind = Kind::HashOnly;
+    let reason = DeskReason::OnTheList { kind, verified_before: false, shown: vec![] };
+    let open = desk_open(rig.now(), rig.chance(), subject.clone(), reason);
+    let opened = Unit { desk_opens: vec![open], ..Unit::default() };
+    rig.store().commit(opened).await.expect("opened");
+    assert!(found(&mail).await[0].known.on_desk && !found(&shop).await[0].known.on_desk);
+    let (by, how) = ("tester".into(), "re-imported".into());
+    let close = DeskClose { subject, reason: None, by, how, at: rig.now() };
+    let closed = Unit { desk_closes: vec![close], ..Unit::default() };
+    rig.store().commit(closed).await.expect("closed");
+    let known = found(&mail).await.remove(0).known;
+    assert_eq!((known.on_desk, known.explained), (false, Some(Explanation::ReImported)));
+
+    // of two entries about one person the older speaks, and none that is lifted or has ended
+    let second = listing(&*rig, &other);
+    rig.store().commit(unit(second.clone())).await.expect("listed");
+    let who: Vec<usize> = found(&mail).await.iter().map(|hit| hit.person).collect();
+    assert_eq!(who, [0, 2, 3]);
+    let (at, by, consent) = (rig.now(), "tester".into(), "form 7".into());
+    let state = EntryState::Lifted { at, by, consent };
+    let entry = Suppression { version: 2, state, ..new.entry.clone() };
+    let lifted = Listing { read_version: 1, entry, is_empty: true, from: None, ..new };
+    rig.store().commit(unit(lifted)).await.expect("lifted");
+    let entry = Suppression { version: 2, expires_at: Some(rig.now()), ..second.entry.clone() };
+    let ended = Listing { read_version: 1, entry, from: None, ..second };
+    rig.store().commit(unit(ended)).await.expect("ended");
+    assert_eq!(found(&mail).await, []);
 }

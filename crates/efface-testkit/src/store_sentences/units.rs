@@ -91,6 +91,8 @@ pub(super) async fn a_write_to_what_is_not_there_is_refused(rig: Arc<dyn Rig>) {
     fails(&*rig, Unit { tasks: vec![write], ..Unit::default() }).await;
     let done = efface_store::ErrandDone { id: strange, answer: "{}".into() };
     fails(&*rig, Unit { errands_done: vec![done], ..Unit::default() }).await;
+    let on = efface_store::ErrandOn { id: strange, progress: Value::new("{}") };
+    fails(&*rig, Unit { errands_on: vec![on], ..Unit::default() }).await;
 }
 
 pub(super) async fn a_follow_up_asked_for_meanwhile_stays(rig: Arc<dyn Rig>) {

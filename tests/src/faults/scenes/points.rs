@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use efface_core::{AccountId, outside::Clock as _};
+use efface_core::{AccountId, Scope, outside::Clock as _};
 use efface_store::ErrandKind;
 use tokio::sync::OnceCell;
 
@@ -30,6 +30,8 @@ const POINTS: &[&str] = &[
     "checkpoint-signed",
     "checkpoint-kept-outside",
     "errand-asked",
+    "scan-page-read",
+    "scan-page-written",
 ];
 /// Ends at one point, one stage.
 const ENDS: usize = 3;
@@ -71,8 +73,12 @@ async fn run(setting: &Setting, point: &str, seed: u64) -> Figures {
         if point == "errand-asked" {
             store.send_errand(&account, &ErrandKind::Probe, &[]).await.expect("an errand");
         }
+        if point.starts_with("scan") {
+            let kind = ErrandKind::Scan { scope: Scope::AllProcessing, by: "test".into() };
+            store.send_errand(&account, &kind, &[]).await.expect("an errand");
+        }
         let passes = match point {
-            p if p.starts_with("checkpoint") || p.starts_with("errand") => 0,
+            p if ["checkpoint", "errand", "scan"].iter().any(|word| p.starts_with(word)) => 0,
             _ => dice.between(0, 8),
         };
         let armed = [

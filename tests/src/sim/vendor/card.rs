@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use efface_connector::{
-    ActionCard, EffectClass, Latency, LookUpCard, Manifest, Pace, Reversibility, Step, StepId,
-    SuppressEffect, SuppressOrder, TaskAction,
+    ActionCard, EffectClass, Latency, Lists, LookUpCard, Manifest, Pace, Reversibility, Step,
+    StepId, SuppressEffect, SuppressOrder, TaskAction,
 };
 use efface_core::IdentifierKind;
 
@@ -111,6 +111,7 @@ pub fn manifest(script: Script) -> Manifest {
         actions,
         suppress_order: script.order(),
         look_up: looks.then(|| LookUpCard { batch_items: 3, by: vec![IdentifierKind::Email] }),
+        lists: Lists::Cannot("made up"),
         finds: matches!(script, Script::Batch | Script::Keyed),
         recalls: script == Script::Batch,
         receives: false,

@@ -1,11 +1,12 @@
 //! `efface connector backfill`: an account that was connected later is told of everybody on the
-//! suppression list.
+//! suppression list, or scanned for who stands on it.
 
 use anyhow::Result;
 use clap::Args as ClapArgs;
-use efface_core::account::Mode;
+use efface_core::{Scope, account::Mode};
 use efface_store::Store as _;
 
+use super::scan;
 use crate::{
     command::suppression::{
         pending::Pending,
@@ -20,11 +21,13 @@ const AFTER: &str = "\
 Examples:
   efface connector backfill crm-eu --dry-run
   efface connector backfill crm-eu
+  efface connector backfill crm-eu --scan
 
 Files one request for each sealed entry of the suppression list that the account was not told of, for
 this account alone, after asking. They wait for `efface request release --all-of IMPORT`, and the
 account's daily ceiling holds. Nobody of whom the list keeps hashes alone can be told: their number is
-shown, and imports and checks recognise them.";
+shown, and imports and checks recognise them, and so does --scan: it reads the vendor's own list of
+people and puts who stands on ours on the desk, as `efface connector scan` does, and files nothing.";
 
 /// `efface connector backfill`
 #[derive(Debug, ClapArgs)]
@@ -38,15 +41,23 @@ pub struct Args {
     /// Do not ask
     #[arg(long, conflicts_with = "dry_run")]
     yes: bool,
+    /// Hold the vendor's own list against ours instead; nothing is filed
+    #[arg(long, conflicts_with_all = ["dry_run", "yes"])]
+    scan: bool,
 }
 
-fn entries(n: usize) -> String {
+/// So many entries, in words.
+pub fn entries(n: usize) -> String {
     if n == 1 { "1 entry".into() } else { format!("{n} entries") }
 }
 
 /// # Errors
 /// When the account only observes, nobody confirms, or the database cannot be written.
 pub async fn run(context: &Context, args: &Args) -> Result<Exit> {
+    if args.scan {
+        let (account, scope) = (args.account.clone(), Scope::AllProcessing);
+        return scan::run(context, &scan::Args { account, scope, wait: 3600 }).await;
+    }
     let spec = &context.account(&args.account)?.spec;
     let mode = context.store.account(&spec.id).await?.condition.mode;
     if mode == Mode::Observe {
@@ -66,7 +77,7 @@ pub async fn run(context: &Context, args: &Args) -> Result<Exit> {
         }
         if pending.hash_only > 0 {
             say!(
-                "{} of which the list keeps hashes alone: nobody can push those; imports and checks recognise them",
+                "{} of which the list keeps hashes alone: nobody can push those; imports and checks recognise them, and `--scan` finds them in the vendor's own list",
                 pending.hash_only
             );
         }

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use efface_core::{Manifest, manifest::EffectClass};
+use efface_core::{
+    Manifest,
+    manifest::{EffectClass, Lists},
+};
 
 use crate::print::{self, Table, say};
 
@@ -22,12 +25,19 @@ pub fn print(manifest: &Manifest) -> Result<()> {
             )
         },
     );
+    let lists = match &manifest.lists {
+        Lists::InPages(card) => {
+            format!("in pages of {}, by {}", card.page_items, print::list(&card.by))
+        }
+        Lists::Cannot(why) => format!("no: {why}"),
+    };
     let yes = |b: bool| if b { "yes" } else { "no" }.to_owned();
     let pace = manifest.pace;
     print::pairs(&[
         ("connector", format!("{} ({})", manifest.id, manifest.title)),
         ("category", manifest.category.to_owned()),
         ("look-up", look_up),
+        ("lists its people", lists),
         ("suppress goes", format!("{} erase", manifest.suppress_order)),
         ("finds a lost call", yes(manifest.finds)),
         ("can recall", yes(manifest.recalls)),

@@ -8,6 +8,7 @@ pub mod example;
 pub mod floor;
 pub mod list;
 pub mod rehearse;
+pub mod scan;
 pub mod show;
 pub mod switch;
 
@@ -47,6 +48,8 @@ pub enum Command {
     Enable(enable::Args),
     /// Tell an account that was connected later of everybody on the suppression list
     Backfill(backfill::Args),
+    /// Hold the vendor's own list of people against the suppression list
+    Scan(scan::Args),
     /// Put an account back to look-ups only
     Observe(switch::ObserveArgs),
     /// Stop sending to an account
@@ -68,6 +71,7 @@ pub async fn run(global: &GlobalArgs, command: Command) -> Result<Exit> {
         Command::Rehearse(args) => rehearse::run(&Context::open(global).await?, &args).await,
         Command::Enable(args) => enable::run(&Context::open(global).await?, &args).await,
         Command::Backfill(args) => backfill::run(&Context::open(global).await?, &args).await,
+        Command::Scan(args) => scan::run(&Context::open(global).await?, &args).await,
         Command::Observe(args) => switch::observe(&looking(global).await?, &args).await,
         Command::Pause(args) => switch::pause(&looking(global).await?, &args).await,
         Command::Resume(args) => switch::resume(&looking(global).await?, &args).await,

@@ -63,7 +63,8 @@ async fn looking(global: &GlobalArgs) -> Result<Context> {
     Context::open_without_vendors(global).await
 }
 
-fn scope_parser() -> impl TypedValueParser<Value = Scope> {
+/// Reads a scope.
+pub fn scope_parser() -> impl TypedValueParser<Value = Scope> {
     PossibleValuesParser::new(Scope::ALL.iter().map(|s| s.word()))
         .try_map(|word| word.parse::<Scope>())
 }

@@ -38,6 +38,7 @@ pub(in crate::sql) struct PreparedUnit {
     pub(in crate::sql) accounts: Batch,
     pub(in crate::sql) desk_closes: Batch,
     pub(in crate::sql) desk_opens: Batch,
+    pub(in crate::sql) errands_on: Vec<(uuid::Uuid, Vec<u8>)>,
     pub(in crate::sql) errands: Vec<(uuid::Uuid, Vec<u8>, Timestamp)>,
     pub(in crate::sql) listings: list::PreparedListings,
     pub(in crate::sql) new_watches: Batch,
@@ -302,6 +303,11 @@ pub(in crate::sql) fn prepare_with(
     out.forgets = unit.forgets;
     out.ends = unit.ends;
     out.restore = unit.restore;
+    for on in unit.errands_on {
+        let sealed =
+            sealer.seal_general(&format!("errand-progress/{}", on.id), on.progress.expose());
+        out.errands_on.push((on.id, sealed));
+    }
     for done in unit.errands_done {
         out.errands.push((
             done.id,

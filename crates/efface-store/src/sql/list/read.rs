@@ -129,7 +129,7 @@ pub(crate) async fn by_tags<'a>(
     Ok(found)
 }
 
-const NAMED: (&str, &str) = (
+pub(super) const NAMED: (&str, &str) = (
     "SELECT s.id, s.body FROM (VALUES {rows}) AS x CROSS JOIN suppression s ON s.id = x.column1",
     "SELECT s.id, s.body FROM unnest($1::bytea[]) AS x(id) CROSS JOIN LATERAL (SELECT * FROM suppression WHERE suppression.id = x.id OFFSET 0) AS s",
 );
@@ -211,7 +211,7 @@ async fn entries(
     found.iter().map(|row| Ok((SuppressionId(row.id(0)?), read_entry(row, 1)?))).collect()
 }
 
-async fn tags_of_entries(
+pub(in crate::sql) async fn tags_of_entries(
     database: &Database,
     ids: impl Iterator<Item = SuppressionId>,
 ) -> Result<HashMap<SuppressionId, Vec<(String, Tag)>>, Error> {

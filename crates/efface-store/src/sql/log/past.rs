@@ -1,6 +1,7 @@
 //! What the log was called before, and what each of its checkpoints saves.
 
 use efface_core::{
+    SuppressionId,
     journal::Leaf,
     restore::{FORMAT, Saved},
 };
@@ -11,7 +12,10 @@ use super::{KEY_PURPOSE, count, damaged, number, read::read_checkpoint};
 use crate::{
     CheckpointRow, Error, SqlStore,
     hot::Cell,
-    sql::restore::{RESTORES, read},
+    sql::{
+        list,
+        restore::{RESTORES, read},
+    },
 };
 
 /// Leaves read at once.
@@ -96,6 +100,8 @@ impl SqlStore {
             }
             at = to;
         }
+        let changed: Vec<SuppressionId> = saved.suppressions.keys().copied().collect();
+        saved.entries = list::saved_entries(&self.database, &changed).await?;
         Ok(saved)
     }
 }
