@@ -8,6 +8,8 @@ mod m0004_keys;
 mod m0005_suppression;
 mod m0006_watch;
 mod m0007_restore;
+#[cfg(feature = "newer-schema")]
+mod m9999_later;
 
 use sea_orm_migration::{prelude::*, sea_orm::DbBackend};
 
@@ -25,6 +27,8 @@ impl MigratorTrait for Migrator {
             Box::new(m0005_suppression::STEP),
             Box::new(m0006_watch::STEP),
             Box::new(m0007_restore::STEP),
+            #[cfg(feature = "newer-schema")]
+            Box::new(m9999_later::STEP),
         ]
     }
 }

@@ -27,6 +27,9 @@ pub struct Evidence<'a> {
     pub digest: Box<Digest<'a>>,
     pub orders: Vec<Order>,
     pub exchanges: Vec<StoredExchange>,
+    /// Orders of a time that the database has lost, which vendors saw all the same; one it still has
+    /// stands here for what it was repeated then.
+    pub lost_orders: Vec<Order>,
     pub journal: Vec<ReadEntry>,
     pub requests: Vec<(RequestView, Vec<WhyLine>)>,
     pub filed: usize,
@@ -58,6 +61,7 @@ impl Evidence<'_> {
             digest: Box::new(|bytes| store.digest(bytes)),
             orders: peek.orders().await,
             exchanges: peek.exchanges().await,
+            lost_orders: vec![],
             journal: tail.iter().map(read).collect(),
             requests,
             filed: filed.len(),
@@ -328,7 +332,13 @@ impl Verdict {
                     arrived && kept.into_iter().any(|digest| seen.count(vendor, digest) > 0)
                 })
             });
-            if !carried && *level != EvidenceLevel::Attested {
+            // what was done in a time that is lost is told by the vendor, or by an order of then
+            let done_before = !evidence.lost_orders.is_empty() && {
+                let all = evidence.orders.iter().chain(&evidence.lost_orders);
+                let mut mine = all.filter(|order| order.items.contains(&task.id));
+                mine.any(|order| seen.count(vendor, &order.body_digest) > 0)
+            };
+            if !carried && !done_before && *level != EvidenceLevel::Attested {
                 self.tally.without_call += 1;
                 let word = outcome.word(task.action);
                 self.fault(format!(
@@ -341,7 +351,7 @@ impl Verdict {
 
     fn repeats_only_where_the_class_allows(&mut self, evidence: &Evidence<'_>, seen: &Seen<'_>) {
         let mut orders: HashMap<(&str, &str), Vec<&Order>> = HashMap::new();
-        for order in &evidence.orders {
+        for order in evidence.orders.iter().chain(&evidence.lost_orders) {
             orders.entry((order.account.as_str(), &order.body_digest)).or_default().push(order);
             if order.repeats > 0 {
                 self.tally.repeats.entry(class_word(order.class)).or_default().0 += 1;

@@ -3,12 +3,14 @@
 //! nothing and with every request closed. `cargo xtask faults` runs them; a small size of each runs
 //! with the other tests.
 
+mod backup;
 mod figures;
 pub(crate) mod home;
 mod hop;
 pub mod inside;
 pub(crate) mod process;
 pub mod scenes;
+mod schema;
 mod stage;
 pub mod variant;
 pub mod witness;
@@ -131,8 +133,4 @@ pub const LEFT_OUT: &[(&str, &str)] = &[
     ),
     ("a vendor that says done and is not", "played in-process, in the tests of `faults`"),
     ("mass load, a day's soak", "`cargo xtask bench` measures load"),
-    (
-        "upgrade and downgrade, backup and restore",
-        "there is one version so far; a restored database is met in the tests of `witness`",
-    ),
 ];

@@ -136,6 +136,52 @@ impl WorkerProcess {
     }
 }
 
+/// How a command ended that somebody gave at a terminal.
+#[derive(Debug)]
+pub struct Ran {
+    /// The exit code; none where a signal ended it.
+    pub exit: Option<i32>,
+    pub out: String,
+    pub err: String,
+}
+
+impl Ran {
+    /// Runs a command of the program to its end; a worker's would have this name.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    #[must_use]
+    pub fn of(program: &Path, settings: &Path, name: &str, words: &[&str]) -> Self {
+        let mut command = Command::new(program);
+        command.args(words).arg("--config").arg(settings);
+        command.env("EFFACE__WORKER__NAME", name).stdin(Stdio::null());
+        let output = command.output().expect("efface runs");
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Self { exit: output.status.code(), out: text(&output.stdout), err: text(&output.stderr) }
+    }
+
+    /// The JSON it printed.
+    ///
+    /// # Panics
+    /// When it printed something else.
+    #[must_use]
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    /// Holds it against an exit code and words it must say.
+    ///
+    /// # Panics
+    /// When it ended otherwise.
+    #[track_caller]
+    pub fn ends(&self, exit: i32, parts: &[&str]) {
+        assert_eq!(self.exit, Some(exit), "{self:?}");
+        for part in parts {
+            assert!(self.out.contains(part) || self.err.contains(part), "no {part:?} in {self:?}");
+        }
+    }
+}
+
 /// The last words of all workers, for a failure's message.
 #[must_use]
 pub fn last_words(said: &Path) -> String {
