@@ -336,7 +336,11 @@ impl Verdict {
             let done_before = !evidence.lost_orders.is_empty() && {
                 let all = evidence.orders.iter().chain(&evidence.lost_orders);
                 let mut mine = all.filter(|order| order.items.contains(&task.id));
-                mine.any(|order| seen.count(vendor, &order.body_digest) > 0)
+                mine.any(|order| {
+                    let kept = exchanged.get(&order.id).into_iter().flatten().copied();
+                    let mut all = kept.chain([order.body_digest.as_str()]);
+                    all.any(|digest| seen.count(vendor, digest) > 0)
+                })
             };
             if !carried && !done_before && *level != EvidenceLevel::Attested {
                 self.tally.without_call += 1;

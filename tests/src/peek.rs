@@ -92,6 +92,11 @@ impl Peek {
         self.number("SELECT count(*) FROM task WHERE state IN ('ready', 'sending', 'unknown', 'waiting', 'confirmed')").await
     }
 
+    /// Tasks that have not ended.
+    pub async fn unsettled(&self) -> i64 {
+        self.number("SELECT count(*) FROM task WHERE state <> 'settled'").await
+    }
+
     /// How often each lane has changed hands.
     pub async fn epochs(&self) -> BTreeMap<String, i64> {
         let rows = self.rows("SELECT name, epoch FROM lane").await;

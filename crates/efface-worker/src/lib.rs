@@ -51,6 +51,7 @@ pub use fleet::{ConnectedAccount, Fleet, Options};
 pub use hands::{Hands, Runtime, Task, TokioRuntime};
 pub use ledger::{Anchor, LedgerOptions};
 pub use metronome::{Job, Metronome, next_run};
+pub use steady::Clocks;
 
 use crate::{
     fleet::Member,

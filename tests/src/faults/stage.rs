@@ -146,11 +146,11 @@ impl Stage {
         Ran::of(&self.program, &self.home.settings, &self.name(0), words)
     }
 
-    /// Whoever was answered is forgotten at once.
-    pub fn forget_at_once(&self) {
+    /// Puts other words into the settings, for whoever starts from now on.
+    pub fn set(&self, from: &str, to: &str) {
         let text = std::fs::read_to_string(&self.home.settings).expect("settings");
-        let text = text.replacen("[policy]\n", "[policy]\nforget_days = 0\n", 1);
-        std::fs::write(&self.home.settings, text).expect("settings");
+        assert!(text.contains(from), "no {from:?} in the settings");
+        std::fs::write(&self.home.settings, text.replacen(from, to, 1)).expect("settings");
     }
 
     /// Another program from here on: an older or newer version.
