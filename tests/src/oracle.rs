@@ -1,6 +1,7 @@
 //! The judge. It reads what the vendors logged and what the database holds, and asks no worker.
 
 mod history;
+mod lost;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -332,17 +333,8 @@ impl Verdict {
                     arrived && kept.into_iter().any(|digest| seen.count(vendor, digest) > 0)
                 })
             });
-            // what was done in a time that is lost is told by the vendor, or by an order of then
-            let done_before = !evidence.lost_orders.is_empty() && {
-                let all = evidence.orders.iter().chain(&evidence.lost_orders);
-                let mut mine = all.filter(|order| order.items.contains(&task.id));
-                mine.any(|order| {
-                    let kept = exchanged.get(&order.id).into_iter().flatten().copied();
-                    let mut all = kept.chain([order.body_digest.as_str()]);
-                    all.any(|digest| seen.count(vendor, digest) > 0)
-                })
-            };
-            if !carried && !done_before && *level != EvidenceLevel::Attested {
+            let told = carried || lost::is_told(evidence, seen, &exchanged, task);
+            if !told && *level != EvidenceLevel::Attested {
                 self.tally.without_call += 1;
                 let word = outcome.word(task.action);
                 self.fault(format!(

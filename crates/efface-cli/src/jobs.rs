@@ -32,8 +32,7 @@ pub fn expressions(settings: &Settings) -> [(&'static str, String); 5] {
 }
 
 /// What a clock's step keeps from being done: a day that has passed is on record for good.
-const STEPPED: &str =
-    "not done: the wall clock stepped since this worker started; it is done again once that is over";
+const STEPPED: &str = "not done: the wall clock stepped since this worker started; it is done again once that is over";
 
 /// The clocks as they were at the start, and who reads them again.
 #[derive(Clone)]

@@ -124,8 +124,8 @@ pub struct Scene {
 pub const LEFT_OUT: &[(&str, &str)] = &[
     ("power loss, read-only disk, I/O errors", "need a file system of their own beneath SQLite"),
     (
-        "a step of the wall clock",
-        "no tool here shifts it for one process; in-process tests move an injected clock (expiry, steady)",
+        "a cooling-off whose end a step of the wall clock reaches",
+        "it ends by the wall clock; what expires, is forgotten or is marked as late does not",
     ),
     (
         "a connector that panics or never ends",
