@@ -137,13 +137,23 @@ async fn run(setting: &Setting) -> Figures {
         }
     }
     late(&mut stage, &moved, &mut workers, &mut figures).await;
-    for id in &stage.filed.clone()[stage.filed.len() - 1..] {
+    for id in open.iter().chain(stage.filed.last()) {
         stage.store().await.cancel(*id, "test").await.expect("withdrawn");
     }
-    for id in &open {
-        stage.store().await.cancel(*id, "test").await.expect("withdrawn");
+    let peek = stage.peek().await;
+    let now = WallClock.now().millis();
+    let far = format!("SELECT count(*) FROM task WHERE wake_at > {}", now + HOUR * 1000);
+    figures.note(format!(
+        "{} tasks wait for a moment that the wrong clock named",
+        peek.number(&far).await
+    ));
+    for worker in workers {
+        assert!(worker.stop().success(), "{}", stage.last_words());
     }
-    stage.finish(workers, &mut figures).await;
+    // it comes
+    moved.by(41 * DAY);
+    stage.rest(vec![moved.worker(&stage, 1)]).await;
+    stage.finish(vec![], &mut figures).await;
     figures.note("takeover: from the return of the true time to the mark of a day that had passed");
     figures
 }
