@@ -2,6 +2,7 @@
 
 mod history;
 mod lost;
+mod words;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -15,7 +16,10 @@ use efface_core::{
 };
 use efface_store::{RequestView, SqlStore, Store as _, WhyLine};
 
+pub use words::class_word;
+
 use crate::peek::{Peek, StoredExchange};
+use words::says_done;
 
 /// A keyed digest, hex.
 type Digest<'a> = dyn Fn(&[u8]) -> String + Send + Sync + 'a;
@@ -104,17 +108,6 @@ pub struct Verdict {
     pub tally: Tally,
 }
 
-#[must_use]
-pub fn class_word(class: EffectClass) -> &'static str {
-    match class {
-        EffectClass::ReadOnly => "read only",
-        EffectClass::NaturallyIdempotent => "naturally idempotent",
-        EffectClass::KeyIdempotent { .. } => "idempotent by key",
-        EffectClass::Wasteful => "wasteful",
-        EffectClass::AtMostOnce => "at most once",
-    }
-}
-
 /// Judges.
 #[must_use]
 pub fn judge(evidence: &Evidence<'_>) -> Verdict {
@@ -199,24 +192,6 @@ fn may_be_taken_back(evidence: &Evidence<'_>, vendor: &str, digest: &str, line: 
     line.effects.iter().all(|effect| effect.starts_with("recalled "))
         && (mine.any(|e| e.order.as_ref().is_some_and(cancelled))
             || wanted.any(|id| at_vendor(&id) && cancelled(id)))
-}
-
-/// Whether an outcome says that a vendor did something to the person.
-const fn says_done(outcome: &Outcome) -> bool {
-    match outcome {
-        Outcome::Erased | Outcome::Suppressed | Outcome::Lifted | Outcome::Anonymised => true,
-        Outcome::Instructed { .. }
-        | Outcome::NotFound
-        | Outcome::NotSupported
-        | Outcome::NotHeld
-        | Outcome::Observed(_)
-        | Outcome::Exempt { .. }
-        | Outcome::Waived { .. }
-        | Outcome::Cancelled
-        | Outcome::Superseded
-        | Outcome::Recalled
-        | Outcome::OnRecord => false,
-    }
 }
 
 impl Verdict {

@@ -124,8 +124,8 @@ pub struct Scene {
 pub const LEFT_OUT: &[(&str, &str)] = &[
     ("power loss, read-only disk, I/O errors", "need a file system of their own beneath SQLite"),
     (
-        "a cooling-off whose end a step of the wall clock reaches",
-        "it ends by the wall clock; what expires, is forgotten or is marked as late does not",
+        "a step of the wall clock that reaches the end of a cooling-off, of a phase's patience or of a wait",
+        "these end by the wall clock, and what was to be due soon by a clock that was ahead is due as late as it said; what expires, is forgotten or is marked as late is not moved by it",
     ),
     (
         "a connector that panics or never ends",

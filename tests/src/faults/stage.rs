@@ -44,6 +44,8 @@ pub struct Stage {
     pub home: Home,
     /// By person; all of them, but for those of [`Ways::filed_later`].
     pub filed: Vec<RequestId>,
+    /// Whether a vendor that finds nobody is wrong.
+    pub all_are_held: bool,
     /// Orders that vendors saw and the database has lost.
     pub lost_orders: Vec<Order>,
     program: PathBuf,
@@ -94,7 +96,19 @@ impl Stage {
         let program = setting.efface.clone();
         let folder = Some(folder);
         let lost_orders = vec![];
-        Self { url, ways, vendors, home, filed, lost_orders, program, said, tag, folder }
+        Self {
+            url,
+            ways,
+            vendors,
+            home,
+            filed,
+            all_are_held: true,
+            lost_orders,
+            program,
+            said,
+            tag,
+            folder,
+        }
     }
 
     #[must_use]
@@ -224,7 +238,7 @@ impl Stage {
         let evidence =
             Evidence::gather(&store, &self.peek().await, self.vendors.logs(), &self.filed).await;
         // whoever was erased in a time that is lost is not found again
-        let all_are_held = self.lost_orders.is_empty();
+        let all_are_held = self.all_are_held && self.lost_orders.is_empty();
         judge(&Evidence { all_are_held, lost_orders: self.lost_orders.clone(), ..evidence })
     }
 
