@@ -35,6 +35,9 @@ pub fn beside(name: &str) -> PathBuf {
 pub struct WorkerProcess {
     child: Child,
     name: String,
+    said: PathBuf,
+    /// What others had said before.
+    from: usize,
 }
 
 impl Drop for WorkerProcess {
@@ -58,7 +61,9 @@ impl WorkerProcess {
         name: &str,
         also: &[(&str, String)],
     ) -> Self {
+        let path = said.to_owned();
         let said = File::options().create(true).append(true).open(said).expect("the worker's log");
+        let from = fs::read(&path).map_or(0, |text| text.len());
         let child = Command::new(program)
             .arg("worker")
             .arg("--config")
@@ -70,12 +75,20 @@ impl WorkerProcess {
             .stderr(said)
             .spawn()
             .expect("the worker starts");
-        Self { child, name: name.to_owned() }
+        Self { child, name: name.to_owned(), said: path, from }
     }
 
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Whether it said that it works: before that a signal ends it unheard.
+    #[must_use]
+    pub fn has_begun(&self) -> bool {
+        let said = fs::read(&self.said).unwrap_or_default();
+        let said = String::from_utf8_lossy(said.get(self.from..).unwrap_or_default()).into_owned();
+        said.lines().any(|line| line.contains(": working ") && line.contains(&self.name))
     }
 
     /// `kill -9`, and waits until it is dead.

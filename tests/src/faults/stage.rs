@@ -220,7 +220,8 @@ impl Stage {
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
             let moving = peek.moving(WallClock.now().millis()).await;
-            quiet = if moving == 0 { quiet + 1 } else { 0 };
+            let begun = workers.iter().all(WorkerProcess::has_begun);
+            quiet = if moving == 0 && begun { quiet + 1 } else { 0 };
         }
         for worker in workers {
             let status = worker.stop();

@@ -38,6 +38,9 @@ pub(super) async fn play(setting: Setting) -> Figures {
     figures
 }
 
+/// A vendor and the digest of a call.
+type Words = (String, String);
+
 /// What nobody may forget of the lost time.
 struct Kept {
     over: Vec<RequestId>,
@@ -204,7 +207,7 @@ async fn set_back(stage: &mut Stage, copy: &Backup, kept: &Kept, figures: &mut F
 /// effect class allows, but where a person decided so.
 async fn nothing_harmful_again(stage: &Stage, decided: &BTreeSet<TaskId>, figures: &mut Figures) {
     let store = stage.store().await;
-    let mut seen: BTreeMap<(String, String), usize> = BTreeMap::new();
+    let mut seen: BTreeMap<Words, usize> = BTreeMap::new();
     for (vendor, lines) in stage.vendors.logs() {
         for line in lines {
             let input = format!("{} {}\n{}", line.method, line.path, line.body);
@@ -215,9 +218,8 @@ async fn nothing_harmful_again(stage: &Stage, decided: &BTreeSet<TaskId>, figure
     }
     let orders = stage.peek().await.orders().await;
     // whose wish was lost asked again, in the same words: a call then belongs to one of several tasks
-    let mut said: BTreeMap<(String, String), BTreeSet<&[TaskId]>> = BTreeMap::new();
-    let mut mine: BTreeMap<(TaskId, String), (EffectClass, BTreeSet<(String, String)>)> =
-        BTreeMap::new();
+    let mut said: BTreeMap<Words, BTreeSet<&[TaskId]>> = BTreeMap::new();
+    let mut mine: BTreeMap<(TaskId, String), (EffectClass, BTreeSet<Words>)> = BTreeMap::new();
     for order in orders.iter().chain(&stage.lost_orders) {
         if most(order.class).is_none() {
             continue;
@@ -231,7 +233,7 @@ async fn nothing_harmful_again(stage: &Stage, decided: &BTreeSet<TaskId>, figure
     }
     let mut count = 0;
     for ((task, step), (class, words)) in &mine {
-        let times = |words: &(String, String)| {
+        let times = |words: &Words| {
             let others = said.get(words).map_or(0, |groups| groups.len() - 1);
             seen.get(words).map_or(0, |times| times.saturating_sub(others))
         };
