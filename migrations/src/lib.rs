@@ -9,6 +9,8 @@ mod m0005_suppression;
 mod m0006_watch;
 mod m0007_restore;
 mod m0008_scan;
+#[cfg(feature = "newer-schema")]
+mod m9999_later;
 
 use sea_orm_migration::{prelude::*, sea_orm::DbBackend};
 
@@ -27,6 +29,8 @@ impl MigratorTrait for Migrator {
             Box::new(m0006_watch::STEP),
             Box::new(m0007_restore::STEP),
             Box::new(m0008_scan::STEP),
+            #[cfg(feature = "newer-schema")]
+            Box::new(m9999_later::STEP),
         ]
     }
 }

@@ -1,6 +1,8 @@
 //! The judge. It reads what the vendors logged and what the database holds, and asks no worker.
 
 mod history;
+mod lost;
+mod words;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -14,7 +16,10 @@ use efface_core::{
 };
 use efface_store::{RequestView, SqlStore, Store as _, WhyLine};
 
+pub use words::class_word;
+
 use crate::peek::{Peek, StoredExchange};
+use words::says_done;
 
 /// A keyed digest, hex.
 type Digest<'a> = dyn Fn(&[u8]) -> String + Send + Sync + 'a;
@@ -27,6 +32,9 @@ pub struct Evidence<'a> {
     pub digest: Box<Digest<'a>>,
     pub orders: Vec<Order>,
     pub exchanges: Vec<StoredExchange>,
+    /// Orders of a time that the database has lost, which vendors saw all the same; one it still has
+    /// stands here for what it was repeated then.
+    pub lost_orders: Vec<Order>,
     pub journal: Vec<ReadEntry>,
     pub requests: Vec<(RequestView, Vec<WhyLine>)>,
     pub filed: usize,
@@ -58,6 +66,7 @@ impl Evidence<'_> {
             digest: Box::new(|bytes| store.digest(bytes)),
             orders: peek.orders().await,
             exchanges: peek.exchanges().await,
+            lost_orders: vec![],
             journal: tail.iter().map(read).collect(),
             requests,
             filed: filed.len(),
@@ -97,17 +106,6 @@ pub struct Tally {
 pub struct Verdict {
     pub faults: Vec<String>,
     pub tally: Tally,
-}
-
-#[must_use]
-pub fn class_word(class: EffectClass) -> &'static str {
-    match class {
-        EffectClass::ReadOnly => "read only",
-        EffectClass::NaturallyIdempotent => "naturally idempotent",
-        EffectClass::KeyIdempotent { .. } => "idempotent by key",
-        EffectClass::Wasteful => "wasteful",
-        EffectClass::AtMostOnce => "at most once",
-    }
 }
 
 /// Judges.
@@ -194,24 +192,6 @@ fn may_be_taken_back(evidence: &Evidence<'_>, vendor: &str, digest: &str, line: 
     line.effects.iter().all(|effect| effect.starts_with("recalled "))
         && (mine.any(|e| e.order.as_ref().is_some_and(cancelled))
             || wanted.any(|id| at_vendor(&id) && cancelled(id)))
-}
-
-/// Whether an outcome says that a vendor did something to the person.
-const fn says_done(outcome: &Outcome) -> bool {
-    match outcome {
-        Outcome::Erased | Outcome::Suppressed | Outcome::Lifted | Outcome::Anonymised => true,
-        Outcome::Instructed { .. }
-        | Outcome::NotFound
-        | Outcome::NotSupported
-        | Outcome::NotHeld
-        | Outcome::Observed(_)
-        | Outcome::Exempt { .. }
-        | Outcome::Waived { .. }
-        | Outcome::Cancelled
-        | Outcome::Superseded
-        | Outcome::Recalled
-        | Outcome::OnRecord => false,
-    }
 }
 
 impl Verdict {
@@ -328,7 +308,8 @@ impl Verdict {
                     arrived && kept.into_iter().any(|digest| seen.count(vendor, digest) > 0)
                 })
             });
-            if !carried && *level != EvidenceLevel::Attested {
+            let told = carried || lost::is_told(evidence, seen, &exchanged, task);
+            if !told && *level != EvidenceLevel::Attested {
                 self.tally.without_call += 1;
                 let word = outcome.word(task.action);
                 self.fault(format!(
@@ -341,7 +322,7 @@ impl Verdict {
 
     fn repeats_only_where_the_class_allows(&mut self, evidence: &Evidence<'_>, seen: &Seen<'_>) {
         let mut orders: HashMap<(&str, &str), Vec<&Order>> = HashMap::new();
-        for order in &evidence.orders {
+        for order in evidence.orders.iter().chain(&evidence.lost_orders) {
             orders.entry((order.account.as_str(), &order.body_digest)).or_default().push(order);
             if order.repeats > 0 {
                 self.tally.repeats.entry(class_word(order.class)).or_default().0 += 1;

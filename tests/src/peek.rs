@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 
 use efface_core::{OrderId, RequestId, TaskId, order::Order};
+use efface_migrations::Migrator;
 use sea_orm::{
     ConnectOptions, ConnectionTrait as _, DatabaseConnection, DatabaseTransaction, QueryResult,
     Statement, TransactionTrait as _, sqlx::types::uuid::Uuid,
 };
+use sea_orm_migration::MigratorTrait as _;
 
 /// One exchange as it is stored.
 pub struct StoredExchange {
@@ -88,6 +90,11 @@ impl Peek {
     /// Tasks that go on by themselves.
     pub async fn moving_tasks(&self) -> i64 {
         self.number("SELECT count(*) FROM task WHERE state IN ('ready', 'sending', 'unknown', 'waiting', 'confirmed')").await
+    }
+
+    /// Tasks that have not ended.
+    pub async fn unsettled(&self) -> i64 {
+        self.number("SELECT count(*) FROM task WHERE state <> 'settled'").await
     }
 
     /// How often each lane has changed hands.
@@ -177,7 +184,27 @@ impl Peek {
         .await;
     }
 
-    fn literal(&self, id: &[u8]) -> String {
+    /// The texts a query gives, one a row.
+    pub(crate) async fn texts(&self, sql: &str) -> Vec<String> {
+        let rows = self.rows(sql).await;
+        rows.iter().map(|r| r.try_get_by_index(0).expect("a text")).collect()
+    }
+
+    pub(crate) fn is_sqlite(&self) -> bool {
+        self.database.get_database_backend() == sea_orm::DbBackend::Sqlite
+    }
+
+    /// Takes so many steps of the schema that it lacks.
+    pub(crate) async fn steps_up(&self, steps: u32) {
+        Migrator::up(&self.database, Some(steps)).await.expect("steps of the schema");
+    }
+
+    /// Takes the last step of the schema back, or says why not.
+    pub(crate) async fn step_back(&self) -> Result<(), String> {
+        Migrator::down(&self.database, Some(1)).await.map_err(|error| error.to_string())
+    }
+
+    pub(crate) fn literal(&self, id: &[u8]) -> String {
         let hex = hex::encode(id);
         match self.database.get_database_backend() {
             sea_orm::DbBackend::Sqlite => format!("x'{hex}'"),

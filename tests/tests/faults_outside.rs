@@ -44,6 +44,9 @@ scenes! {
     a_worker_asked_to_stop_leaves_nothing_in_doubt: "rolling" on Sqlite, Postgresql;
     a_revoked_key_is_one_question_and_no_loss: "key" on Sqlite, Postgresql;
     withdrawals_and_the_brake_meet_calls_that_leave: "brake" on Sqlite, Postgresql;
+    a_schema_that_changes_beneath_the_work_loses_nothing: "upgrade" on Sqlite, Postgresql;
+    a_database_that_was_set_back_under_load_repeats_nothing_forbidden: "restore" on Sqlite, Postgresql;
+    a_wall_clock_that_steps_ends_no_lease_and_no_deadline: "clock" on Sqlite, Postgresql;
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::Result;
 use efface_settings::Settings;
 use efface_store::{Error, SqlStore};
-use efface_worker::Job;
+use efface_worker::{Clocks, Hands, Job};
 
 use crate::wiring::{Context, KeyFolder, webhook};
 
@@ -31,14 +31,40 @@ pub fn expressions(settings: &Settings) -> [(&'static str, String); 5] {
     ]
 }
 
+/// What a clock's step keeps from being done: a day that has passed is on record for good.
+const STEPPED: &str = "not done: the wall clock stepped since this worker started; it is done again once that is over";
+
+/// The clocks as they were at the start, and who reads them again.
+#[derive(Clone)]
+struct Start {
+    clocks: Option<Clocks>,
+    hands: Hands,
+}
+
+impl Start {
+    /// Whether the wall clock has gone as the others since.
+    async fn is_steady(&self, store: &SqlStore) -> bool {
+        let now = Clocks::read(store, &self.hands).await;
+        matches!((&self.clocks, &now), (Some(start), Some(now)) if !start.stepped(now))
+    }
+}
+
 /// The jobs as the metronome takes them.
-#[must_use]
-pub fn for_metronome(context: &Context) -> Vec<Job> {
+pub async fn for_metronome(context: &Context, hands: Hands) -> Vec<Job> {
+    let start = Start { clocks: Clocks::read(&*context.store, &hands).await, hands };
     let job = |(name, expression): (&'static str, String)| {
         let parts = (context.store.clone(), context.keys.clone(), context.settings.clone());
+        let start = start.clone();
         let run = move || {
             let (store, keys, settings) = parts.clone();
+            let start = start.clone();
             let work: std::pin::Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(async move {
+                if name == OVERDUE_CHECK && !start.is_steady(&store).await {
+                    tracing::warn!(job = name, "{STEPPED}");
+                    // the next tick tries again
+                    let _ = store.note_run(name, STEPPED).await;
+                    return;
+                }
                 match run(&store, &keys, &settings, name).await {
                     // every few minutes: `efface schedule list` shows the last result
                     Ok(result) => tracing::debug!(job = name, result, "job done"),

@@ -29,7 +29,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 #[cfg(any(
     feature = "crash-points",
     feature = "without-fencing",
-    feature = "without-order-commit"
+    feature = "without-order-commit",
+    feature = "newer-schema"
 ))]
 fn say_that_it_is_broken() {
     eprintln!(
@@ -43,7 +44,8 @@ fn main() -> ExitCode {
     #[cfg(any(
         feature = "crash-points",
         feature = "without-fencing",
-        feature = "without-order-commit"
+        feature = "without-order-commit",
+        feature = "newer-schema"
     ))]
     say_that_it_is_broken();
     let cli = Cli::parse();

@@ -156,9 +156,10 @@ pub async fn work(context: &Context, stop: &Stop) -> Result<()> {
     let options = fleet::options(&context.settings, name.clone());
     let fleet = fleet::fleet(context)?;
     context.store.listen().await.context("what other processes write cannot be heard")?;
-    let worker = Worker::new(context.store.clone(), fleet, context.hands(), options);
-    let jobs = jobs::for_metronome(context);
-    let metronome = Metronome::start(jobs).await?;
+    let hands = context.hands();
+    let jobs = jobs::for_metronome(context, hands.clone()).await;
+    let worker = Worker::new(context.store.clone(), fleet, hands.clone(), options);
+    let metronome = Metronome::start(jobs, hands).await?;
     tracing::info!(worker = name, accounts = context.accounts.len(), "working");
     let done = worker.run(stop.asked()).await;
     metronome.stop().await;

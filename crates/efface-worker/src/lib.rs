@@ -52,6 +52,7 @@ pub use fleet::{ConnectedAccount, Fleet, Options};
 pub use hands::{Hands, Runtime, Task, TokioRuntime};
 pub use ledger::{Anchor, LedgerOptions};
 pub use metronome::{Job, Metronome, next_run};
+pub use steady::Clocks;
 
 use crate::{
     fleet::Member,

@@ -13,21 +13,23 @@ const MOST_APART: Duration = Duration::from_secs(3600);
 
 /// Three clocks, read together.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Clocks {
+pub struct Clocks {
     pub wall: Timestamp,
     pub database: Timestamp,
     pub monotonic: Duration,
 }
 
 impl Clocks {
-    /// `None` when the database does not tell the time.
-    pub(crate) async fn read(store: &dyn Store, hands: &Hands) -> Option<Self> {
+    /// `None` when the database does not tell the time. Readings are told apart by one runtime's
+    /// monotonic clock: both must be read with the same hands.
+    pub async fn read(store: &dyn Store, hands: &Hands) -> Option<Self> {
         let database = store.database_time().await.ok()?;
         Some(Self { wall: hands.clock.now(), database, monotonic: hands.runtime.monotonic() })
     }
 
     /// Whether the wall clock stepped between the two readings.
-    pub(crate) fn stepped(&self, now: &Self) -> bool {
+    #[must_use]
+    pub fn stepped(&self, now: &Self) -> bool {
         let wall = now.wall.millis() - self.wall.millis();
         let monotonic = i64::try_from(now.monotonic.saturating_sub(self.monotonic).as_millis());
         let database = now.database.millis() - self.database.millis();

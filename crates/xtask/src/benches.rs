@@ -3,7 +3,7 @@
 
 use anyhow::{Result, ensure};
 
-use crate::{shell, tree};
+use crate::{database::see_to_the_clock, shell, tree};
 
 pub fn bench(arguments: &[String]) -> Result<()> {
     there_is("bench")?;
@@ -18,6 +18,7 @@ pub fn simulate(arguments: &[String]) -> Result<()> {
 /// The harness starts programs that lie beside it.
 pub fn faults(arguments: &[String]) -> Result<()> {
     there_is("faults")?;
+    see_to_the_clock();
     shell::run(shell::cargo().args(["build", "-p", "efface-cli"]))?;
     shell::run(shell::cargo().args(["build", "-p", "efface-tests", "--bins"]))?;
     run("faults", &[], arguments)

@@ -1,6 +1,6 @@
 //! One PostgreSQL cluster for a whole test run, and the programs it takes.
 
-use std::process::Command;
+use std::{path::PathBuf, process::Command};
 
 use anyhow::{Context as _, Result, bail};
 
@@ -61,11 +61,40 @@ fn may_install() -> bool {
 
 fn install() -> Result<()> {
     eprintln!("PostgreSQL is missing: installing the package `postgresql`");
-    shell::run(Command::new("apt-get").args(["update", "-q"]))?;
-    let mut install = Command::new("apt-get");
-    install.args(["install", "-q", "-y", "--no-install-recommends", "postgresql"]);
-    if let Err(error) = shell::run(install.env("DEBIAN_FRONTEND", "noninteractive")) {
+    if let Err(error) = package("postgresql") {
         bail!("{error}; {HOW_TO_INSTALL}");
     }
     Ok(())
+}
+
+fn package(name: &str) -> Result<()> {
+    shell::run(Command::new("apt-get").args(["update", "-q"]))?;
+    let mut install = Command::new("apt-get");
+    install.args(["install", "-q", "-y", "--no-install-recommends", name]);
+    shell::run(install.env("DEBIAN_FRONTEND", "noninteractive"))
+}
+
+/// What shifts the wall clock of one process: without it one scene of the fault harness is not played.
+pub fn see_to_the_clock() {
+    if is_there("libfaketime") {
+        return;
+    }
+    if may_install() {
+        eprintln!("libfaketime is missing: installing the package `libfaketime`");
+        match package("libfaketime") {
+            Ok(()) => return,
+            Err(error) => eprintln!("warning: {error}"),
+        }
+    }
+    eprintln!(
+        "warning: libfaketime is missing (Debian, Ubuntu: `apt-get install libfaketime`): the scene `clock` of the fault harness is not played"
+    );
+}
+
+/// Whether its folder lies where Linux systems keep it.
+fn is_there(name: &str) -> bool {
+    let beside = std::fs::read_dir("/usr/lib").into_iter().flatten().flatten();
+    let mut folders: Vec<PathBuf> = beside.map(|folder| folder.path()).collect();
+    folders.extend(["/usr/lib".into(), "/usr/lib64".into()]);
+    folders.iter().any(|f| f.join("faketime").join(format!("{name}MT.so.1")).is_file())
 }

@@ -26,6 +26,8 @@ const CALLS_PER_SECOND: f64 = 1000.0;
 #[derive(Clone, Debug)]
 pub struct Ways {
     pub people: u32,
+    /// How many of them ask later than at the beginning.
+    pub filed_later: u32,
     /// Small companies make many orders, so that there are calls to be killed in.
     pub people_per_call: u32,
     pub calls_in_flight: u32,
@@ -38,6 +40,7 @@ impl Default for Ways {
     fn default() -> Self {
         Self {
             people: 100,
+            filed_later: 0,
             people_per_call: 8,
             calls_in_flight: 4,
             lease_seconds: 10,

@@ -3,12 +3,14 @@
 //! nothing and with every request closed. `cargo xtask faults` runs them; a small size of each runs
 //! with the other tests.
 
+mod backup;
 mod figures;
 pub(crate) mod home;
 mod hop;
 pub mod inside;
 pub(crate) mod process;
 pub mod scenes;
+mod schema;
 mod stage;
 pub mod variant;
 pub mod witness;
@@ -122,8 +124,8 @@ pub struct Scene {
 pub const LEFT_OUT: &[(&str, &str)] = &[
     ("power loss, read-only disk, I/O errors", "need a file system of their own beneath SQLite"),
     (
-        "a step of the wall clock",
-        "no tool here shifts it for one process; in-process tests move an injected clock (expiry, steady)",
+        "a step of the wall clock that reaches the end of a cooling-off, of a phase's patience or of a wait",
+        "these end by the wall clock, and what was to be due soon by a clock that was ahead is due as late as it said; what expires, is forgotten or is marked as late is not moved by it",
     ),
     (
         "a connector that panics or never ends",
@@ -131,8 +133,4 @@ pub const LEFT_OUT: &[(&str, &str)] = &[
     ),
     ("a vendor that says done and is not", "played in-process, in the tests of `faults`"),
     ("mass load, a day's soak", "`cargo xtask bench` measures load"),
-    (
-        "upgrade and downgrade, backup and restore",
-        "there is one version so far; a restored database is met in the tests of `witness`",
-    ),
 ];

@@ -35,6 +35,9 @@ pub fn beside(name: &str) -> PathBuf {
 pub struct WorkerProcess {
     child: Child,
     name: String,
+    said: PathBuf,
+    /// What others had said before.
+    from: usize,
 }
 
 impl Drop for WorkerProcess {
@@ -58,7 +61,9 @@ impl WorkerProcess {
         name: &str,
         also: &[(&str, String)],
     ) -> Self {
+        let path = said.to_owned();
         let said = File::options().create(true).append(true).open(said).expect("the worker's log");
+        let from = fs::read(&path).map_or(0, |text| text.len());
         let child = Command::new(program)
             .arg("worker")
             .arg("--config")
@@ -70,12 +75,20 @@ impl WorkerProcess {
             .stderr(said)
             .spawn()
             .expect("the worker starts");
-        Self { child, name: name.to_owned() }
+        Self { child, name: name.to_owned(), said: path, from }
     }
 
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Whether it said that it works: before that a signal ends it unheard.
+    #[must_use]
+    pub fn has_begun(&self) -> bool {
+        let said = fs::read(&self.said).unwrap_or_default();
+        let said = String::from_utf8_lossy(said.get(self.from..).unwrap_or_default()).into_owned();
+        said.lines().any(|line| line.contains(": working ") && line.contains(&self.name))
     }
 
     /// `kill -9`, and waits until it is dead.
@@ -133,6 +146,52 @@ impl WorkerProcess {
     fn signal(&self, signal: &str) {
         let sent = Command::new("kill").arg(signal).arg(self.child.id().to_string()).status();
         assert!(sent.expect("kill runs").success(), "{} takes no {signal}", self.name);
+    }
+}
+
+/// How a command ended that somebody gave at a terminal.
+#[derive(Debug)]
+pub struct Ran {
+    /// The exit code; none where a signal ended it.
+    pub exit: Option<i32>,
+    pub out: String,
+    pub err: String,
+}
+
+impl Ran {
+    /// Runs a command of the program to its end; a worker's would have this name.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    #[must_use]
+    pub fn of(program: &Path, settings: &Path, name: &str, words: &[&str]) -> Self {
+        let mut command = Command::new(program);
+        command.args(words).arg("--config").arg(settings);
+        command.env("EFFACE__WORKER__NAME", name).stdin(Stdio::null());
+        let output = command.output().expect("efface runs");
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Self { exit: output.status.code(), out: text(&output.stdout), err: text(&output.stderr) }
+    }
+
+    /// The JSON it printed.
+    ///
+    /// # Panics
+    /// When it printed something else.
+    #[must_use]
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    /// Holds it against an exit code and words it must say.
+    ///
+    /// # Panics
+    /// When it ended otherwise.
+    #[track_caller]
+    pub fn ends(&self, exit: i32, parts: &[&str]) {
+        assert_eq!(self.exit, Some(exit), "{self:?}");
+        for part in parts {
+            assert!(self.out.contains(part) || self.err.contains(part), "no {part:?} in {self:?}");
+        }
     }
 }
 

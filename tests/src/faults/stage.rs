@@ -9,6 +9,7 @@ use std::{
 use efface_core::{
     RequestAction, RequestId,
     desk::{Choice, Reason, Subject},
+    order::Order,
     outside::Clock as _,
 };
 use efface_store::SqlStore;
@@ -17,7 +18,7 @@ use tempfile::TempDir;
 use super::{
     Database, Figures, Setting,
     home::{Home, Ways},
-    process::{WorkerProcess, last_words},
+    process::{Ran, WorkerProcess, last_words},
 };
 use crate::{
     oracle::{Evidence, Verdict, judge},
@@ -41,7 +42,12 @@ pub struct Stage {
     pub ways: Ways,
     pub vendors: Vendors,
     pub home: Home,
+    /// By person; all of them, but for those of [`Ways::filed_later`].
     pub filed: Vec<RequestId>,
+    /// Whether a vendor that finds nobody is wrong.
+    pub all_are_held: bool,
+    /// Orders that vendors saw and the database has lost.
+    pub lost_orders: Vec<Order>,
     program: PathBuf,
     said: PathBuf,
     /// Tells the workers of this stage from those of others on the machine.
@@ -80,14 +86,29 @@ impl Stage {
     pub async fn on(setting: &Setting, ways: Ways, folder: TempDir, url: String) -> Self {
         let vendors = Vendors::start(&setting.stand_ins, folder.path(), ways.people);
         let home = Home::build(folder.path(), &url, &ways, &vendors.all).await;
-        let filed = file(&home.store(&url).await, ways.people).await;
+        let first = 0..ways.people - ways.filed_later;
+        let filed = file(&home.store(&url).await, first).await;
         let said = folder.path().join("worker.log");
         let tag: String =
             filed.first().map(ToString::to_string).unwrap_or_default().replace('-', "");
         // the end of an id is chance
         let tag = tag[tag.len().saturating_sub(12)..].to_owned();
         let program = setting.efface.clone();
-        Self { url, ways, vendors, home, filed, program, said, tag, folder: Some(folder) }
+        let folder = Some(folder);
+        let lost_orders = vec![];
+        Self {
+            url,
+            ways,
+            vendors,
+            home,
+            filed,
+            all_are_held: true,
+            lost_orders,
+            program,
+            said,
+            tag,
+            folder,
+        }
     }
 
     #[must_use]
@@ -130,6 +151,25 @@ impl Stage {
     pub fn worker_with(&self, n: usize, also: &[(&str, String)]) -> WorkerProcess {
         let name = self.name(n);
         WorkerProcess::start(&self.program, &self.home.settings, &self.said, &name, also)
+    }
+
+    /// A command given at a terminal, to its end.
+    #[must_use]
+    pub fn run(&self, words: &[&str]) -> Ran {
+        // nobody's name but this stage's
+        Ran::of(&self.program, &self.home.settings, &self.name(0), words)
+    }
+
+    /// Puts other words into the settings, for whoever starts from now on.
+    pub fn set(&self, from: &str, to: &str) {
+        let text = std::fs::read_to_string(&self.home.settings).expect("settings");
+        assert!(text.contains(from), "no {from:?} in the settings");
+        std::fs::write(&self.home.settings, text.replacen(from, to, 1)).expect("settings");
+    }
+
+    /// Another program from here on: an older or newer version.
+    pub fn with_program(&mut self, program: &Path) {
+        self.program = program.to_owned();
     }
 
     /// Waits until `enough` holds while `workers` live; how long it took.
@@ -180,7 +220,8 @@ impl Stage {
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
             let moving = peek.moving(WallClock.now().millis()).await;
-            quiet = if moving == 0 { quiet + 1 } else { 0 };
+            let begun = workers.iter().all(WorkerProcess::has_begun);
+            quiet = if moving == 0 && begun { quiet + 1 } else { 0 };
         }
         for worker in workers {
             let status = worker.stop();
@@ -197,7 +238,9 @@ impl Stage {
         let store = self.store().await;
         let evidence =
             Evidence::gather(&store, &self.peek().await, self.vendors.logs(), &self.filed).await;
-        judge(&Evidence { all_are_held: true, ..evidence })
+        // whoever was erased in a time that is lost is not found again
+        let all_are_held = self.all_are_held && self.lost_orders.is_empty();
+        judge(&Evidence { all_are_held, lost_orders: self.lost_orders.clone(), ..evidence })
     }
 
     fn expect_none(&self, verdict: &Verdict) {
@@ -236,6 +279,23 @@ impl Stage {
         figures.judged(self.filed.len(), &verdict.tally);
     }
 
+    /// These people ask, of whom the database knows nothing.
+    pub async fn file(&mut self, people: std::ops::Range<u32>) {
+        let filed = file(&self.store().await, people).await;
+        self.filed.extend(filed);
+    }
+
+    /// Who is not in the database any more asks again; how many they were.
+    pub async fn file_again(&mut self) -> usize {
+        let store = self.store().await;
+        let lost = store.unknown_requests(&self.filed).await.expect("requests");
+        for (n, id) in self.filed.iter_mut().enumerate().filter(|(_, id)| lost.contains(id)) {
+            let n = u32::try_from(n).unwrap_or(0);
+            *id = file(&store, n..n + 1).await[0];
+        }
+        lost.len()
+    }
+
     /// A person looks at each lost order and says: again.
     async fn decide(&self) -> usize {
         let store = self.store().await;
@@ -243,8 +303,16 @@ impl Stage {
         for row in store.desk(true, 10_000).await.expect("desk") {
             let lost = matches!(row.item.reason, Reason::Poison | Reason::UnknownOutcome);
             let order = matches!(row.item.subject, Subject::Order(_));
-            assert!(lost && order, "nothing else waits for a person: {:?}", row.item);
-            store.decide(row.item.id, Choice::Retry, "", "test").await.expect("decided");
+            // after a time that is lost there is more to decide
+            let choice = match row.item.reason {
+                Reason::NobodyFound if !self.lost_orders.is_empty() => Choice::NoMatch,
+                Reason::SetBack if !self.lost_orders.is_empty() => Choice::Retry,
+                _ => {
+                    assert!(lost && order, "nothing else waits for a person: {:?}", row.item);
+                    Choice::Retry
+                }
+            };
+            store.decide(row.item.id, choice, "", "test").await.expect("decided");
             decided += 1;
         }
         decided
@@ -258,8 +326,8 @@ pub fn sqlite_in(folder: &Path) -> String {
 }
 
 /// Every second person asks to be suppressed as well.
-async fn file(store: &SqlStore, people: u32) -> Vec<RequestId> {
-    let requests = (0..people).map(|n| {
+async fn file(store: &SqlStore, people: std::ops::Range<u32>) -> Vec<RequestId> {
+    let requests = people.map(|n| {
         let action =
             if n % 2 == 0 { RequestAction::Erase } else { RequestAction::EraseAndSuppress };
         released(action, person(n).into_iter().map(|(kind, text)| proved(kind, &text)).collect())

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use efface_core::{
     OrderId, TaskId,
-    journal::{About, Replay, TaskChange},
+    journal::{About, ReadEntry, Replay, TaskChange},
     manifest::EffectClass,
     order::Order,
     task::{Task, TaskState},
@@ -106,13 +106,31 @@ impl Verdict {
         }
     }
 
-    pub(super) fn the_journal_tells_the_same(&mut self, evidence: &Evidence<'_>) {
+    /// Entries come by their ids, which follow their writers' clocks. Where one of those was wrong, what
+    /// happened to each task is taken by its versions.
+    fn replayed(&mut self, evidence: &Evidence<'_>) -> Replay {
         let mut replay = Replay::default();
+        if evidence.journal.iter().all(|entry| replay.take(entry.clone()).is_ok()) {
+            return replay;
+        }
+        replay = Replay::default();
+        let mut all: Vec<ReadEntry> = vec![];
         for entry in &evidence.journal {
-            if let Err(error) = replay.take(entry.clone()) {
+            let one = |changes| ReadEntry { changes, ..entry.clone() };
+            all.push(one(vec![]));
+            all.extend(entry.changes.iter().map(|change| one(vec![change.clone()])));
+        }
+        all.sort_by_key(|entry| entry.changes.first().map_or(0, |change| change.version));
+        for entry in all {
+            if let Err(error) = replay.take(entry) {
                 self.fault(format!("the journal does not replay: {error}"));
             }
         }
+        replay
+    }
+
+    pub(super) fn the_journal_tells_the_same(&mut self, evidence: &Evidence<'_>) {
+        let replay = self.replayed(evidence);
         for (view, _) in &evidence.requests {
             let id = view.request.id;
             if replay.requests.get(&id) != Some(&view.request) {

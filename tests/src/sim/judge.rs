@@ -279,6 +279,7 @@ fn history(world: &World, orders: &[Order], filed: usize, faults: &mut Vec<Strin
         digest: Box::new(efface_testkit::memory::digest),
         orders: orders.to_vec(),
         exchanges: vec![],
+        lost_orders: vec![],
         journal,
         requests: requests.collect(),
         filed,

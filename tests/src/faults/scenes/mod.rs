@@ -1,6 +1,7 @@
 //! The scenes.
 
 mod brake;
+mod clock;
 mod controls;
 mod cut;
 mod full;
@@ -9,8 +10,10 @@ pub mod kill;
 mod points;
 mod race;
 mod restart;
+mod restore;
 mod rolling;
 mod storm;
+mod upgrade;
 mod zombie;
 
 use super::{Database, Scene, Tier};
@@ -55,5 +58,8 @@ scenes! {
     "rolling": "SIGTERM and a new worker, again and again", BOTH, ALWAYS, possible, rolling::play;
     "key": "a vendor's key is revoked and restored", BOTH, ALWAYS, possible, key::play;
     "brake": "people withdraw and `efface stop` is pulled while calls leave", BOTH, ALWAYS, possible, brake::play;
+    "upgrade": "the schema changes beneath work in flight, up and back", BOTH, ALWAYS, possible, upgrade::play;
+    "restore": "the database is lost and an older copy is put back, twice", BOTH, ALWAYS, possible, restore::play;
+    "clock": "the wall clock of a worker steps and comes back", BOTH, ALWAYS, clock::cannot, clock::play;
     "controls": "crippled builds, in which the oracle must find faults", POSTGRESQL, AT_NIGHT, possible, controls::play;
 }
