@@ -210,6 +210,10 @@ section! {
         anchor_webhook: Option<String> = Kind::Text(shapes::base_url);
         /// What is shown there as a bearer.
         anchor_webhook_token: Option<Secret> = Kind::Secret(shapes::not_empty);
+        /// The time-stamping authority (RFC 3161) that stamps the newest checkpoint.
+        anchor_timestamp_url: Option<String> = Kind::Text(shapes::base_url);
+        /// Permits one that speaks plain http.
+        anchor_timestamp_allow_http: bool = Kind::Flag;
     }
 }
 

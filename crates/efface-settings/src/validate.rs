@@ -21,7 +21,7 @@ impl Settings {
         let mut found = Found { origins: &self.origins, problems: Vec::new() };
         self.server_is_local(&mut found);
         self.times_fit(&mut found);
-        self.webhook_is_safe(&mut found);
+        self.anchors_are_safe(&mut found);
         self.ids_fit(&mut found);
         self.lanes_fit(&mut found);
         for (id, account) in &self.accounts {
@@ -85,13 +85,30 @@ impl Settings {
         }
     }
 
-    fn webhook_is_safe(&self, found: &mut Found<'_>) {
-        let url = self.ledger.anchor_webhook.as_deref().and_then(|u| Url::parse(u).ok());
-        if url.is_some_and(|url| url.scheme() == "http" && !is_loopback(&url)) {
+    fn anchors_are_safe(&self, found: &mut Found<'_>) {
+        let ledger = &self.ledger;
+        let read = |url: &Option<String>| url.as_deref().and_then(|u| Url::parse(u).ok());
+        let plain = |url: &Url| url.scheme() == "http" && !is_loopback(url);
+        if read(&ledger.anchor_webhook).is_some_and(|url| plain(&url)) {
             found.add(
                 "ledger.anchor_webhook",
                 "would send its token in the clear over http",
                 "use https://",
+            );
+        }
+        let authority = read(&ledger.anchor_timestamp_url);
+        if authority.as_ref().is_some_and(plain) && !ledger.anchor_timestamp_allow_http {
+            found.add(
+                "ledger.anchor_timestamp_url",
+                "would be asked over http",
+                "use https://, or set ledger.anchor_timestamp_allow_http = true: the answer is signed, and verified by that alone",
+            );
+        }
+        if authority.is_some() && ledger.anchor_folder.is_none() {
+            found.add(
+                "ledger.anchor_timestamp_url",
+                "has nowhere to keep its time stamps",
+                "set ledger.anchor_folder: each lies there beside its checkpoint",
             );
         }
     }

@@ -40,10 +40,7 @@ impl Anchor for FolderAnchor {
     /// The file's name follows from the note alone: size and root. The folder is not made here: where
     /// it has gone, something else was mounted there.
     fn keep(&self, _name: &str, note: &str, saved: &str) -> io::Result<()> {
-        let unreadable =
-            |error: efface_ledger::checkpoint::Error| io::Error::new(ErrorKind::InvalidData, error);
-        let checkpoint = Checkpoint::unproven(note).map_err(unreadable)?;
-        let path = self.folder.join(file_name(&checkpoint));
+        let path = copy_of(&self.folder, note)?;
         // where the checkpoint lies, what it saves lies too
         keep_file(&saved::beside(&path), saved)?;
         keep_file(&path, note)
@@ -64,8 +61,18 @@ fn keep_file(path: &Path, text: &str) -> io::Result<()> {
     }
 }
 
+/// Where a checkpoint's copy lies.
+///
+/// # Errors
+/// When the note is none.
+pub fn copy_of(folder: &Path, note: &str) -> io::Result<PathBuf> {
+    let checkpoint = Checkpoint::unproven(note)
+        .map_err(|error| io::Error::new(ErrorKind::InvalidData, error))?;
+    Ok(folder.join(file_name(&checkpoint)))
+}
+
 /// Names sort by size, and two histories of one size have two names.
-fn file_name(checkpoint: &Checkpoint) -> String {
+pub fn file_name(checkpoint: &Checkpoint) -> String {
     format!("{:020}-{}.{ENDING}", checkpoint.size, hex::encode(&checkpoint.root[..8]))
 }
 

@@ -24,6 +24,27 @@ fn the_service_stays_on_this_machine_unless_told() {
 }
 
 #[test]
+fn a_time_stamp_is_asked_over_http_only_where_that_is_meant_and_has_a_place() {
+    let one = |url: &str, more: &str, wanted: &[&str]| {
+        let file = format!("[ledger]\nanchor_timestamp_url = '{url}'\n{more}");
+        let wanted: Vec<String> = wanted
+            .iter()
+            .map(|w| format!("ledger.anchor_timestamp_url {w} [in efface.toml, line 2]"))
+            .collect();
+        check(&file, &[], &wanted.iter().map(String::as_str).collect::<Vec<_>>());
+    };
+    let folder = "anchor_folder = 'kept'\n";
+    one("https://tsa.example.com", folder, &[]);
+    one("http://127.0.0.1:9/tsa", folder, &[]);
+    let plain = "would be asked over http (use https://, or set ledger.anchor_timestamp_allow_http = true: the answer is signed, and verified by that alone)";
+    one("http://tsa.example.com", folder, &[plain]);
+    let meant = format!("{folder}anchor_timestamp_allow_http = true\n");
+    one("http://tsa.example.com", &meant, &[]);
+    let nowhere = "has nowhere to keep its time stamps (set ledger.anchor_folder: each lies there beside its checkpoint)";
+    one("https://tsa.example.com", "", &[nowhere]);
+}
+
+#[test]
 fn times_that_contradict_each_other_are_refused() {
     check(
         "[worker]\ncall_timeout_seconds = 40\n[policy.retry]\nbase_seconds = 3600\ncap_hours = 1\n",

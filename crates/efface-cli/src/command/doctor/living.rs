@@ -9,7 +9,7 @@ use super::Report;
 use crate::{
     command::connector::{held_back, not_accepted},
     print, running,
-    wiring::{Context, fleet, webhook},
+    wiring::{Context, elsewhere, fleet},
 };
 
 /// Clocks further apart than this make deadlines and leases doubtful.
@@ -33,21 +33,29 @@ pub async fn living(context: &Context, report: &mut Report) {
     waiting(context, report).await;
 }
 
+/// What works is one finding, and each that is set and does not is another.
 async fn anchored_outside(context: &Context, report: &mut Report) {
-    let Some(url) = &context.settings.ledger.anchor_webhook else { return };
-    match webhook::last_success(&context.store).await {
-        Ok(Some((at, leaves))) => report.ok(
-            "anchor outside",
-            format!("a checkpoint of {leaves} leaves arrived at {url} on {}", print::when(at)),
-        ),
-        Ok(None) => report.warn(
-            "anchor outside",
-            format!("no checkpoint has arrived at {url} yet"),
-            "`efface schedule run anchor_outside` tries it out; a worker does so every minute",
-        ),
+    const WHAT: &str = "anchor outside";
+    let standings = match elsewhere::standings(&context.store, &context.settings).await {
+        Ok(standings) => standings,
         Err(error) => {
-            report.fail("anchor outside", error.to_string(), "the database cannot be read")
+            return report.fail(WHAT, error.to_string(), "the database cannot be read");
         }
+    };
+    let shown = |s: &elsewhere::Standing| format!("{} {}: {}", s.which.name(), s.place, s.told());
+    let (works, fails): (Vec<_>, Vec<_>) = standings.iter().partition(|s| s.works);
+    if !works.is_empty() {
+        report.ok(WHAT, works.into_iter().map(shown).collect::<Vec<_>>().join("; "));
+    }
+    for standing in fails {
+        report.warn(
+            WHAT,
+            shown(standing),
+            &format!(
+                "`efface schedule run anchor_outside` tries {} out; a worker does so every minute",
+                standing.which.setting()
+            ),
+        );
     }
 }
 
