@@ -238,6 +238,8 @@ pub fn open(path: &Path, keys: &[VerifierKey]) -> Result<Checkpoint> {
     let mut note = String::new();
     let read = fs::File::open(path).and_then(|f| f.take(MOST_BYTES + 1).read_to_string(&mut note));
     read.with_context(|| format!("cannot read {shown}"))?;
+    // one that came by mail has other ends of lines, and they are not what is signed
+    let note = format!("{}\n", note.replace("\r\n", "\n").trim_end());
     let mut failed = None;
     for key in keys {
         match Checkpoint::open(&note, key) {

@@ -2,6 +2,7 @@
 //! stamped by a time-stamping authority, mailed. Whoever keeps what arrives there can tell from that
 //! day on whether the journal was rewritten.
 
+mod mail;
 mod stamp;
 mod webhook;
 
@@ -15,22 +16,25 @@ use efface_store::{CheckpointRow, SqlStore, Store as _};
 
 pub use stamp::beside as stamp_beside;
 
-const TIME_LIMIT: Duration = Duration::from_secs(20);
 /// A time stamp with its certificates is a tenth of it; of other answers nothing is needed.
 const BODY_CAP: u64 = 64 * 1024;
 /// So many digits of a note's digest tell two histories of one size apart.
 const MARK_DIGITS: usize = 16;
 const HERE: [&str; 3] = ["http://127.0.0.1", "http://localhost", "http://[::1]"];
 
+/// Of each job, when it last ran and what came of it.
+type Runs = [(String, Timestamp, String)];
+
 /// A place outside this host that learns of checkpoints.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Elsewhere {
     Webhook,
     TimeStamp,
+    Mailbox,
 }
 
 impl Elsewhere {
-    pub const ALL: [Self; 2] = [Self::Webhook, Self::TimeStamp];
+    pub const ALL: [Self; 3] = [Self::Webhook, Self::TimeStamp, Self::Mailbox];
 
     /// What it is called where people read.
     #[must_use]
@@ -38,6 +42,7 @@ impl Elsewhere {
         match self {
             Self::Webhook => "webhook",
             Self::TimeStamp => "time stamp",
+            Self::Mailbox => "mailbox",
         }
     }
 
@@ -47,6 +52,7 @@ impl Elsewhere {
         match self {
             Self::Webhook => "ledger.anchor_webhook",
             Self::TimeStamp => "ledger.anchor_timestamp_url",
+            Self::Mailbox => "ledger.anchor_mail_to",
         }
     }
 
@@ -55,24 +61,38 @@ impl Elsewhere {
         match self {
             Self::Webhook => "anchor_webhook",
             Self::TimeStamp => "anchor_timestamp",
+            Self::Mailbox => "anchor_mail",
         }
     }
 
-    /// Where it is, as may be shown; none where it is not set.
+    /// Where it is, as may be shown (of a mailbox its server, not the address); none where it is not
+    /// set.
     #[must_use]
     pub fn place(self, settings: &Settings) -> Option<&str> {
         match self {
             Self::Webhook => settings.ledger.anchor_webhook.as_deref(),
             Self::TimeStamp => settings.ledger.anchor_timestamp_url.as_deref(),
+            Self::Mailbox => {
+                settings.ledger.anchor_mail_to.as_ref()?;
+                settings.ledger.anchor_mail_server.as_deref()
+            }
         }
     }
 
     /// How far behind the newest checkpoint it may be and still counts as working.
     fn may_lag(self, settings: &Settings) -> Duration {
+        let checkpoint = Duration::from_secs(settings.ledger.checkpoint_minutes * 60);
         match self {
-            Self::Webhook | Self::TimeStamp => {
-                Duration::from_secs(settings.ledger.checkpoint_minutes * 60)
-            }
+            Self::Webhook | Self::TimeStamp => checkpoint,
+            Self::Mailbox => checkpoint.max(mail::every(settings)),
+        }
+    }
+
+    /// Why nothing is to be handed over now, where that is so.
+    fn waits(self, settings: &Settings, runs: &Runs, now: Timestamp) -> Option<String> {
+        match self {
+            Self::Webhook | Self::TimeStamp => None,
+            Self::Mailbox => mail::waits(settings, runs, self.memory(), now),
         }
     }
 
@@ -86,6 +106,7 @@ impl Elsewhere {
         match self {
             Self::Webhook => webhook::post(store, settings, place, row).await,
             Self::TimeStamp => stamp::ask(store, settings, place, row).await,
+            Self::Mailbox => mail::send(store, settings, place, row).await,
         }
     }
 }
@@ -169,6 +190,10 @@ pub async fn tell(store: &Arc<SqlStore>, settings: &Settings) -> Result<String> 
             told.push(format!("{name}: the checkpoint of {} leaves has arrived already", row.size));
             continue;
         }
+        if let Some(why) = which.waits(settings, &runs, store.now()) {
+            told.push(format!("{name}: {why}"));
+            continue;
+        }
         let handed = which.hand_over(store, settings, place, &row).await;
         match handed.context(which.setting()) {
             Ok(()) => {
@@ -184,14 +209,18 @@ pub async fn tell(store: &Arc<SqlStore>, settings: &Settings) -> Result<String> 
     }
 }
 
+fn time_limit(settings: &Settings) -> Duration {
+    Duration::from_secs(settings.worker.call_timeout_seconds)
+}
+
 /// The one client, for one address.
-fn client(store: &Arc<SqlStore>, url: &str) -> Result<Http> {
+fn client(store: &Arc<SqlStore>, settings: &Settings, url: &str) -> Result<Http> {
     let keyed = store.clone();
     let digest: Digest = Arc::new(move |bytes| keyed.digest(bytes));
     Ok(Http::new(HttpConfig {
         hosts: place_of(url).into_iter().collect(),
         allow_loopback: HERE.iter().any(|here| url.starts_with(here)),
-        timeout: TIME_LIMIT,
+        timeout: time_limit(settings),
         body_cap_bytes: BODY_CAP,
         digest,
     })?)

@@ -12,6 +12,9 @@ distinguished_name = name
 basicConstraints = critical,CA:true
 [stamper]
 extendedKeyUsage = critical,timeStamping
+[server]
+subjectAltName = DNS:localhost
+extendedKeyUsage = serverAuth
 [tsa]
 serial = serial
 signer_cert = tsa.pem

@@ -6,6 +6,8 @@ mod authority;
 #[allow(dead_code, reason = "each test binary uses its own part")]
 #[path = "../house/mod.rs"]
 mod house;
+mod mail;
+mod mail_server;
 #[allow(dead_code, reason = "each test binary uses its own part")]
 #[path = "../house/play.rs"]
 mod play;

@@ -52,7 +52,7 @@ pub async fn ask(
     let question = timestamp::question(row.note.as_bytes(), nonce);
     let (base, path) = base_and_path(url);
     let request = Request::new(Method::POST, base, path).bytes(timestamp::QUESTION, question);
-    let mut http = client(store, url)?;
+    let mut http = client(store, settings, url)?;
     if settings.ledger.anchor_timestamp_allow_http {
         http = http.allowing_plain_http();
     }
