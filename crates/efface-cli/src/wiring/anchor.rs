@@ -95,6 +95,25 @@ pub fn lies_with_database(settings: &Settings, folder: &Path) -> bool {
     whole(&file).parent().is_some_and(|beside| whole(folder).starts_with(beside))
 }
 
+/// Whether the folder lies on the database's own disk, as far as that can be told.
+#[cfg(unix)]
+#[must_use]
+pub fn on_one_disk(settings: &Settings, folder: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    let disk = |path: &Path| {
+        let path = std::path::absolute(path).ok()?;
+        path.ancestors().find_map(|there| Some(fs::metadata(there).ok()?.dev()))
+    };
+    let file = database_file(settings).and_then(|file| disk(&file));
+    file.is_some() && file == disk(folder)
+}
+
+#[cfg(not(unix))]
+#[must_use]
+pub fn on_one_disk(_settings: &Settings, _folder: &Path) -> bool {
+    false
+}
+
 /// Refuses a database whose log does not lead to the newest checkpoint kept in the folder: it was set
 /// back to an earlier day, or has another history. What is odd and no reason to refuse goes to `warn`.
 ///

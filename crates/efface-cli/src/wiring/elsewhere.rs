@@ -20,6 +20,10 @@ pub use stamp::beside as stamp_beside;
 const BODY_CAP: u64 = 64 * 1024;
 /// So many digits of a note's digest tell two histories of one size apart.
 const MARK_DIGITS: usize = 16;
+/// Under this name a process that hands over keeps the others from doing the same at once.
+const AT_WORK: &str = "anchor_outside_at_work";
+/// One that was killed is waited for so long.
+const PATIENCE: Duration = Duration::from_secs(300);
 const HERE: [&str; 3] = ["http://127.0.0.1", "http://localhost", "http://[::1]"];
 
 /// Of each job, when it last ran and what came of it.
@@ -89,10 +93,26 @@ impl Elsewhere {
     }
 
     /// Why nothing is to be handed over now, where that is so.
-    fn waits(self, settings: &Settings, runs: &Runs, now: Timestamp) -> Option<String> {
+    fn rests(
+        self,
+        store: &SqlStore,
+        settings: &Settings,
+        runs: &Runs,
+        row: &CheckpointRow,
+        now: Timestamp,
+    ) -> Option<String> {
+        let (name, memory, mark) = (self.name(), self.memory(), mark(store, row));
+        if runs.iter().any(|(job, _, told)| job == memory && *told == mark) {
+            return Some(format!(
+                "{name}: the checkpoint of {} leaves has arrived already",
+                row.size
+            ));
+        }
         match self {
             Self::Webhook | Self::TimeStamp => None,
-            Self::Mailbox => mail::waits(settings, runs, self.memory(), now),
+            Self::Mailbox => {
+                mail::waits(settings, runs, memory, now).map(|why| format!("{name}: {why}"))
+            }
         }
     }
 
@@ -181,24 +201,43 @@ pub async fn tell(store: &Arc<SqlStore>, settings: &Settings) -> Result<String> 
     let Some(row) = store.last_checkpoint().await? else {
         return Ok("no checkpoint was signed yet".into());
     };
-    let mark = mark(store, &row);
+    let runs = store.last_runs().await?;
+    let now = store.now();
+    let at_rest = |(which, _): &(Elsewhere, &str)| which.rests(store, settings, &runs, &row, now);
+    if let Some(told) = set.iter().map(at_rest).collect::<Option<Vec<String>>>() {
+        return Ok(told.join("; "));
+    }
+    // each worker has a metronome
+    if !store.begin_run(AT_WORK, PATIENCE).await? {
+        return Ok("another process is at it".into());
+    }
+    let told = hand_to_each(store, settings, &set, &row).await;
+    store.note_run(AT_WORK, "ended").await?;
+    told
+}
+
+async fn hand_to_each(
+    store: &Arc<SqlStore>,
+    settings: &Settings,
+    set: &[(Elsewhere, &str)],
+    row: &CheckpointRow,
+) -> Result<String> {
     let runs = store.last_runs().await?;
     let (mut told, mut failed) = (vec![], vec![]);
     for (which, place) in set {
-        let (name, memory) = (which.name(), which.memory());
-        if runs.iter().any(|(job, _, told)| job == memory && *told == mark) {
-            told.push(format!("{name}: the checkpoint of {} leaves has arrived already", row.size));
+        if let Some(why) = which.rests(store, settings, &runs, row, store.now()) {
+            told.push(why);
             continue;
         }
-        if let Some(why) = which.waits(settings, &runs, store.now()) {
-            told.push(format!("{name}: {why}"));
-            continue;
-        }
-        let handed = which.hand_over(store, settings, place, &row).await;
+        let handed = which.hand_over(store, settings, place, row).await;
         match handed.context(which.setting()) {
             Ok(()) => {
-                store.note_run(memory, &mark).await?;
-                told.push(format!("{name}: the checkpoint of {} leaves arrived", row.size));
+                store.note_run(which.memory(), &mark(store, row)).await?;
+                told.push(format!(
+                    "{}: the checkpoint of {} leaves arrived",
+                    which.name(),
+                    row.size
+                ));
             }
             Err(error) => failed.push(format!("{error:#}")),
         }

@@ -13,6 +13,8 @@ use std::{
 
 use super::{FILE, answers, authority::Authority, house::House, play::serve, set, tell};
 
+type Answer = Box<dyn FnOnce(&[u8]) -> Vec<u8> + Send>;
+
 /// Where the question holds its digest and its nonce.
 const DIGEST: usize = 24;
 const NONCE: usize = 58;
@@ -64,7 +66,7 @@ fn only_a_granted_stamp_of_this_checkpoint_counts_and_anybody_can_verify_it() {
     work(&house);
     house.run(&["doctor"]).ends(0, &["warn  anchor outside", "time stamp"]);
 
-    let refused = |status, answer: Box<dyn FnOnce(&[u8]) -> Vec<u8> + Send>, words: &str| {
+    let refused = |status, answer: Answer, words: &str| {
         let call = answers(&listener, status, answer);
         tell(&house, 1, &["ledger.anchor_timestamp_url", words]);
         call.join().expect("ended");

@@ -85,9 +85,7 @@ fn a_mailbox_has_a_sender_a_server_and_no_open_line() {
         one(
             &format!("{whole}anchor_mail_server = '{wrong}'\n"),
             &[
-                &format!(
-                    "ledger.anchor_mail_server is not a host and port such as smtp.example.com:587 [in efface.toml, line 4]"
-                ),
+                "ledger.anchor_mail_server is not a host and port such as smtp.example.com:587 [in efface.toml, line 4]",
                 &format!("ledger.anchor_mail_to needs ledger.anchor_mail_server {part}"),
             ],
         );

@@ -9,7 +9,7 @@ use super::Report;
 use crate::{
     command::connector::{held_back, not_accepted},
     print, running,
-    wiring::{Context, elsewhere, fleet},
+    wiring::{Context, anchor, elsewhere, fleet},
 };
 
 /// Clocks further apart than this make deadlines and leases doubtful.
@@ -42,6 +42,15 @@ async fn anchored_outside(context: &Context, report: &mut Report) {
             return report.fail(WHAT, error.to_string(), "the database cannot be read");
         }
     };
+    let folder = context.settings.ledger.anchor_folder.as_deref();
+    let same_disk = |folder| anchor::on_one_disk(&context.settings, folder);
+    if standings.is_empty() && folder.is_some_and(same_disk) {
+        report.warn(
+            WHAT,
+            "there is none: the anchor folder is on the database's own disk",
+            "set ledger.anchor_webhook, ledger.anchor_timestamp_url or ledger.anchor_mail_to, or move the folder",
+        );
+    }
     let shown = |s: &elsewhere::Standing| format!("{} {}: {}", s.which.name(), s.place, s.told());
     let (works, fails): (Vec<_>, Vec<_>) = standings.iter().partition(|s| s.works);
     if !works.is_empty() {
