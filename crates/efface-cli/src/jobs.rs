@@ -7,7 +7,7 @@ use efface_settings::Settings;
 use efface_store::{Error, SqlStore};
 use efface_worker::{Clocks, Hands, Job};
 
-use crate::wiring::{Context, KeyFolder, webhook};
+use crate::wiring::{Context, KeyFolder, elsewhere};
 
 const OVERDUE_CHECK: &str = "overdue_check";
 const DESK_DIGEST: &str = "desk_digest";
@@ -107,7 +107,7 @@ pub async fn run(
             let [this, next] = store.months_in_use()?;
             format!("the keys of {this} and {next} are there")
         }
-        ANCHOR_OUTSIDE => webhook::tell(store, settings).await?,
+        ANCHOR_OUTSIDE => elsewhere::tell(store, settings).await?,
         stranger => {
             return Err(Error::Refused(format!(
                 "there is no job {stranger}; there are {}",

@@ -3,6 +3,7 @@
 
 pub mod anchor;
 pub mod directory;
+pub mod elsewhere;
 pub mod errand;
 pub mod files;
 pub mod fleet;
@@ -12,7 +13,6 @@ pub mod outside;
 pub mod safe;
 pub mod saved;
 pub mod telemetry;
-pub mod webhook;
 
 use std::{
     path::{Path, PathBuf},

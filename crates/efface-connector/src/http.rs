@@ -46,6 +46,14 @@ pub struct HttpConfig {
 pub struct Http {
     client: reqwest::Client,
     config: HttpConfig,
+    plain: Plain,
+}
+
+/// Whether the listed hosts may be called without TLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Plain {
+    Refused,
+    Allowed,
 }
 
 impl Http {
@@ -83,7 +91,14 @@ impl Http {
         let client = trust(builder).build().map_err(|_| {
             ConnectorError::settings("the TLS client cannot be set up on this machine")
         })?;
-        Ok(Self { client, config })
+        Ok(Self { client, config, plain: Plain::Refused })
+    }
+
+    /// The same client, which also speaks plain http to its hosts: for what is no secret, names
+    /// nobody and is answered with a signature. No connector asks for it.
+    #[must_use]
+    pub fn allowing_plain_http(self) -> Self {
+        Self { plain: Plain::Allowed, ..self }
     }
 
     #[must_use]
@@ -140,7 +155,7 @@ impl Http {
         started: std::time::Instant,
     ) -> Result<Reply, ConnectorError> {
         let url = request.url()?;
-        check(&url, &self.config.hosts, self.config.allow_loopback)?;
+        check(&url, &self.config.hosts, self.config.allow_loopback, self.plain)?;
         let mut builder = self.client.request(request.method.clone(), url.clone());
         for (name, value) in &request.headers {
             builder = builder.header(*name, value);
@@ -160,6 +175,7 @@ impl Http {
             Body::Form(text) => builder
                 .header("content-type", "application/x-www-form-urlencoded")
                 .body(text.clone()),
+            Body::Bytes(kind, bytes) => builder.header("content-type", *kind).body(bytes.clone()),
         };
         let response = builder
             .send()

@@ -33,7 +33,7 @@ pub use error::{Error, Problem};
 pub use load::VendorSecrets;
 pub use secret::{Secret, VendorSettings};
 pub use sections::{
-    Account, Controller, Database, Import, Log, Policy, Retry, Schedule, Server, Settings,
+    Account, Controller, Database, Import, Ledger, Log, Policy, Retry, Schedule, Server, Settings,
     Telemetry, Vault, Worker,
 };
 

@@ -210,6 +210,26 @@ section! {
         anchor_webhook: Option<String> = Kind::Text(shapes::base_url);
         /// What is shown there as a bearer.
         anchor_webhook_token: Option<Secret> = Kind::Secret(shapes::not_empty);
+        /// What messages there are signed with: `whsec_` and the key in base64 (Standard Webhooks).
+        anchor_webhook_secret: Option<Secret> = Kind::Secret(shapes::webhook_secret);
+        /// The time-stamping authority (RFC 3161) that stamps the newest checkpoint.
+        anchor_timestamp_url: Option<String> = Kind::Text(shapes::base_url);
+        /// Permits one that speaks plain http.
+        anchor_timestamp_allow_http: bool = Kind::Flag;
+        /// Whom the newest checkpoint is mailed to.
+        anchor_mail_to: Option<String> = Kind::Text(shapes::email);
+        /// In whose name.
+        anchor_mail_from: Option<String> = Kind::Text(shapes::email);
+        /// The mail server, host and port.
+        anchor_mail_server: Option<String> = Kind::Text(shapes::host_and_port);
+        /// Who logs in there; set with the password or not at all.
+        anchor_mail_user: Option<String> = Kind::Text(shapes::not_empty);
+        /// Its password.
+        anchor_mail_password: Option<Secret> = Kind::Secret(shapes::not_empty);
+        /// `starttls`, `tls` or, on this machine, `none`.
+        anchor_mail_security: String = Kind::Text(shapes::mail_security);
+        /// Hours between two mails.
+        anchor_mail_every_hours: u32 = Kind::Whole(1, 720);
     }
 }
 

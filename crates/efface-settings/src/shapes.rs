@@ -1,6 +1,7 @@
 //! The shapes of texts. A refusal says what is wanted and quotes nothing.
 
-use std::net::SocketAddr;
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use std::net::{Ipv6Addr, SocketAddr};
 use url::Url;
 
 type Checked = Result<(), String>;
@@ -149,6 +150,30 @@ pub(crate) fn base_url(text: &str) -> Checked {
         return Err("holds a query or fragment, which a base URL cannot have".to_owned());
     }
     Ok(())
+}
+
+/// A host with its port.
+pub(crate) fn host_and_port(text: &str) -> Checked {
+    let fits = text.rsplit_once(':').is_some_and(|(host, port)| {
+        let is_name = within(&host.to_ascii_lowercase(), 253, b"-.");
+        let v6 = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+        let is_v6 = v6.is_some_and(|v6| v6.parse::<Ipv6Addr>().is_ok());
+        (is_name || is_v6) && port.parse::<u16>().is_ok_and(|port| port > 0)
+    });
+    wants(fits, "a host and port such as smtp.example.com:587")
+}
+
+pub(crate) fn mail_security(text: &str) -> Checked {
+    wants(matches!(text, "starttls" | "tls" | "none"), "`starttls`, `tls` or `none`")
+}
+
+/// As Standard Webhooks has it: 24 to 64 bytes.
+pub(crate) fn webhook_secret(text: &str) -> Checked {
+    let key = text.strip_prefix("whsec_").and_then(|key| BASE64_STANDARD.decode(key).ok());
+    wants(
+        key.is_some_and(|key| (24..=64).contains(&key.len())),
+        "`whsec_` and 24 to 64 random bytes in base64, as `echo whsec_$(openssl rand -base64 32)` makes one",
+    )
 }
 
 /// Where traces go: over TLS, unless the collector is on this machine.

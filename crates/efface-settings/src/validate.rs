@@ -21,7 +21,8 @@ impl Settings {
         let mut found = Found { origins: &self.origins, problems: Vec::new() };
         self.server_is_local(&mut found);
         self.times_fit(&mut found);
-        self.webhook_is_safe(&mut found);
+        self.anchors_are_safe(&mut found);
+        self.mail_can_be_sent(&mut found);
         self.ids_fit(&mut found);
         self.lanes_fit(&mut found);
         for (id, account) in &self.accounts {
@@ -85,13 +86,73 @@ impl Settings {
         }
     }
 
-    fn webhook_is_safe(&self, found: &mut Found<'_>) {
-        let url = self.ledger.anchor_webhook.as_deref().and_then(|u| Url::parse(u).ok());
-        if url.is_some_and(|url| url.scheme() == "http" && !is_loopback(&url)) {
+    fn anchors_are_safe(&self, found: &mut Found<'_>) {
+        let ledger = &self.ledger;
+        let read = |url: &Option<String>| url.as_deref().and_then(|u| Url::parse(u).ok());
+        let plain = |url: &Url| url.scheme() == "http" && !is_loopback(url);
+        if read(&ledger.anchor_webhook).is_some_and(|url| plain(&url)) {
             found.add(
                 "ledger.anchor_webhook",
                 "would send its token in the clear over http",
                 "use https://",
+            );
+        }
+        let authority = read(&ledger.anchor_timestamp_url);
+        if authority.as_ref().is_some_and(plain) && !ledger.anchor_timestamp_allow_http {
+            found.add(
+                "ledger.anchor_timestamp_url",
+                "would be asked over http",
+                "use https://, or set ledger.anchor_timestamp_allow_http = true: the answer is signed, and verified by that alone",
+            );
+        }
+        if authority.is_some() && ledger.anchor_folder.is_none() {
+            found.add(
+                "ledger.anchor_timestamp_url",
+                "has nowhere to keep its time stamps",
+                "set ledger.anchor_folder: each lies there beside its checkpoint",
+            );
+        }
+    }
+
+    fn mail_can_be_sent(&self, found: &mut Found<'_>) {
+        let ledger = &self.ledger;
+        let parts = [
+            ("ledger.anchor_mail_from", ledger.anchor_mail_from.is_some()),
+            ("ledger.anchor_mail_server", ledger.anchor_mail_server.is_some()),
+        ];
+        for (part, is_set) in parts {
+            match (ledger.anchor_mail_to.is_some(), is_set) {
+                (true, false) => found.add(
+                    "ledger.anchor_mail_to",
+                    &format!("needs {part}"),
+                    "a mail has a sender, and a server that takes it",
+                ),
+                (false, true) => {
+                    found.add(part, "is set, and nobody is mailed", "set ledger.anchor_mail_to");
+                }
+                (true, true) | (false, false) => {}
+            }
+        }
+        match (&ledger.anchor_mail_user, &ledger.anchor_mail_password) {
+            (Some(_), None) => found.add(
+                "ledger.anchor_mail_user",
+                "has no password",
+                "set ledger.anchor_mail_password, best as anchor_mail_password_file or env:NAME",
+            ),
+            (None, Some(_)) => found.add(
+                "ledger.anchor_mail_password",
+                "is nobody's",
+                "set ledger.anchor_mail_user",
+            ),
+            (Some(_), Some(_)) | (None, None) => {}
+        }
+        let server = ledger.anchor_mail_server.as_deref();
+        let url = server.and_then(|server| Url::parse(&format!("http://{server}")).ok());
+        if ledger.anchor_mail_security == "none" && url.is_some_and(|url| !is_loopback(&url)) {
+            found.add(
+                "ledger.anchor_mail_security",
+                "would speak to another machine in the clear",
+                "use \"starttls\" or \"tls\"; \"none\" is for a server on this machine",
             );
         }
     }

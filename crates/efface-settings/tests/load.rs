@@ -285,9 +285,15 @@ fn every_commented_setting_of_the_default_file_is_right_once_uncommented() {
         })
         .collect();
     let s = Place::new(&uncommented.join("\n"))
-        .load(&[("MAILCHIMP_API_KEY", "k"), ("ANCHOR_TOKEN", "t")])
+        .load(&[
+            ("MAILCHIMP_API_KEY", "k"),
+            ("ANCHOR_TOKEN", "t"),
+            ("ANCHOR_SECRET", "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz"),
+            ("ANCHOR_MAIL_PASSWORD", "p"),
+        ])
         .unwrap();
     assert_eq!(s.ledger.anchor_webhook_token.map(|t| t.expose().to_owned()).as_deref(), Some("t"));
+    assert_eq!(s.ledger.anchor_mail_password.map(|p| p.expose().to_owned()).as_deref(), Some("p"));
     assert_eq!(s.accounts["mailchimp-eu"].settings.expose()["api_key"], "k");
     assert_eq!(s.accounts["mailchimp-eu"].calls_in_flight, Some(4));
     assert_eq!(s.controllers["default"].default_phone_region.as_deref(), Some("DE"));

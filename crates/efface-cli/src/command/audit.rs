@@ -1,13 +1,14 @@
 //! `efface audit`: the log over the journal. Its key is handed out, its checkpoints are signed, and
 //! the whole journal is read against one.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::{Args as ClapArgs, Subcommand};
 use efface_ledger::{
     Checkpoint,
     log::{Discrepancy, Kind, Verdict},
+    timestamp::Stamp,
 };
 use efface_store::{Audited, CheckpointRow, LogStatus};
 use indicatif::ProgressBar;
@@ -17,10 +18,9 @@ use crate::{
     exit::{Exit, Failure},
     print::{self, leaves, say, when},
     wiring::{
-        Context, anchor,
+        Context, anchor, elsewhere,
         errand::{bar, spinner},
         log::{Placing, Signed},
-        webhook,
     },
 };
 
@@ -96,6 +96,7 @@ async fn status(context: &Context) -> Result<Exit> {
     let folder = context.settings.ledger.anchor_folder.as_deref();
     let now = context.now();
     let ended = context.store.ended_counts().await?;
+    let standings = elsewhere::standings(&context.store, &context.settings).await?;
     let records = ended.iter().fold(0u64, |all, (.., count)| all.saturating_add(*count));
     if context.json {
         let last = checkpoint.map(|row| {
@@ -108,7 +109,11 @@ async fn status(context: &Context) -> Result<Exit> {
             "log": key.name(), "leaves": size, "without_position": unplaced,
             "checkpoint": last, "anchor_folder": folder,
             "records_ended": records,
-            "anchor_webhook_last_success": webhook::last_success(&context.store).await?,
+            "anchors_outside": standings.iter().map(|s| json!({
+                "kind": s.which.name(), "place": s.place, "works": s.works,
+                "last_success": s.last.as_ref().map(|(at, _)| at),
+                "leaves": s.last.as_ref().map(|(_, leaves)| leaves),
+            })).collect::<Vec<_>>(),
         }))?;
         return Ok(Exit::Done);
     }
@@ -136,15 +141,18 @@ async fn status(context: &Context) -> Result<Exit> {
         ));
     }
     lines.push(("anchor folder", folder.map_or("none".into(), |f| f.display().to_string())));
-    if context.settings.ledger.anchor_webhook.is_some() {
-        let told = match webhook::last_success(&context.store).await? {
-            Some((at, size)) => format!("{size} leaves arrived, {}", when(at)),
-            None => "no checkpoint has arrived yet".into(),
-        };
-        lines.push(("anchor webhook", told));
-    }
+    let outside: Vec<(String, String)> =
+        standings.iter().map(|s| (format!("anchor {}", s.which.name()), s.told())).collect();
+    lines.extend(outside.iter().map(|(name, told)| (name.as_str(), told.clone())));
     print::pairs(&lines)?;
+    for standing in standings.iter().filter(|s| !s.works) {
+        print::aside(format!(
+            "warning: {} is set, and the newest checkpoint did not arrive there",
+            standing.which.setting()
+        ));
+    }
     match folder {
+        None if standings.iter().any(|s| s.works) => {}
         None => print::aside(
             "warning: ledger.anchor_folder is not set: whoever holds database and key could rewrite the journal and sign it anew, and nobody could tell",
         ),
@@ -208,7 +216,7 @@ async fn checkpoint(context: &Context) -> Result<Exit> {
     Ok(Exit::Done)
 }
 
-async fn verify(context: &Context, file: Option<&std::path::Path>) -> Result<Exit> {
+async fn verify(context: &Context, file: Option<&Path>) -> Result<Exit> {
     if let (None, Some(folder)) = (file, &context.settings.ledger.anchor_folder) {
         anchor::check_anchor(&context.store, folder, |text| {
             print::aside(format!("warning: {text}"))
@@ -223,6 +231,7 @@ async fn verify(context: &Context, file: Option<&std::path::Path>) -> Result<Exi
         }
         None => last(context, &key).await?,
     };
+    let stamped = stamped(context, file, &signed);
     let progress = bar(usize::try_from(signed.size).unwrap_or(usize::MAX));
     let told = progress.clone();
     let verdict =
@@ -233,6 +242,9 @@ async fn verify(context: &Context, file: Option<&std::path::Path>) -> Result<Exi
     if context.json {
         let mut body = as_json(&signed, &verdict);
         body["ended_by_retention"] = json!(ended);
+        if let Some((path, stamp)) = &stamped {
+            body["time_stamp"] = json!({ "at": stamp.at, "file": path });
+        }
         print::json(&body)?;
     } else {
         let source = match file {
@@ -249,6 +261,13 @@ async fn verify(context: &Context, file: Option<&std::path::Path>) -> Result<Exi
                 )
             );
         }
+        if let Some((path, stamp)) = &stamped {
+            say!(
+                "time stamp of {}: {}; its signature is verified with `openssl ts -verify`",
+                when(stamp.at),
+                path.display()
+            );
+        }
         if is_whole && file.is_none() {
             print::aside(
                 "this checkpoint lies in the same database; against a copy kept elsewhere (--checkpoint FILE) it proves more",
@@ -256,6 +275,24 @@ async fn verify(context: &Context, file: Option<&std::path::Path>) -> Result<Exi
         }
     }
     Ok(if is_whole { Exit::Done } else { Exit::Failed })
+}
+
+/// The time stamp beside the checkpoint's copy. One that does not belong there says nothing against
+/// the journal, and is told.
+fn stamped(
+    context: &Context,
+    file: Option<&Path>,
+    signed: &Checkpoint,
+) -> Option<(PathBuf, Stamp)> {
+    let folder = context.settings.ledger.anchor_folder.as_deref();
+    let copy = match file {
+        Some(file) => file.to_owned(),
+        None => folder?.join(anchor::file_name(signed)),
+    };
+    elsewhere::stamp_beside(&copy).unwrap_or_else(|error| {
+        print::aside(format!("warning: the time stamp: {error:#}"));
+        None
+    })
 }
 
 async fn last(context: &Context, key: &efface_ledger::VerifierKey) -> Result<Checkpoint> {

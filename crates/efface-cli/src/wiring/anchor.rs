@@ -40,10 +40,7 @@ impl Anchor for FolderAnchor {
     /// The file's name follows from the note alone: size and root. The folder is not made here: where
     /// it has gone, something else was mounted there.
     fn keep(&self, _name: &str, note: &str, saved: &str) -> io::Result<()> {
-        let unreadable =
-            |error: efface_ledger::checkpoint::Error| io::Error::new(ErrorKind::InvalidData, error);
-        let checkpoint = Checkpoint::unproven(note).map_err(unreadable)?;
-        let path = self.folder.join(file_name(&checkpoint));
+        let path = copy_of(&self.folder, note)?;
         // where the checkpoint lies, what it saves lies too
         keep_file(&saved::beside(&path), saved)?;
         keep_file(&path, note)
@@ -64,8 +61,18 @@ fn keep_file(path: &Path, text: &str) -> io::Result<()> {
     }
 }
 
+/// Where a checkpoint's copy lies.
+///
+/// # Errors
+/// When the note is none.
+pub fn copy_of(folder: &Path, note: &str) -> io::Result<PathBuf> {
+    let checkpoint = Checkpoint::unproven(note)
+        .map_err(|error| io::Error::new(ErrorKind::InvalidData, error))?;
+    Ok(folder.join(file_name(&checkpoint)))
+}
+
 /// Names sort by size, and two histories of one size have two names.
-fn file_name(checkpoint: &Checkpoint) -> String {
+pub fn file_name(checkpoint: &Checkpoint) -> String {
     format!("{:020}-{}.{ENDING}", checkpoint.size, hex::encode(&checkpoint.root[..8]))
 }
 
@@ -86,6 +93,25 @@ pub fn lies_with_database(settings: &Settings, folder: &Path) -> bool {
         }
     };
     whole(&file).parent().is_some_and(|beside| whole(folder).starts_with(beside))
+}
+
+/// Whether the folder lies on the database's own disk, as far as that can be told.
+#[cfg(unix)]
+#[must_use]
+pub fn on_one_disk(settings: &Settings, folder: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    let disk = |path: &Path| {
+        let path = std::path::absolute(path).ok()?;
+        path.ancestors().find_map(|there| Some(fs::metadata(there).ok()?.dev()))
+    };
+    let file = database_file(settings).and_then(|file| disk(&file));
+    file.is_some() && file == disk(folder)
+}
+
+#[cfg(not(unix))]
+#[must_use]
+pub fn on_one_disk(_settings: &Settings, _folder: &Path) -> bool {
+    false
 }
 
 /// Refuses a database whose log does not lead to the newest checkpoint kept in the folder: it was set
@@ -231,6 +257,8 @@ pub fn open(path: &Path, keys: &[VerifierKey]) -> Result<Checkpoint> {
     let mut note = String::new();
     let read = fs::File::open(path).and_then(|f| f.take(MOST_BYTES + 1).read_to_string(&mut note));
     read.with_context(|| format!("cannot read {shown}"))?;
+    // one that came by mail has other ends of lines, and they are not what is signed
+    let note = format!("{}\n", note.replace("\r\n", "\n").trim_end());
     let mut failed = None;
     for key in keys {
         match Checkpoint::open(&note, key) {

@@ -86,6 +86,8 @@ fn checkpoints_are_kept_outside_under_names_that_sort_by_size() {
     let (house, outside) = anchored();
     house.run(&["audit", "status"]).ends(0, &["anchor folder", "checkpoints"]);
     house.run(&["doctor"]).ends(0, &["ok    anchor"]);
+    // another folder, and yet of this host
+    house.run(&["doctor"]).ends(0, &["warn  anchor outside", "own disk"]);
     file(&house, "ada@example.org");
     work(&house, &outside);
     file(&house, "bob@example.org");

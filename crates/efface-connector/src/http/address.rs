@@ -11,7 +11,7 @@ use std::{
 
 use url::{Host, Url};
 
-use super::cause::NameFailure;
+use super::{Plain, cause::NameFailure};
 use crate::ConnectorError;
 
 /// The addresses of a name.
@@ -72,6 +72,7 @@ pub(super) fn check(
     url: &Url,
     hosts: &[String],
     allow_loopback: bool,
+    plain: Plain,
 ) -> Result<(), ConnectorError> {
     let refuse = |why: &str| {
         let host = url.host_str().unwrap_or("?");
@@ -98,9 +99,12 @@ pub(super) fn check(
         }
         None => return refuse("there is no host"),
     };
-    if url.scheme() != "https" {
-        return refuse("only https is allowed");
-    }
+    let usual_port = match (url.scheme(), plain) {
+        ("https", _) => 443,
+        (_, Plain::Allowed) => 80,
+        (_, Plain::Refused) => return refuse("only https is allowed"),
+    };
+    let split = |entry| split(entry, usual_port);
     let mut listed = hosts.iter().filter(|entry| is_meant(split(entry).0, name)).peekable();
     if listed.peek().is_none() {
         return refuse("this host is not on the connector's list");
@@ -125,10 +129,10 @@ pub fn place_of(base_url: &str) -> Option<String> {
 }
 
 /// Name and port of an entry of the list.
-fn split(entry: &str) -> (&str, u16) {
+fn split(entry: &str, usual_port: u16) -> (&str, u16) {
     match entry.rsplit_once(':').map(|(host, port)| (host, port.parse())) {
         Some((host, Ok(port))) => (host, port),
-        _ => (entry, 443),
+        _ => (entry, usual_port),
     }
 }
 

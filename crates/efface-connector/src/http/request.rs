@@ -13,6 +13,8 @@ pub enum Body {
     Empty,
     Json(String),
     Form(String),
+    /// Bytes, and what they are (a media type).
+    Bytes(&'static str, Vec<u8>),
 }
 
 /// A request in words, with its personal parts apart from its template.
@@ -105,6 +107,13 @@ impl Request {
         Ok(self)
     }
 
+    /// A body of another kind, such as `application/timestamp-query`.
+    #[must_use]
+    pub fn bytes(mut self, kind: &'static str, bytes: Vec<u8>) -> Self {
+        self.body = Body::Bytes(kind, bytes);
+        self
+    }
+
     #[must_use]
     pub fn form(mut self, pairs: &[(&str, &str)]) -> Self {
         let mut encoder = url::form_urlencoded::Serializer::new(String::new());
@@ -159,8 +168,16 @@ impl Request {
     #[must_use]
     pub fn body_text(&self) -> Option<&str> {
         match &self.body {
-            Body::Empty => None,
+            Body::Empty | Body::Bytes(..) => None,
             Body::Json(text) | Body::Form(text) => Some(text),
+        }
+    }
+
+    fn body_bytes(&self) -> &[u8] {
+        match &self.body {
+            Body::Empty => &[],
+            Body::Json(text) | Body::Form(text) => text.as_bytes(),
+            Body::Bytes(_, bytes) => bytes,
         }
     }
 
@@ -180,7 +197,7 @@ impl Request {
         let Ok(url) = self.url() else { return vec![] };
         let query = url.query().map(|q| format!("?{q}")).unwrap_or_default();
         let mut out = format!("{} {}{query}\n", self.method, url.path()).into_bytes();
-        out.extend_from_slice(self.body_text().unwrap_or_default().as_bytes());
+        out.extend_from_slice(self.body_bytes());
         out
     }
 }

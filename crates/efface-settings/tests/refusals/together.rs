@@ -24,6 +24,75 @@ fn the_service_stays_on_this_machine_unless_told() {
 }
 
 #[test]
+fn a_time_stamp_is_asked_over_http_only_where_that_is_meant_and_has_a_place() {
+    let one = |url: &str, more: &str, wanted: &[&str]| {
+        let file = format!("[ledger]\nanchor_timestamp_url = '{url}'\n{more}");
+        let wanted: Vec<String> = wanted
+            .iter()
+            .map(|w| format!("ledger.anchor_timestamp_url {w} [in efface.toml, line 2]"))
+            .collect();
+        check(&file, &[], &wanted.iter().map(String::as_str).collect::<Vec<_>>());
+    };
+    let folder = "anchor_folder = 'kept'\n";
+    one("https://tsa.example.com", folder, &[]);
+    one("http://127.0.0.1:9/tsa", folder, &[]);
+    let plain = "would be asked over http (use https://, or set ledger.anchor_timestamp_allow_http = true: the answer is signed, and verified by that alone)";
+    one("http://tsa.example.com", folder, &[plain]);
+    let meant = format!("{folder}anchor_timestamp_allow_http = true\n");
+    one("http://tsa.example.com", &meant, &[]);
+    let nowhere = "has nowhere to keep its time stamps (set ledger.anchor_folder: each lies there beside its checkpoint)";
+    one("https://tsa.example.com", "", &[nowhere]);
+}
+
+#[test]
+fn a_mailbox_has_a_sender_a_server_and_no_open_line() {
+    let one = |lines: &str, wanted: &[&str]| check(&format!("[ledger]\n{lines}"), &[], wanted);
+    let whole = "anchor_mail_to = 'w@example.com'\nanchor_mail_from = 'e@example.com'\n";
+    one(&format!("{whole}anchor_mail_server = 'smtp.example.com:587'\n"), &[]);
+    one(&format!("{whole}anchor_mail_server = '[::1]:25'\nanchor_mail_security = 'none'\n"), &[]);
+    let part = "(a mail has a sender, and a server that takes it) [in efface.toml, line 2]";
+    one(
+        "anchor_mail_to = 'w@example.com'\n",
+        &[
+            &format!("ledger.anchor_mail_to needs ledger.anchor_mail_from {part}"),
+            &format!("ledger.anchor_mail_to needs ledger.anchor_mail_server {part}"),
+        ],
+    );
+    one(
+        "anchor_mail_server = 'smtp.example.com:587'\nanchor_mail_user = 'e'\n",
+        &[
+            "ledger.anchor_mail_server is set, and nobody is mailed (set ledger.anchor_mail_to) [in efface.toml, line 2]",
+            "ledger.anchor_mail_user has no password (set ledger.anchor_mail_password, best as anchor_mail_password_file or env:NAME) [in efface.toml, line 3]",
+        ],
+    );
+    one(
+        "anchor_mail_password = 'sesame'\nanchor_mail_security = 'ssl'\nanchor_webhook_secret = 'sesame'\n",
+        &[
+            "ledger.anchor_mail_password is nobody's (set ledger.anchor_mail_user) [in efface.toml, line 2]",
+            "ledger.anchor_mail_security is not `starttls`, `tls` or `none` [in efface.toml, line 3]",
+            "ledger.anchor_webhook_secret is not `whsec_` and 24 to 64 random bytes in base64, as `echo whsec_$(openssl rand -base64 32)` makes one [in efface.toml, line 4]",
+        ],
+    );
+    one(
+        &format!(
+            "{whole}anchor_mail_server = 'smtp.example.com:25'\nanchor_mail_security = 'none'\n"
+        ),
+        &[
+            "ledger.anchor_mail_security would speak to another machine in the clear (use \"starttls\" or \"tls\"; \"none\" is for a server on this machine) [in efface.toml, line 5]",
+        ],
+    );
+    for wrong in ["smtp.example.com", "smtp.example.com:0", ":25", "smtp example:25"] {
+        one(
+            &format!("{whole}anchor_mail_server = '{wrong}'\n"),
+            &[
+                "ledger.anchor_mail_server is not a host and port such as smtp.example.com:587 [in efface.toml, line 4]",
+                &format!("ledger.anchor_mail_to needs ledger.anchor_mail_server {part}"),
+            ],
+        );
+    }
+}
+
+#[test]
 fn times_that_contradict_each_other_are_refused() {
     check(
         "[worker]\ncall_timeout_seconds = 40\n[policy.retry]\nbase_seconds = 3600\ncap_hours = 1\n",

@@ -1,5 +1,7 @@
 //! The small tables: imports, API keys, idempotency, errands, schedule.
 
+use std::time::Duration;
+
 use efface_core::{
     AccountId, ControllerId, Identifier, ImportId, RequestId, Timestamp, journal::About,
 };
@@ -334,6 +336,20 @@ impl SqlStore {
         let mut tx = self.database.begin().await?;
         tx.small("INSERT INTO schedule (job, last_run_at, last_result) VALUES ($1, $2, $3) ON CONFLICT (job) DO UPDATE SET last_run_at = $2, last_result = $3", &cells).await?;
         tx.commit().await
+    }
+
+    /// Begins what only one process is to do at a time; [`Self::note_run`] under the same name ends it.
+    /// `false` where another began less than `patience` ago and has not ended.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub async fn begin_run(&self, job: &str, patience: Duration) -> Result<bool, Error> {
+        let now = self.now();
+        let cells = [job.into(), now.millis().into(), now.minus(patience).millis().into()];
+        let mut tx = self.database.begin().await?;
+        let begun = tx.small("INSERT INTO schedule (job, last_run_at, last_result) VALUES ($1, $2, 'under way') ON CONFLICT (job) DO UPDATE SET last_run_at = $2, last_result = 'under way' WHERE schedule.last_result <> 'under way' OR schedule.last_run_at <= $3 RETURNING job", &cells).await?;
+        tx.commit().await?;
+        Ok(!begun.is_empty())
     }
 
     /// Last runs of scheduled jobs: `(job, when, result)`.

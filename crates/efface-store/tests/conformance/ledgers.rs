@@ -166,6 +166,13 @@ pub async fn jobs_remember_their_last_run(bench: Bench) {
         runs.iter().map(|(job, _, result)| (job.as_str(), result.as_str())).collect::<Vec<_>>(),
         [("tidy", "second")]
     );
+    // what is under way is begun by nobody else, until it has ended or was waited for
+    let long = Duration::from_secs(60);
+    assert!(w.store.begin_run("alone", long).await.expect("begun"));
+    assert!(!w.store.begin_run("alone", long).await.expect("refused"));
+    w.store.note_run("alone", "done").await.expect("noted");
+    assert!(w.store.begin_run("alone", long).await.expect("begun"));
+    assert!(w.store.begin_run("alone", Duration::ZERO).await.expect("taken over"));
     w.store.prove_writable().await.expect("writable");
     w.store.tidy().await.expect("tidy");
     w.store.ping().await.expect("answers");

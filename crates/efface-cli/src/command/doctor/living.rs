@@ -9,7 +9,7 @@ use super::Report;
 use crate::{
     command::connector::{held_back, not_accepted},
     print, running,
-    wiring::{Context, fleet, webhook},
+    wiring::{Context, anchor, elsewhere, fleet},
 };
 
 /// Clocks further apart than this make deadlines and leases doubtful.
@@ -33,21 +33,38 @@ pub async fn living(context: &Context, report: &mut Report) {
     waiting(context, report).await;
 }
 
+/// What works is one finding, and each that is set and does not is another.
 async fn anchored_outside(context: &Context, report: &mut Report) {
-    let Some(url) = &context.settings.ledger.anchor_webhook else { return };
-    match webhook::last_success(&context.store).await {
-        Ok(Some((at, leaves))) => report.ok(
-            "anchor outside",
-            format!("a checkpoint of {leaves} leaves arrived at {url} on {}", print::when(at)),
-        ),
-        Ok(None) => report.warn(
-            "anchor outside",
-            format!("no checkpoint has arrived at {url} yet"),
-            "`efface schedule run anchor_outside` tries it out; a worker does so every minute",
-        ),
+    const WHAT: &str = "anchor outside";
+    let standings = match elsewhere::standings(&context.store, &context.settings).await {
+        Ok(standings) => standings,
         Err(error) => {
-            report.fail("anchor outside", error.to_string(), "the database cannot be read")
+            return report.fail(WHAT, error.to_string(), "the database cannot be read");
         }
+    };
+    let folder = context.settings.ledger.anchor_folder.as_deref();
+    let same_disk = |folder| anchor::on_one_disk(&context.settings, folder);
+    if standings.is_empty() && folder.is_some_and(same_disk) {
+        report.warn(
+            WHAT,
+            "there is none: the anchor folder is on the database's own disk",
+            "set ledger.anchor_webhook, ledger.anchor_timestamp_url or ledger.anchor_mail_to, or move the folder",
+        );
+    }
+    let shown = |s: &elsewhere::Standing| format!("{} {}: {}", s.which.name(), s.place, s.told());
+    let (works, fails): (Vec<_>, Vec<_>) = standings.iter().partition(|s| s.works);
+    if !works.is_empty() {
+        report.ok(WHAT, works.into_iter().map(shown).collect::<Vec<_>>().join("; "));
+    }
+    for standing in fails {
+        report.warn(
+            WHAT,
+            shown(standing),
+            &format!(
+                "`efface schedule run anchor_outside` tries {} out; a worker does so every minute",
+                standing.which.setting()
+            ),
+        );
     }
 }
 

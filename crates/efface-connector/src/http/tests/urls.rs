@@ -151,7 +151,7 @@ async fn allow_loopback_opens_loopback_alone() {
         match why {
             HERE => {
                 let url = Url::parse(&at_port(&url, door.port)).expect("a URL");
-                assert!(check(&url, &[], true).is_ok(), "{url}");
+                assert!(check(&url, &[], true, Plain::Refused).is_ok(), "{url}");
             }
             // a name of the list that leads to this machine: what the setting is for
             NAME => {}
@@ -217,4 +217,25 @@ async fn a_name_that_changes_its_address_is_looked_at_each_time() {
     let name = || "allowed.com".parse::<Name>().expect("a name");
     assert_eq!(resolver.resolve(name()).await.expect("public").count(), 1);
     assert!(resolver.resolve(name()).await.is_err());
+}
+
+#[test]
+fn plain_http_is_spoken_where_it_is_allowed_and_to_listed_hosts_alone() {
+    let hosts = ["tsa.test".to_owned(), "other.test:8080".to_owned()];
+    let one = |url: &str, plain| check(&Url::parse(url).expect("a URL"), &hosts, false, plain);
+    for url in ["http://tsa.test/x", "http://other.test:8080/x"] {
+        assert!(one(url, Plain::Allowed).is_ok(), "{url}");
+        assert!(one(url, Plain::Refused).is_err(), "{url}");
+    }
+    for url in [
+        "http://tsa.test:8080/",
+        "http://other.test/",
+        "http://else.test/",
+        "http://127.0.0.1/",
+        "http://10.0.0.1/",
+        "ftp://tsa.test/",
+    ] {
+        assert!(one(url, Plain::Allowed).is_err(), "{url}");
+    }
+    assert!(one("https://tsa.test/", Plain::Allowed).is_ok());
 }
