@@ -1,7 +1,7 @@
 //! Several workers on one PostgreSQL: how much the many settle beside the one, and whether an account's
 //! pace holds whoever calls.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use sea_orm::sqlx::{Connection as _, PgConnection};
@@ -13,6 +13,7 @@ use super::{
     load,
     place::{self, Kind, Places},
     report::Report,
+    watch,
 };
 
 const CREWS: [u32; 4] = [1, 2, 4, 8];
@@ -77,16 +78,16 @@ async fn run(
     let mut db = PgConnection::connect(&setup.url).await?;
     let tenth = people as i64 / 10;
     let mut first = None;
-    let began = Instant::now();
+    let began = watch::instant();
     let (from, to) = loop {
         let settled = place::settled(&mut db).await?;
         if settled >= tenth && first.is_none() {
-            first = Some((Instant::now(), settled));
+            first = Some((watch::instant(), settled));
         }
         if settled >= tenth * 9
             && let Some(first) = first
         {
-            break (first, (Instant::now(), settled));
+            break (first, (watch::instant(), settled));
         }
         ensure!(began.elapsed() < Duration::from_secs(600), "{settled} of {people} are settled");
         tokio::time::sleep(Duration::from_millis(20)).await;
@@ -108,7 +109,7 @@ async fn most_in_a_window(stub: &Stub, pace: u32) -> Result<f64> {
         at.sort_unstable();
         let mut from = 0;
         for (to, now) in at.iter().enumerate() {
-            while at[from] + window <= *now {
+            while at.get(from).is_some_and(|first| first + window <= *now) {
                 from += 1;
             }
             most = most.max(to - from + 1);
