@@ -152,7 +152,7 @@ mod tests {
     const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 
     fn tag(n: u8) -> SavedTag {
-        SavedTag { kind: "email".into(), tag: hex::encode([n; 32]), hashed: n % 2 == 0 }
+        SavedTag { kind: "email".into(), tag: hex::encode([n; 32]), hashed: n.is_multiple_of(2) }
     }
 
     fn saved(lifted: bool, tags: &[SavedTag]) -> SavedEntry {
