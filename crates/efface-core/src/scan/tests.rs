@@ -108,7 +108,8 @@ fn watched(state: WatchState, verified: bool, bound_until: Option<Timestamp>) ->
 }
 
 fn seen_again(explanation: Option<Explanation>) -> WatchState {
-    let told = |explanation| Explained { at: NOW, by: "ada".into(), explanation, note: "".into() };
+    let told =
+        |explanation| Explained { at: NOW, by: "ada".into(), explanation, note: String::new() };
     WatchState::SeenAgain { at: NOW, explained: explanation.map(told) }
 }
 
