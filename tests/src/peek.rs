@@ -30,6 +30,8 @@ pub struct Peek {
     database: DatabaseConnection,
 }
 
+const MOVING: &str = "SELECT count(*) FROM task WHERE state IN ('ready', 'sending', 'unknown', 'waiting', 'confirmed')";
+
 impl Peek {
     /// # Panics
     /// When the database does not answer, here and below: this is a test's wiring.
@@ -82,14 +84,15 @@ impl Peek {
             .collect()
     }
 
-    /// Tasks and follow-ups that go on by themselves.
+    /// Tasks and follow-ups that go on by themselves, at one moment: what a follow-up opens goes on.
     pub async fn moving(&self, now_millis: i64) -> i64 {
-        self.moving_tasks().await + self.due_follow_ups(now_millis).await
+        let due = Self::due(now_millis);
+        self.number(&format!("SELECT ({MOVING}) + ({due})")).await
     }
 
     /// Tasks that go on by themselves.
     pub async fn moving_tasks(&self) -> i64 {
-        self.number("SELECT count(*) FROM task WHERE state IN ('ready', 'sending', 'unknown', 'waiting', 'confirmed')").await
+        self.number(MOVING).await
     }
 
     /// Tasks that have not ended.
@@ -112,7 +115,11 @@ impl Peek {
 
     /// Follow-ups that the `requests` lane should have taken.
     pub async fn due_follow_ups(&self, now_millis: i64) -> i64 {
-        self.number(&format!("SELECT count(*) FROM follow_up WHERE due_at <= {now_millis}")).await
+        self.number(&Self::due(now_millis)).await
+    }
+
+    fn due(now_millis: i64) -> String {
+        format!("SELECT count(*) FROM follow_up WHERE due_at <= {now_millis}")
     }
 
     /// Keeps everybody from PostgreSQL's table of lanes until it is opened again.
