@@ -43,7 +43,7 @@ fn what_is_filed_is_sealed_under_its_months_key_and_opens_with_it_alone() {
     let seen = status(&house);
     assert_eq!(seen["months"].as_array().map(Vec::len), Some(2), "{seen}");
     assert_eq!(
-        (&seen["months"][0]["wraps_requests"], &seen["wrapped_by_master"]),
+        (&seen["months"][0]["wraps_keys"], &seen["wrapped_by_master"]),
         (&1.into(), &0.into())
     );
     opens(&house, &id);

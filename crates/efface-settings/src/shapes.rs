@@ -144,7 +144,7 @@ pub(crate) fn base_url(text: &str) -> Checked {
         return wants(false, "an https:// URL with a host");
     }
     if has_userinfo(&url) {
-        return Err("holds a user or password, which belong into the vendor's settings".to_owned());
+        return Err("holds a user or password, which belong into settings of their own".to_owned());
     }
     if url.query().is_some() || url.fragment().is_some() {
         return Err("holds a query or fragment, which a base URL cannot have".to_owned());

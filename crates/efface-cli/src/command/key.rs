@@ -193,7 +193,7 @@ async fn status(context: &Context) -> Result<Exit> {
                 let (at, by) = row.destroyed.clone().unzip();
                 json!({
                     "month": row.month.as_str(), "key": row.key_id, "made_at": row.made_at,
-                    "wraps_requests": row.wraps, "file": here(row), "recovery_copy": copy(row),
+                    "wraps_keys": row.wraps, "file": here(row), "recovery_copy": copy(row),
                     "destroyed_at": at, "destroyed_by": by,
                 })
             })

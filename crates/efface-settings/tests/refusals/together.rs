@@ -218,7 +218,7 @@ fn a_base_url_is_https_or_development() {
     one("'ftp://api.example.com'", &["is not an https:// URL with a host"]);
     one(
         "'https://u:sesame@api.example.com'",
-        &["holds a user or password, which belong into the vendor's settings"],
+        &["holds a user or password, which belong into settings of their own"],
     );
     one(
         "'https://api.example.com?key=sesame'",

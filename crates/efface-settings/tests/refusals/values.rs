@@ -282,7 +282,7 @@ fn traces_go_over_tls_or_stay_on_this_machine() {
         ("http://127.0.0.1.example.com", local),
         (
             "https://me:sesame@collector.example",
-            "holds a user or password, which belong into the vendor's settings",
+            "holds a user or password, which belong into settings of their own",
         ),
         ("collector:4318", "is not an https:// URL with a host"),
     ] {

@@ -217,7 +217,9 @@ impl Folder {
         let shown = self.path.display();
         say!("list    {shown}/{LIST}");
         say!("packs   {} in {shown}/{PACKS}", print::count(packs, "pack"));
-        say!("verify  efface verify {shown}/{PACKS}/*.zip --key @efface.vkey");
+        if packs > 0 {
+            say!("verify  efface verify {shown}/{PACKS}/*.zip --key @efface.vkey");
+        }
         Ok(())
     }
 }
