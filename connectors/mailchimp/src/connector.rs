@@ -32,6 +32,9 @@ pub struct Mailchimp {
 struct Cursor {
     audience: String,
     offset: u64,
+    /// Members when the page before was read: whoever left since has moved the others forward.
+    #[serde(default)]
+    members: u64,
 }
 
 #[async_trait]
@@ -97,7 +100,8 @@ impl Connector for Mailchimp {
     }
 
     async fn list(&self, call: &Call<'_>, from: Option<&Value>) -> Result<Listed, ConnectorError> {
-        let first = self.audiences.first().map(|id| Cursor { audience: id.clone(), offset: 0 });
+        let first =
+            self.audiences.first().map(|id| Cursor { audience: id.clone(), offset: 0, members: 0 });
         let at = match from {
             Some(from) => serde_json::from_str(from.expose()).ok(),
             None => first,
@@ -109,15 +113,23 @@ impl Connector for Mailchimp {
         })?;
         let reply = call.send(&self.wire.members(&at.audience, at.offset)).await?;
         let page = wire::read_members(&reply)?;
+        let gone = at.members.saturating_sub(page.total_items).min(at.offset);
+        if gone > 0 {
+            let back = Cursor { offset: at.offset - gone, members: page.total_items, ..at };
+            let next = serde_json::to_string(&back).map(Value::new);
+            let next =
+                next.map_err(|_| ConnectorError::permanent("the place cannot be encoded"))?;
+            return Ok(Listed::Page(Page { people: vec![], next: Some(next) }));
+        }
         let seen = at.offset + u64::try_from(page.members.len()).unwrap_or(u64::MAX);
         if page.members.is_empty() && seen < page.total_items {
             return Err(ConnectorError::unknown("the vendor counts members that it does not show"));
         }
         let next = if seen < page.total_items {
-            Some(Cursor { offset: seen, ..at })
+            Some(Cursor { offset: seen, members: page.total_items, ..at })
         } else {
             let next = self.audiences.get(known + 1);
-            next.map(|id| Cursor { audience: id.clone(), offset: 0 })
+            next.map(|id| Cursor { audience: id.clone(), offset: 0, members: 0 })
         };
         let next = next.map(|next| serde_json::to_string(&next).map(Value::new)).transpose();
         let next = next.map_err(|_| ConnectorError::permanent("the place cannot be encoded"))?;

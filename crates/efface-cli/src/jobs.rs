@@ -1,6 +1,6 @@
 //! The recurring jobs. What is due is a query: a tick that is lost or doubled does no harm.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Result;
 use efface_settings::Settings;
@@ -32,26 +32,29 @@ pub fn expressions(settings: &Settings) -> [(&'static str, String); 5] {
 }
 
 /// What a clock's step keeps from being done: a day that has passed is on record for good.
-const STEPPED: &str = "not done: the wall clock stepped since this worker started; it is done again once that is over";
+const STEPPED: &str = "not done: the wall clock stepped since this worker started; it is done again once the clocks agree; is it right now, then restart the worker";
 
 /// The clocks as they were at the start, and who reads them again.
 #[derive(Clone)]
 struct Start {
-    clocks: Option<Clocks>,
+    clocks: Arc<Mutex<Option<Clocks>>>,
     hands: Hands,
 }
 
 impl Start {
     /// Whether the wall clock has gone as the others since.
     async fn is_steady(&self, store: &SqlStore) -> bool {
-        let now = Clocks::read(store, &self.hands).await;
-        matches!((&self.clocks, &now), (Some(start), Some(now)) if !start.stepped(now))
+        let Some(now) = Clocks::read(store, &self.hands).await else { return false };
+        let mut start = self.clocks.lock().unwrap_or_else(PoisonError::into_inner);
+        // they could not be read at the start: from here on, then
+        !start.get_or_insert(now).stepped(&now)
     }
 }
 
 /// The jobs as the metronome takes them.
 pub async fn for_metronome(context: &Context, hands: Hands) -> Vec<Job> {
-    let start = Start { clocks: Clocks::read(&*context.store, &hands).await, hands };
+    let clocks = Arc::new(Mutex::new(Clocks::read(&*context.store, &hands).await));
+    let start = Start { clocks, hands };
     let job = |(name, expression): (&'static str, String)| {
         let parts = (context.store.clone(), context.keys.clone(), context.settings.clone());
         let start = start.clone();

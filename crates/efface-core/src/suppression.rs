@@ -122,8 +122,10 @@ impl Suppression {
 /// What can happen to an entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// The same wish again.
-    Renewed,
+    /// The same wish again, open-ended or until then; the longer of the two holds.
+    Renewed {
+        until: Option<Timestamp>,
+    },
     /// What an account was told has changed.
     Told,
     LiftAsked {
@@ -150,7 +152,7 @@ impl Event {
     #[must_use]
     pub const fn word(&self) -> &'static str {
         match self {
-            Self::Renewed => "renewed",
+            Self::Renewed { .. } => "renewed",
             Self::Told => "told",
             Self::LiftAsked { .. } => "lift asked",
             Self::LiftEnded { .. } | Self::Lifted { .. } => "lifted",
@@ -184,7 +186,7 @@ pub fn apply(entry: &Suppression, event: &Event, now: Timestamp) -> Result<Suppr
         Ok(consent.trim().to_owned())
     };
     let state = match (&entry.state, event) {
-        (S::InForce, Event::Renewed) => S::InForce,
+        (S::InForce, Event::Renewed { .. }) => S::InForce,
         (state, Event::Told) => state.clone(),
         (S::InForce, Event::LiftAsked { request, by, consent }) => {
             S::Lifting { request: *request, by: by.clone(), at: now, consent: speaks(consent)? }
@@ -209,14 +211,22 @@ pub fn apply(entry: &Suppression, event: &Event, now: Timestamp) -> Result<Suppr
         (S::InForce, Event::LiftEnded { .. } | Event::LiftGivenUp { .. })
         | (
             S::Lifting { .. },
-            Event::Renewed | Event::LiftEnded { .. } | Event::LiftGivenUp { .. },
+            Event::Renewed { .. } | Event::LiftEnded { .. } | Event::LiftGivenUp { .. },
         )
         | (
             S::Lifted { .. },
-            Event::Renewed | Event::LiftEnded { .. } | Event::LiftGivenUp { .. },
+            Event::Renewed { .. } | Event::LiftEnded { .. } | Event::LiftGivenUp { .. },
         ) => return Err(refusal("")),
     };
-    Ok(Suppression { version: entry.version + 1, state, ..entry.clone() })
+    let expires_at = match event {
+        Event::Renewed { until } => entry.expires_at.zip(*until).map(|(a, b)| a.max(b)),
+        Event::Told
+        | Event::LiftAsked { .. }
+        | Event::LiftEnded { .. }
+        | Event::LiftGivenUp { .. }
+        | Event::Lifted { .. } => entry.expires_at,
+    };
+    Ok(Suppression { version: entry.version + 1, state, expires_at, ..entry.clone() })
 }
 
 /// What a caller may hash on their own side: SHA-256 of the normal form, lower-case hexadecimal, of an

@@ -375,7 +375,7 @@ impl Store for MemoryStore {
     }
 
     async fn on_list(&self, requests: &[Request]) -> Result<Vec<OnList>, Error> {
-        Ok(self.rows().on_list(requests))
+        Ok(self.rows().on_list(requests, self.now()))
     }
 
     async fn list_hits(

@@ -342,6 +342,7 @@ impl Worker {
                     lost: AtomicBool::new(false),
                     clocks: self.clocks.clone(),
                     longest_sleep: self.options.longest_sleep,
+                    failing: std::sync::Mutex::default(),
                 });
                 let lost = lane.clone();
                 let lost = move || lost.lost.store(true, Ordering::Relaxed);

@@ -1,5 +1,7 @@
 //! What a request that is over leaves on the suppression list, written with its end.
 
+use std::sync::PoisonError;
+
 use efface_core::{
     SuppressionId,
     journal::About,
@@ -21,7 +23,11 @@ impl RequestsLane {
         let concerned = |one: &Looked| {
             concerns_the_list(one.stands()) && one.tasks.iter().all(|t| t.state.is_settled())
         };
-        let (asking, others): (Vec<_>, Vec<_>) = looked.into_iter().partition(concerned);
+        let (mut asking, others): (Vec<_>, Vec<_>) = looked.into_iter().partition(concerned);
+        {
+            let failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
+            asking.sort_by_key(|one| failing.contains(&one.due.request.id));
+        }
         let mut out: Vec<_> = others.into_iter().map(|one| (one, None)).collect();
         let stand: Vec<Request> = asking.iter().map(|one| one.stands().clone()).collect();
         let known = match stand.is_empty() {

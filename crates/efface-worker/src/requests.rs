@@ -1,14 +1,17 @@
 //! The `requests` lane: opens phases, frees dependents, closes requests. It takes follow-ups, asks
 //! the rules, and writes one unit per request.
 
-use std::sync::{
-    Arc, OnceLock,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    collections::HashSet,
+    sync::{
+        Arc, Mutex, OnceLock, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
 };
-use std::time::Duration;
 
 use efface_core::{
-    DeskId, EntryId, LaneId,
+    DeskId, EntryId, LaneId, RequestId,
     desk::{DeskItem, Reason, Subject},
     journal::{About, Entry, TaskChange},
     request::{self, Advance, Forgetting, Request},
@@ -34,6 +37,8 @@ pub(crate) struct RequestsLane {
     /// As they stood when this worker first took the lane.
     pub clocks: Arc<OnceLock<Clocks>>,
     pub longest_sleep: Duration,
+    /// Requests that failed when they were last looked at: others of the same person go first.
+    pub failing: Mutex<HashSet<RequestId>>,
 }
 
 /// A request that was looked at, and what the rules make of it.
@@ -87,27 +92,41 @@ impl RequestsLane {
         let count = due.len();
         // one that cannot be looked at keeps nobody else back
         let mut failed = None;
+        let mut failing = HashSet::new();
         let mut looked = Vec::with_capacity(count);
         for one in due {
+            let id = one.request.id;
             match self.look(one) {
                 Ok(one) => looked.push(one),
-                Err(error) => failed = Some(error),
+                Err(error) => {
+                    failing.insert(id);
+                    failed = Some(error);
+                }
             }
         }
         let mut units = Vec::with_capacity(count);
         for (one, listed) in self.read_list(looked, &mut failed).await? {
+            let id = one.due.request.id;
             match self.follow(one, listed).await {
-                Ok(unit) => units.push(unit),
-                Err(error) => failed = Some(error),
+                Ok(unit) => units.push((id, unit)),
+                Err(error) => {
+                    failing.insert(id);
+                    failed = Some(error);
+                }
             }
         }
-        for written in self.store.commit_each(units).await {
+        let (ids, units): (Vec<_>, Vec<_>) = units.into_iter().unzip();
+        for (id, written) in ids.into_iter().zip(self.store.commit_each(units).await) {
             match written {
                 // a row changed meanwhile: the follow-up stands and is taken again
                 Ok(()) | Err(StoreError::Stale { .. }) => {}
-                Err(error) => failed = Some(error),
+                Err(error) => {
+                    failing.insert(id);
+                    failed = Some(error);
+                }
             }
         }
+        *self.failing.lock().unwrap_or_else(PoisonError::into_inner) = failing;
         failed.map_or(Ok(count), Err)
     }
 

@@ -66,10 +66,21 @@ impl Lane {
         let mut found = BTreeSet::new();
         let (event, from) = match ended {
             Ended::Answered(Listed::Page(page)) => {
-                let hits = self.store.list_hits(&errand.account, scope, &page.people).await?;
-                let seen = Seen { hits, people: page.people, next: page.next };
-                let tally = put_before_a_person(&mut record, errand, &seen, &mut found);
-                (Event::Page { tally, more: seen.next.is_some() }, seen.next)
+                let hits = self.store.list_hits(&errand.account, scope, &page.people).await;
+                let same_place = |(a, b): (&Value, &Value)| a.expose() == b.expose();
+                match hits {
+                    Err(error) if error.is_passing() => return Err(error),
+                    // what cannot be read keeps back this scan, and nothing else of the lane
+                    Err(error) => (failed(&error.to_string()), from),
+                    Ok(_) if page.next.as_ref().zip(from.as_ref()).is_some_and(same_place) => {
+                        (failed("the vendor leads from this page to itself"), from)
+                    }
+                    Ok(hits) => {
+                        let seen = Seen { hits, people: page.people, next: page.next };
+                        let tally = put_before_a_person(&mut record, errand, &seen, &mut found);
+                        (Event::Page { tally, more: seen.next.is_some() }, seen.next)
+                    }
+                }
             }
             Ended::Answered(Listed::NotOffered) => {
                 (failed("the vendor offers no list of people"), from)

@@ -41,8 +41,12 @@ impl Anchor for FolderAnchor {
     /// it has gone, something else was mounted there.
     fn keep(&self, _name: &str, note: &str, saved: &str) -> io::Result<()> {
         let path = copy_of(&self.folder, note)?;
-        // where the checkpoint lies, what it saves lies too
-        keep_file(&saved::beside(&path), saved)?;
+        let beside = saved::beside(&path);
+        // where the checkpoint lies, what it saves lies too: until then it may be written anew, for it
+        // tells of entries as they stand when it is read
+        if !(path.exists() && beside.exists()) {
+            write_whole(&beside, saved.as_bytes(), true)?;
+        }
         keep_file(&path, note)
     }
 }

@@ -258,11 +258,17 @@ fn client(store: &Arc<SqlStore>, settings: &Settings, url: &str) -> Result<Http>
     let digest: Digest = Arc::new(move |bytes| keyed.digest(bytes));
     Ok(Http::new(HttpConfig {
         hosts: place_of(url).into_iter().collect(),
-        allow_loopback: HERE.iter().any(|here| url.starts_with(here)),
+        allow_loopback: is_here(url),
         timeout: time_limit(settings),
         body_cap_bytes: BODY_CAP,
         digest,
     })?)
+}
+
+/// Whether an address is this machine's own.
+fn is_here(url: &str) -> bool {
+    let rest = HERE.iter().find_map(|here| url.strip_prefix(here));
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with([':', '/']))
 }
 
 /// Scheme and host of an address, and its path.

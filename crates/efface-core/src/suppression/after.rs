@@ -114,7 +114,7 @@ pub fn after(
         (
             RequestAction::Erase | RequestAction::Suppress | RequestAction::EraseAndSuppress,
             Some(_),
-        ) => Event::Renewed,
+        ) => Event::Renewed { until: None },
         (
             RequestAction::Erase | RequestAction::Suppress | RequestAction::EraseAndSuppress,
             None,

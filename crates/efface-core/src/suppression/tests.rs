@@ -57,7 +57,7 @@ fn an_entry_moves_by_its_table_and_refuses_the_rest() {
     let request = |n| RequestId(Uuid::from_u128(n));
     let at_once = |consent: &str| Event::Lifted { by: "ada".into(), consent: consent.into() };
     for (state, event, want) in [
-        (EntryState::InForce, Event::Renewed, Ok("in_force")),
+        (EntryState::InForce, Event::Renewed { until: None }, Ok("in_force")),
         (EntryState::InForce, Event::Told, Ok("in_force")),
         (EntryState::InForce, asked(2, "form 7"), Ok("lifting")),
         (EntryState::InForce, asked(2, " - "), Err("consent")),
@@ -73,7 +73,7 @@ fn an_entry_moves_by_its_table_and_refuses_the_rest() {
         (lifting(2), Event::Told, Ok("lifting")),
         (lifted(), Event::Told, Ok("lifted")),
         (lifted(), at_once("form 8"), Err("lifted already")),
-        (lifted(), Event::Renewed, Err("cannot take")),
+        (lifted(), Event::Renewed { until: None }, Err("cannot take")),
     ] {
         let before = entry(state);
         let got = apply(&before, &event, NOW);
@@ -301,5 +301,21 @@ fn a_callers_hash_is_that_of_the_normal_form_and_reads_back() {
     assert_eq!(client_hash(&parse(IdentifierKind::UserId, "u-7")), None);
     for bad in ["", "ada@example.com", "ab"] {
         assert_eq!(parse_client_hash(bad), None, "{bad}");
+    }
+}
+
+#[test]
+fn of_two_wishes_the_longer_holds() {
+    let at = |n| Some(Timestamp::from_millis(n));
+    for (stands, asked, want) in [
+        (None, None, None),
+        (None, at(5), None),
+        (at(5), None, None),
+        (at(5), at(7), at(7)),
+        (at(7), at(5), at(7)),
+    ] {
+        let entry = Suppression { expires_at: stands, ..entry(EntryState::InForce) };
+        let next = apply(&entry, &Event::Renewed { until: asked }, Timestamp::from_millis(1));
+        assert_eq!(next.expect("renewed").expires_at, want, "{stands:?} and {asked:?}");
     }
 }

@@ -280,5 +280,9 @@ async fn empty(tx: &mut Tx<'_>, entry: SuppressionId) -> Result<(), Error> {
     .await?;
     tx.small("UPDATE suppression_account SET prior = NULL WHERE suppression_id = $1", &id).await?;
     tx.small("DELETE FROM suppression_tag WHERE suppression_id = $1", &id).await?;
+    // what a scan showed of the person
+    let shown = format!("{entry} at %");
+    let sql = "DELETE FROM desk WHERE subject_kind = 'entry' AND subject_id LIKE $1";
+    tx.small(sql, &[shown.as_str().into()]).await?;
     Ok(())
 }

@@ -248,7 +248,7 @@ impl Store for SqlStore {
     }
 
     async fn on_list(&self, requests: &[Request]) -> Result<Vec<OnList>, Error> {
-        list::on_list(&self.database, requests).await
+        list::on_list(&self.database, requests, self.now()).await
     }
 
     async fn list_hits(

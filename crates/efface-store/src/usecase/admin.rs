@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use efface_core::{
-    AccountId, ControllerId, Identifier, ImportId, RequestId, Timestamp, journal::About,
+    AccountId, ControllerId, Identifier, ImportId, RequestId, Scope, Timestamp, journal::About,
 };
 
 use crate::{
@@ -294,11 +294,14 @@ impl SqlStore {
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub async fn open_scan(&self, account: &AccountId) -> Result<Option<uuid::Uuid>, Error> {
+    pub async fn open_scan(
+        &self,
+        account: &AccountId,
+    ) -> Result<Option<(uuid::Uuid, Scope)>, Error> {
         let sql = "SELECT id, body FROM errand WHERE account = $1 AND done_at IS NULL ORDER BY at";
         for row in self.database.rows(sql, &[account.as_str().into()]).await? {
             match decode_row("errand", &row.text(1)?)? {
-                ErrandKind::Scan { .. } => return row.id(0).map(Some),
+                ErrandKind::Scan { scope, .. } => return row.id(0).map(|id| Some((id, scope))),
                 ErrandKind::Probe | ErrandKind::Rehearse => {}
             }
         }

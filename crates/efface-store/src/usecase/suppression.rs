@@ -106,9 +106,11 @@ impl SqlStore {
         self.until_fresh(|| async {
             let known = self.entry_of(&new).await?;
             let (read_version, event, entry) = match known {
-                Some(known) => {
-                    (known.version, "renewed", apply(&known, &Event::Renewed, self.now())?)
-                }
+                Some(known) => (
+                    known.version,
+                    "renewed",
+                    apply(&known, &Event::Renewed { until: new.expires_at }, self.now())?,
+                ),
                 None => (0, "listed", self.new_entry(&new)),
             };
             let added = match read_version {
@@ -148,12 +150,14 @@ impl SqlStore {
     async fn entry_of(&self, new: &NewSuppression) -> Result<Option<Suppression>, Error> {
         let tag = |i: &Identifier| (i.kind.word(), self.sealer.tag(i));
         let mine: Vec<(String, [u8; 32])> = new.identifiers.iter().map(tag).collect();
+        let now = self.now();
         let found = list::by_tags(&self.database, mine.iter().map(|(_, tag)| tag)).await?;
         let fits = |e: &Suppression| {
             e.controller == new.controller
                 && e.scope == new.scope
                 && e.kind == Kind::Sealed
                 && e.state == EntryState::InForce
+                && e.in_force(now)
         };
         list::same(&self.database, &mine, found.into_values().flatten().filter(fits).collect())
             .await

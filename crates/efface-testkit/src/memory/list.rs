@@ -27,7 +27,7 @@ pub(super) struct StoredEntry {
 }
 
 impl Rows {
-    pub(super) fn on_list(&self, requests: &[Request]) -> Vec<OnList> {
+    pub(super) fn on_list(&self, requests: &[Request], now: Timestamp) -> Vec<OnList> {
         let asked = |one: &Request| {
             let tags = self.tags.values();
             let proved = tags.filter(|t| t.request == one.id && !t.shared && t.drives);
@@ -44,7 +44,7 @@ impl Rows {
                     && !t.is_disjoint(&tags)
             };
             let goes_first = request.listed.is_some() || !before.iter().any(meets);
-            out.push(match self.entry_for(request) {
+            out.push(match self.entry_for(request, now) {
                 _ if !goes_first => OnList::AfterAnother,
                 Some(entry) => OnList::entry(entry),
                 None => OnList::Absent,
@@ -56,7 +56,7 @@ impl Rows {
         out
     }
 
-    fn entry_for(&self, request: &Request) -> Option<Suppression> {
+    fn entry_for(&self, request: &Request, now: Timestamp) -> Option<Suppression> {
         if let Some(listed) = &request.listed {
             return self.suppressions.get(&listed.entry).map(|e| e.entry.clone());
         }
@@ -68,6 +68,7 @@ impl Rows {
                 && e.entry.scope == request.listed_for()
                 && e.entry.kind == request.listed_as()
                 && e.entry.state.word() == "in_force"
+                && e.entry.in_force(now)
                 && e.tags.iter().any(|(_, tag)| proved.contains(tag))
                 && same_person(&mine, &e.tags)
         };
@@ -216,6 +217,10 @@ impl Rows {
             stored.accounts.insert(stand.account.clone(), (stand, prior));
         }
         if is_empty {
+            let id = stored.entry.id;
+            self.desk.retain(
+                |_, item| !matches!(&item.subject, Subject::Listed { entry, .. } if *entry == id),
+            );
             stored.identifiers.clear();
             stored.tags.clear();
             stored.accounts.values_mut().for_each(|(_, prior)| *prior = None);

@@ -79,9 +79,13 @@ pub(super) async fn an_entry_is_found_by_its_person_and_written_by_its_version(r
     rig.store().commit(unit(next(1, 2))).await.expect("the version that stands");
     let OnList::Entry(second) = known(&*rig, &one).await else { panic!("it is found") };
     assert_eq!(second.version, 2);
-    // lifted, it finds nobody any more
+    // one that has ended by its date finds nobody any more, and neither does one that is lifted
+    let mut ended = next(2, 3);
+    ended.entry.expires_at = Some(rig.now());
+    rig.store().commit(unit(ended)).await.expect("ended");
+    assert_eq!(known(&*rig, &one).await, OnList::Absent);
     let (at, by, consent) = (rig.now(), "tester".into(), "form 7".into());
-    let mut last = next(2, 3);
+    let mut last = next(3, 4);
     last.entry.state = EntryState::Lifted { at, by, consent };
     last.is_empty = true;
     rig.store().commit(unit(last)).await.expect("lifted");

@@ -98,11 +98,16 @@ async fn oldest(setting: &Setting, seed: u64) -> Figures {
     expect_same(&left, &old_rows(&peek, &old, &["worker", STEPS]).await);
     assert_eq!(peek.count(STEPS).await, i64::try_from(names().len()).unwrap_or(0));
     // what cannot go back says so and stays
-    let now = Shape::of(&peek).await;
-    let rows = now.rows(&peek).await;
-    let why = peek.step_back().await.expect_err("the newest step does not go back");
+    let (now, rows, why) = loop {
+        let now = Shape::of(&peek).await;
+        let rows = now.rows(&peek).await;
+        if let Err(why) = peek.step_back().await {
+            break (now, rows, why);
+        }
+    };
     assert!(why.contains("restore a backup"), "{why}");
     assert_eq!((Shape::of(&peek).await, now.rows(&peek).await), (now, rows));
+    stage.run(&["migrate"]).ends(0, &[]);
 
     stage.run(&["audit", "verify"]).ends(0, &["as they were signed"]);
     stage.store().await.resume_account(&waits, "test").await.expect("resumed");
@@ -135,7 +140,10 @@ async fn rows_nobody_wrote(peek: &Peek) {
     for (table, values) in [
         ("import", format!("{id}, 'march.csv', 'a digest', 1, 'test', 2, 2, 0, 1")),
         ("idempotency", format!("{id}, {id}, 1, 201, {id}")),
-        ("errand", format!("{id}, 'old', 'old', 1, 2, '{{}}', NULL, NULL")),
+        (
+            "errand (id, lane, account, at, done_at, body, sealed, answer)",
+            format!("{id}, 'old', 'old', 1, 2, '{{}}', NULL, NULL"),
+        ),
         (
             "desk",
             format!("{id}, 'account', 'old', 'slow', 1, 2, 'test', 'dismissed', '{{}}', NULL"),

@@ -93,7 +93,16 @@ pub async fn run(context: &Context, args: &Args) -> Result<Exit> {
     }
     let under_way = context.store.open_scan(&spec.id).await?;
     let id = match under_way {
-        Some(id) => {
+        Some((_, scope)) if scope != args.scope => {
+            return Err(Failure::refused(format!(
+                "a scan of {} for {} is under way",
+                spec.id,
+                scope.word()
+            ))
+            .hint("ask again when it has ended, or wait for it with its --scope")
+            .into());
+        }
+        Some((id, _)) => {
             print::aside(format!("a scan of {} is under way already; waiting for it", spec.id));
             id
         }

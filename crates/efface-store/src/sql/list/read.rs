@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use efface_core::{
-    ControllerId, Identifier, RequestId, Scope, SuppressionId,
+    ControllerId, Identifier, RequestId, Scope, SuppressionId, Timestamp,
     request::Request,
     subject::{Value, same_person},
     suppression::{EntryState, Kind, Suppression},
@@ -143,6 +143,7 @@ pub(crate) const TAGS_OF_ENTRIES: (&str, &str) = (
 pub(in crate::sql) async fn on_list(
     database: &Database,
     requests: &[Request],
+    now: Timestamp,
 ) -> Result<Vec<OnList>, Error> {
     let named = requests.iter().filter_map(|r| r.listed.as_ref()).map(|l| l.entry);
     let named = entries(database, named).await?;
@@ -165,6 +166,7 @@ pub(in crate::sql) async fn on_list(
                 && e.scope == request.listed_for()
                 && e.kind == request.listed_as()
                 && e.state == EntryState::InForce
+                && e.in_force(now)
                 && theirs.get(&e.id).is_some_and(|tags| same_person(&mine.all, tags))
         };
         let of_them = mine.proved.iter().filter_map(|tag| found.get(tag)).flatten();
