@@ -162,6 +162,8 @@ struct Story {
     eve: String,
     dan: String,
     old_key: String,
+    /// The database as it last stood.
+    newest: TempDir,
 }
 
 /// Ada's request is over before the copy. After it Bob's ends and is forgotten, Eve's is sent, Dan's is
@@ -193,13 +195,15 @@ fn set_back() -> Story {
     scene.house().run(&["connector", "pause", "news", "--reason", "a fire"]).done();
     stop(child);
     let old_key = scene.key();
+    let newest = TempDir::new().expect("a folder");
+    scene.copy(scene.house().path(), newest.path());
     scene.copy(copy.path(), scene.house().path());
-    Story { scene, ada, bob, eve, dan, old_key }
+    Story { scene, ada, bob, eve, dan, old_key, newest }
 }
 
 #[test]
 fn a_database_that_was_set_back_goes_on_and_tells_no_vendor_twice() {
-    let Story { scene, ada, bob, eve, dan, old_key } = set_back();
+    let Story { scene, ada, bob, eve, dan, old_key, newest } = set_back();
     let house = scene.house();
     let before = scene.changes();
     house.run(&["worker"]).ends(3, &["older than its last anchored checkpoint", "efface restore"]);
@@ -249,6 +253,10 @@ fn a_database_that_was_set_back_goes_on_and_tells_no_vendor_twice() {
     let shown = house.run(&["restore", "--show", "--json"]).done().json();
     assert_eq!(shown["stage"], "released");
     assert_eq!(shown["restoration"]["before"], old_key.as_str());
+
+    // the newest copy of the old log knows nothing of what the new one sent
+    scene.copy(newest.path(), house.path());
+    house.run(&["worker"]).ends(3, &["a checkpoint of another log"]);
     drop(scene.runtime);
 }
 
@@ -327,6 +335,24 @@ fn a_database_that_is_not_behind_or_is_at_work_is_not_restored() {
     stop(child);
     house.run(&["restore", "--yes"]).ends(3, &["not behind"]);
     house.run(&["restore", "--release"]).ends(3, &["no restoration waits"]);
+}
+
+#[test]
+fn a_copy_from_before_the_log_began_sends_nothing_again() {
+    let scene = Scene::new();
+    let house = scene.house();
+    let ada = scene.file("ada");
+    scene.release(&ada);
+    let copy = TempDir::new().expect("a folder");
+    scene.copy(house.path(), copy.path());
+    let (child, _, _log) = serve(house);
+    scene.closes(&ada);
+    stop(child);
+    let before = scene.changes();
+    scene.copy(copy.path(), house.path());
+    house.run(&["worker"]).ends(3, &["a checkpoint of another log", "the newest copy"]);
+    house.run(&["doctor"]).ends(1, &["fail  anchored log"]);
+    assert_eq!(scene.changes(), before);
 }
 
 #[test]

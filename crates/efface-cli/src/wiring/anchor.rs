@@ -138,6 +138,9 @@ pub async fn check_anchor(store: &SqlStore, folder: &Path, warn: impl Fn(&str)) 
     if newest.is_empty() && is_anchored(store).await? {
         return Err(not_there(folder));
     }
+    if let Some(file) = strangers(folder, &key, &past).map_err(|e| cannot_use(folder, &e))? {
+        return Err(of_another_log(&file));
+    }
     for (file, checkpoint) in newest {
         match store.follows(&checkpoint).await? {
             Follows::Yes => {}
@@ -146,6 +149,32 @@ pub async fn check_anchor(store: &SqlStore, folder: &Path, warn: impl Fn(&str)) 
         }
     }
     Ok(())
+}
+
+/// A checkpoint of a log that is neither this database's nor one that it goes on from: what that log's
+/// database sent is unknown to this one.
+fn strangers(
+    folder: &Path,
+    key: &VerifierKey,
+    past: &[VerifierKey],
+) -> io::Result<Option<PathBuf>> {
+    let ours = |path: &PathBuf| open(path, std::slice::from_ref(key)).is_ok();
+    let before = |path: &PathBuf| open(path, past).is_ok();
+    // what is no checkpoint at all is told elsewhere
+    let is_one = |path: &PathBuf| {
+        fs::read_to_string(path).is_ok_and(|note| Checkpoint::unproven(&note).is_ok())
+    };
+    Ok(files(folder)?.into_iter().find(|path| is_one(path) && !ours(path) && !before(path)))
+}
+
+fn of_another_log(file: &Path) -> anyhow::Error {
+    let message = format!(
+        "the anchor folder holds {}, a checkpoint of another log: this database is a copy from before that log began, or another installation's",
+        file.display()
+    );
+    Failure::refused(message)
+        .hint("put the newest copy of the database back: what the other log's database sent is unknown to this one, and a worker would send it again. Another installation needs a ledger.anchor_folder of its own")
+        .into()
 }
 
 /// Makes the folder where it is missing, so that a wrong place is told at the start.

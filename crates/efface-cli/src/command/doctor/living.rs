@@ -27,10 +27,23 @@ pub async fn living(context: &Context, report: &mut Report) {
     }
     clock(context, report).await;
     restored(context, report).await;
+    follows_anchor(context, report).await;
     anchored_outside(context, report).await;
     accounts(context, report).await;
     worker(context, report).await;
     waiting(context, report).await;
+}
+
+/// What keeps a worker from starting is told here too.
+async fn follows_anchor(context: &Context, report: &mut Report) {
+    let Some(folder) = &context.settings.ledger.anchor_folder else { return };
+    if let Err(error) = anchor::check_anchor(&context.store, folder, |_| {}).await {
+        report.fail(
+            "anchored log",
+            error.to_string(),
+            "no worker starts on it: `efface worker` says what to do",
+        );
+    }
 }
 
 /// What works is one finding, and each that is set and does not is another.

@@ -116,7 +116,7 @@ impl Pending {
                 lacks.to_give_back.to_string(),
             ]);
         }
-        table.print("every live account knows what it should")?;
+        table.print("every live account that takes such a wish knows what it should")?;
         Ok(())
     }
 }
