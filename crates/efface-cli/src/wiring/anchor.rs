@@ -138,9 +138,6 @@ pub async fn check_anchor(store: &SqlStore, folder: &Path, warn: impl Fn(&str)) 
     if newest.is_empty() && is_anchored(store).await? {
         return Err(not_there(folder));
     }
-    if let Some(file) = strangers(folder, &key, &past).map_err(|e| cannot_use(folder, &e))? {
-        return Err(of_another_log(&file));
-    }
     for (file, checkpoint) in newest {
         match store.follows(&checkpoint).await? {
             Follows::Yes => {}
@@ -148,23 +145,24 @@ pub async fn check_anchor(store: &SqlStore, folder: &Path, warn: impl Fn(&str)) 
             Follows::OtherHistory => return Err(other_history(&file, &checkpoint)),
         }
     }
+    // after a restoration somebody has looked at what the folder holds
+    if past.is_empty()
+        && let Some(file) = stranger(folder, &key).map_err(|e| cannot_use(folder, &e))?
+    {
+        return Err(of_another_log(&file));
+    }
     Ok(())
 }
 
-/// A checkpoint of a log that is neither this database's nor one that it goes on from: what that log's
-/// database sent is unknown to this one.
-fn strangers(
-    folder: &Path,
-    key: &VerifierKey,
-    past: &[VerifierKey],
-) -> io::Result<Option<PathBuf>> {
+/// A checkpoint of a log that is not this database's: what that log's database sent is unknown to this
+/// one.
+fn stranger(folder: &Path, key: &VerifierKey) -> io::Result<Option<PathBuf>> {
     let ours = |path: &PathBuf| open(path, std::slice::from_ref(key)).is_ok();
-    let before = |path: &PathBuf| open(path, past).is_ok();
     // what is no checkpoint at all is told elsewhere
     let is_one = |path: &PathBuf| {
         fs::read_to_string(path).is_ok_and(|note| Checkpoint::unproven(&note).is_ok())
     };
-    Ok(files(folder)?.into_iter().find(|path| is_one(path) && !ours(path) && !before(path)))
+    Ok(files(folder)?.into_iter().find(|path| is_one(path) && !ours(path)))
 }
 
 fn of_another_log(file: &Path) -> anyhow::Error {

@@ -66,8 +66,9 @@ impl Connection {
                 ("statement_timeout", "60s"),
                 ("lock_timeout", "10s"),
                 // nothing is waited for between two statements: who falls asleep there keeps the
-                // lane's row, and would keep it from the next owner far beyond the lease
-                ("idle_in_transaction_session_timeout", "4s"),
+                // lane's row, and would keep it from the next owner far beyond the lease; of a process's
+                // two writers the one may wait for the other, so twice this must fit
+                ("idle_in_transaction_session_timeout", "2s"),
             ]);
             let pool = PgPoolOptions::new()
                 .max_connections(max_connections.max(2))
